@@ -1,0 +1,97 @@
+"""The one error tree.
+
+    EntrepotError
+    ├── Invalid          400  the request itself is wrong; repeating it cannot help
+    ├── Unauthenticated  401  who is asking is not known, or must be
+    ├── Denied           403  the caller is known and may not
+    ├── NotFound         404  there is no such thing, for this caller
+    ├── NotAllowed       405  this thing cannot be done here, by anyone
+    ├── Conflict         409  it contradicts what is there
+    ├── TooLarge         413  beyond a limit
+    ├── Unsatisfiable    416  a range outside of what there is
+    ├── TooMany          429  this caller asks too often
+    └── Unavailable      503  for now; try again
+
+The first line of a class's docstring is its message, a template over the keywords that it was raised with.
+Rooms subclass these for their own errors; only `web/errors.py` turns them into what the client at hand expects.
+`code` is the OCI error code (distribution-spec, "Error Codes"), `detail` goes to that envelope's field as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import ClassVar
+
+
+class EntrepotError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "UNKNOWN"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str | None = None, *, detail: object = None, **words: object) -> None:
+        template = message or (inspect.getdoc(type(self)) or "").partition("\n")[0]
+        self.message = template.format(**words) if words else template
+        self.detail = detail
+        self.words = words
+        super().__init__(self.message)
+
+
+class Invalid(EntrepotError):
+    """The request is not valid."""
+
+    code, status = "BAD_REQUEST", 400
+
+
+class Unauthenticated(EntrepotError):
+    """Authentication is required."""
+
+    code, status = "UNAUTHORIZED", 401
+
+
+class Denied(EntrepotError):
+    """Access is denied."""
+
+    code, status = "DENIED", 403
+
+
+class NotFound(EntrepotError):
+    """Not Found"""  # noqa: D400, D415 - clients look for these words
+
+    code, status = "NOT_FOUND", 404
+
+
+class NotAllowed(EntrepotError):
+    """Method Not Allowed"""  # noqa: D400, D415 - clients look for these words
+
+    code, status = "UNSUPPORTED", 405
+
+
+class Conflict(EntrepotError):
+    """The request contradicts what is stored."""
+
+    code, status = "CONFLICT", 409
+
+
+class TooLarge(EntrepotError):
+    """The request is larger than the limit of {limit} bytes."""
+
+    code, status = "SIZE_INVALID", 413
+
+
+class Unsatisfiable(EntrepotError):
+    """The range lies outside of the {size} bytes that there are."""
+
+    code, status = "RANGE_INVALID", 416
+
+
+class TooMany(EntrepotError):
+    """Too many requests; try again in {seconds} second(s)."""
+
+    code, status = "TOOMANYREQUESTS", 429
+
+
+class Unavailable(EntrepotError):
+    """The service is not available for now; try again in {seconds} second(s)."""
+
+    code, status = "UNAVAILABLE", 503
