@@ -92,6 +92,6 @@ class TooMany(EntrepotError):
 
 
 class Unavailable(EntrepotError):
-    """The service is not available for now; try again in {seconds} second(s)."""
+    """The service is not available for now; try again in a few seconds."""
 
     code, status = "UNAVAILABLE", 503

@@ -1,0 +1,174 @@
+"""PostgreSQL through asyncpg: a pool per process, READ COMMITTED, failed serialisations tried again.
+
+Nothing here depends on a session surviving between transactions, so a transaction pooler may stand in between
+(`statement_cache_size=0` in the URL's query switches server-side statements off for those that need it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+
+from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
+from entrepot.metadata.sql import Parameter, Statement, sql
+
+_ATTEMPTS = 6
+_CONNECTIONS = 16
+_DEADLINE = 30.0
+_CLOCK_PERIOD = 30.0
+
+_CLOCK = sql("SELECT {now}")
+
+
+def translated(error: Exception) -> Exception:
+    """Return the error of our tree that says the same; a failed serialisation comes back as it is."""
+    if isinstance(error, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)):
+        return error
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return Duplicate()
+    if isinstance(error, asyncpg.ForeignKeyViolationError):
+        return ReferenceLost()
+    return DatabaseUnavailable()
+
+
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class PostgresTx:
+    """A transaction on one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
+        """See Reads."""
+        try:
+            found: Row | None = await self._connection.fetchrow(statement.postgres, *statement.for_postgres(parameters))
+        except _FAILURES as error:
+            raise translated(error) from error
+        return found
+
+    async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
+        """See Reads."""
+        try:
+            found: Sequence[Row] = await self._connection.fetch(statement.postgres, *statement.for_postgres(parameters))
+        except _FAILURES as error:
+            raise translated(error) from error
+        return found
+
+    async def execute(self, statement: Statement, **parameters: Parameter) -> int:
+        """See Tx."""
+        try:
+            done: str = await self._connection.execute(statement.postgres, *statement.for_postgres(parameters))
+        except _FAILURES as error:
+            raise translated(error) from error
+        count = done.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def many(self, statement: Statement, parameters: Sequence[dict[str, Parameter]]) -> None:
+        """See Tx: one round trip for all."""
+        try:
+            await self._connection.executemany(statement.postgres, [statement.for_postgres(one) for one in parameters])
+        except _FAILURES as error:
+            raise translated(error) from error
+
+
+class PostgresDatabase:
+    """A PostgreSQL database, as this process sees it. Made by `open_postgres`."""
+
+    engine = "postgresql"
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._ahead = 0  # of this machine's clock, milliseconds
+        self._keeping_time = asyncio.create_task(self._keep_time())
+
+    async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
+        """See Reads."""
+        try:
+            found: Row | None = await self._pool.fetchrow(statement.postgres, *statement.for_postgres(parameters))
+        except _FAILURES as error:
+            raise translated(error) from error
+        return found
+
+    async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
+        """See Reads."""
+        try:
+            found: Sequence[Row] = await self._pool.fetch(statement.postgres, *statement.for_postgres(parameters))
+        except _FAILURES as error:
+            raise translated(error) from error
+        return found
+
+    async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
+        """See Database."""
+        try:
+            found: Sequence[Row] = await self._pool.fetch(
+                statement.postgres, *statement.for_postgres(parameters), timeout=seconds
+            )
+        except _FAILURES as error:
+            raise translated(error) from error
+        return found
+
+    async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
+        """See Database. A connection that breaks at the commit leaves its outcome unknown: it is not tried again here."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self._pool.acquire(timeout=_DEADLINE) as connection, connection.transaction():
+                    return await body(PostgresTx(connection))
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+                if attempt == _ATTEMPTS:
+                    raise DatabaseUnavailable from error
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            except _FAILURES as error:
+                raise translated(error) from error
+        raise AssertionError("unreachable")
+
+    def now(self) -> int:
+        """See Database."""
+        return time.time_ns() // 1_000_000 + self._ahead
+
+    async def close(self) -> None:
+        """See Database."""
+        self._keeping_time.cancel()
+        await asyncio.wait([self._keeping_time])
+        try:
+            await asyncio.wait_for(self._pool.close(), _DEADLINE)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def measure_clock(self) -> None:
+        """Learn how far the database's clock is ahead of ours; half the round trip is the error."""
+        asked = time.time_ns() // 1_000_000
+        told = await self.row(_CLOCK)
+        heard = time.time_ns() // 1_000_000
+        assert told is not None
+        self._ahead = int(told[0]) - (asked + heard) // 2
+
+    async def _keep_time(self) -> None:
+        while True:
+            try:
+                await self.measure_clock()
+            except DatabaseUnavailable:
+                pass  # the next one will tell; until then the last difference holds
+            await asyncio.sleep(_CLOCK_PERIOD)
+
+
+async def open_postgres(url: str) -> PostgresDatabase:
+    """Connect to the database at a `postgresql://` URL. Raises DatabaseUnavailable with the reason."""
+    try:
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=_CONNECTIONS, timeout=10, command_timeout=_DEADLINE,
+            max_inactive_connection_lifetime=60, server_settings={"application_name": "entrepot"},
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        raise DatabaseUnavailable(f"Cannot connect to the PostgreSQL database: {error}") from error
+    database = PostgresDatabase(pool)
+    await database.measure_clock()
+    return database

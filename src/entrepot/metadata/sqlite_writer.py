@@ -1,0 +1,166 @@
+"""The writer thread of one process: transactions that wait are committed together, under the file lock.
+
+Each body runs within a savepoint of its own, so that one that fails takes nothing else with it. The queue is bounded:
+a full one refuses at once rather than answer after the client has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from entrepot.metadata.database import DatabaseBusy, DatabaseUnavailable
+
+T = TypeVar("T")
+X = TypeVar("X")
+
+_WAITING = 4096  # transactions
+_GROUP = 64  # transactions in one commit: at about 0.1 ms each, readers of the result wait at most some milliseconds
+
+
+def connect_writer(file: Path) -> sqlite3.Connection:
+    """Open the connection that writes. Call it, and close it, under the lock only."""
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    return connection
+
+
+@dataclass(slots=True)
+class _Work:
+    body: Callable[[Any], Awaitable[Any]]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        if self.future.done():  # the caller was cancelled; what is committed stays
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writer(Generic[X]):
+    """Run transaction bodies one after another on a thread; `X` is what a body gets."""
+
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], make_tx: Callable[[sqlite3.Connection], X], lock: Path
+    ) -> None:
+        self._connect = connect
+        self._make_tx = make_tx
+        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._queue: queue.Queue[_Work | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._closed = False
+        self._thread.start()
+
+    async def submit(self, body: Callable[[X], Awaitable[T]]) -> T:
+        """Queue a body; return its result when it is committed. Raises DatabaseBusy, and whatever the body raises."""
+        if self._closed:
+            raise DatabaseUnavailable
+        loop = asyncio.get_running_loop()
+        work = _Work(body, loop, loop.create_future())
+        try:
+            self._queue.put_nowait(work)
+        except queue.Full:
+            raise DatabaseBusy from None
+        result: T = await work.future
+        return result
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread; blocks."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+            os.close(self._lock)
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        going_on = True
+        while going_on:
+            group, going_on = self._next_group()
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                if group:
+                    connection = connection or self._connect()
+                    self._commit(connection, group)
+                if not going_on and connection is not None:
+                    connection.close()
+            except sqlite3.Error as error:
+                _fail(group, error)
+            finally:
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+            _tell(group)
+
+    def _next_group(self) -> tuple[list[_Work], bool]:
+        work = self._queue.get()
+        group: list[_Work] = []
+        while work is not None:
+            group.append(work)
+            if len(group) >= _GROUP:
+                return group, True
+            try:
+                work = self._queue.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Work]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for work in group:
+                self._perform(connection, work)
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _perform(self, connection: sqlite3.Connection, work: _Work) -> None:
+        connection.execute("SAVEPOINT one")
+        try:
+            work.result = _finished(work.body(self._make_tx(connection)))
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+            work.error = error
+            if not connection.in_transaction:  # SQLite gave the whole transaction up: full disk, I/O error
+                raise sqlite3.OperationalError(str(error)) from error
+            connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
+
+
+def _finished(body: Awaitable[T]) -> T:
+    assert isinstance(body, Coroutine)
+    try:
+        body.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    body.close()
+    raise RuntimeError("a transaction body awaited something other than its transaction")
+
+
+def _fail(group: list[_Work], error: sqlite3.Error) -> None:
+    for work in group:
+        work.result = None
+        work.error = DatabaseUnavailable(f"The database is not available for now: {error}.")
+
+
+def _tell(group: list[_Work]) -> None:
+    for loop in {work.loop for work in group}:
+        told = [work for work in group if work.loop is loop]
+        loop.call_soon_threadsafe(lambda told=told: [work.tell() for work in told])  # type: ignore[misc]
