@@ -58,7 +58,8 @@ def _flag(name: str) -> Column[int]:
 
 
 def _table(name: str, *parts: object) -> Table:
-    return Table(name, metadata, *parts, sqlite_autoincrement=True)  # type: ignore[arg-type]
+    surrogate = any(isinstance(part, Column) and part.identity is not None for part in parts)
+    return Table(name, metadata, *parts, sqlite_autoincrement=surrogate)  # type: ignore[arg-type]
 
 
 # --- the instance and its configuration -------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ def _table(name: str, *parts: object) -> Table:
 setting = _table(  # what the instance remembers about itself: its id, the grace time that the triggers read
     "setting", Column("key", _KEY, primary_key=True), Column("value", Text, nullable=False)
 )
-grace = _table("grace", Column("id", SmallInteger, primary_key=True), _int("millis"))
+grace = _table("grace", Column("id", SmallInteger, primary_key=True, autoincrement=False), _int("millis"))
 cfg_version = _table("cfg_version", Column("scope", _KEY, primary_key=True), _int("version"))
 secret = _table(  # encrypted with the master key: signing keys and the like
     "secret", Column("name", _KEY, primary_key=True), Column("value", LargeBinary, nullable=False), _int("created")
