@@ -1,0 +1,127 @@
+"""Requests, replies, and the rows of the route table: plain values that the rooms pass to each other.
+
+No room but `web` knows the server's own types. A handler takes a `Request` whose caller is known and whose target has been
+decided upon, and gives a `Reply`; what the reply says about bodies (bytes, a span of a stored blob, a stream) is carried
+out by `web/bodies.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from entrepot.access.caller import Caller
+
+Face = Literal["artifactory", "oci", "access", "plain"]
+"""Which client stands before us: decides the shape of errors and the challenge of a 401."""
+
+
+class Headers(Protocol):
+    """Request headers; names without regard to case, values decoded as latin-1."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the first value."""
+        ...
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values, in order."""
+        ...
+
+
+class Body(Protocol):
+    """A request's body, read once, in pieces as they arrive."""
+
+    length: int | None
+    """What Content-Length declared; None when it is chunked."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces. Raises BodyBroken when the client goes away before the end."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body. Raises TooLarge as soon as it is longer than `limit` bytes."""
+        ...
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request, after the pipeline has found its row."""
+
+    method: str
+    path: str  # still percent-encoded, without the query
+    query: Mapping[str, list[str]]  # decoded; keys in the order sent
+    headers: Headers
+    body: Body
+    id: str  # 16 hex digits, in every log line and error of this request
+    address: str  # of the client
+    scheme: str
+    base: str  # public base URL without trailing slash, as this client sees it: "https://host:port"
+    caller: Caller
+    words: Mapping[str, str] = field(default_factory=dict)  # what the row's path captured, still percent-encoded
+    prefix: str = ""  # of a Docker access method: what comes before /v2 in the URLs that this client uses
+    granted: Any = None  # repositories.granted.Granted, for rows that address a repository
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpan:
+    """Bytes [start, stop) of a local file that will not change; the kernel sends them."""
+
+    path: Path
+    start: int
+    stop: int
+    whole: bool  # the span is the whole file
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes back. Exactly one of `body`, `file`, `stream` holds the payload; HEAD sends none of it."""
+
+    status: int = 200
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    file: FileSpan | None = None
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = None  # of file and stream; always stated in Content-Length when known
+    after: Callable[[], None] | None = None  # called once the payload has left, for statistics
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+Gate = Callable[[Request], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the route table: a route and its whole policy.
+
+    `path` is a template: `{word}` captures one segment, `{word*}` one or more segments (greedy), still percent-encoded.
+    `action` is a name of `access.actions.Action` ("READ", "DEPLOY", ...) that the caller needs on what `target` names;
+    or "public" (no credentials asked), "user" (anyone authenticated, or anonymous where that is allowed),
+    "admin" (platform administrators only).
+    """
+
+    method: str
+    path: str
+    operation: str
+    action: str
+    handler: Handler
+    face: Face = "artifactory"
+    gates: tuple[Gate, ...] = ()
+    target: str = ""  # how the repository and path are read from the words; see web/pipeline.py
+    request: type | None = None
+    response: type | None = None
+    summary: str = ""
+
+
+def json_reply(value: object, status: int = 200, content_type: str = "application/json") -> Reply:
+    """Encode a value as JSON with a length and no charset."""
+    import msgspec  # noqa: PLC0415 - not needed by those who only name the types
+
+    return Reply(status, [("content-type", content_type)], msgspec.json.encode(value))
+
+
+def text_reply(text: str, status: int = 200) -> Reply:
+    """Answer plain text, exactly as given: some clients compare it."""
+    return Reply(status, [("content-type", "text/plain")], text.encode())
