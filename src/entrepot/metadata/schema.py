@@ -212,7 +212,7 @@ stat = _table(
 event = _table(
     "event",
     _id(),
-    Column("seq", _INT64, unique=True),  # PostgreSQL: numbered by the sequencer; SQLite: always the id
+    Column("seq", _INT64),  # PostgreSQL: numbered by the sequencer; SQLite: unused, the id is in order
     _int("time"),
     _key("kind"),
     Column("repo_id", _INT64, nullable=False),
@@ -223,7 +223,8 @@ event = _table(
     Column("version", SmallInteger, nullable=False),
     Column("before", Text),
     Column("after", Text),
-    Index("ix_event_unnumbered", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")),
+    Index("uq_event_seq", "seq", unique=True, sqlite_where=text("seq IS NOT NULL"),
+          postgresql_where=text("seq IS NOT NULL")),
 )
 follower = _table(
     "follower",
@@ -341,9 +342,7 @@ docker_manifest = _table(
     _flag("is_tag"),
     _blob_id(nullable=False),
     Column("media_type", Text, nullable=False),
-    Column("artifact_type", Text),
     Column("subject", _KEY),  # the digest as the manifest wrote it
-    Column("annotations", Text),
     Column("retired", _INT64),  # when its tag moved on
     Column("retired_tag", _KEY),
     UniqueConstraint("repo_id", "image", "reference"),
@@ -354,9 +353,17 @@ docker_manifest = _table(
     Index("ix_docker_manifest_retired", "retired",
           sqlite_where=text("retired IS NOT NULL"), postgresql_where=text("retired IS NOT NULL")),
 )
+docker_document = _table(  # what a manifest's bytes say, wherever they are placed
+    "docker_document",
+    Column("blob_id", _INT64, ForeignKey("blob.id", ondelete="CASCADE"), primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("artifact_type", Text),
+    Column("subject", _KEY),
+    Column("annotations", Text),  # JSON object
+)
 docker_child = _table(  # what an index names
     "docker_child",
-    _item_id(primary_key=True),
+    Column("blob_id", _INT64, ForeignKey("blob.id", ondelete="CASCADE"), primary_key=True),
     Column("digest", _KEY, primary_key=True, index=True),
 )
 image_blob = _table(  # who may name a blob: an upload or mount for a while, a manifest for good

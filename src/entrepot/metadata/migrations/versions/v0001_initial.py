@@ -15,5 +15,6 @@ def upgrade() -> None:
     """Make all tables and triggers."""
     connection = op.get_bind()
     metadata.create_all(connection)
+    op.execute("INSERT INTO grace (id, millis) VALUES (1, 14400000)")
     for statement in sqlite_triggers() if connection.dialect.name == "sqlite" else postgres_triggers():
         op.execute(statement)

@@ -1,0 +1,162 @@
+"""Blobs as rows: which bytes there are, where they lie, and until when they are kept.
+
+The bytes are durable before a row names them (`blobs/ingest.py`). A blob that nobody refers to is kept until `keep_until`;
+whoever is told that it exists raises that, and the triggers raise it when a reference goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.errors import Unavailable
+from entrepot.metadata.database import Reads, Tx
+from entrepot.metadata.sql import sql
+
+_ALIVE = sql("SELECT 1 FROM writer WHERE id = :writer {share}")
+_INSERT = sql("""
+INSERT INTO blob (sha256, sha1, md5, size, storage_key, created, keep_until, review)
+SELECT :sha256, :sha1, :md5, :size, :storage_key, {now}, {now} + grace.millis, {now} + grace.millis FROM grace
+ON CONFLICT (sha256) DO NOTHING RETURNING id
+""")
+_EXISTING = sql("SELECT id, storage_key FROM blob WHERE sha256 = :sha256 {share}")
+_KEEP = sql("""
+UPDATE blob SET keep_until = {now} + (SELECT millis FROM grace), review = COALESCE(review, {now} + (SELECT millis FROM grace))
+WHERE id = :id AND keep_until < {now} + (SELECT millis FROM grace) / 2
+""")
+_DIGEST = sql("""
+INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES (:algorithm, :digest, :id) ON CONFLICT DO NOTHING
+""")
+_INLINE = sql("INSERT INTO blob_inline (blob_id, data) VALUES (:id, :data) ON CONFLICT DO NOTHING")
+_SEGMENT = sql("INSERT INTO blob_segment (blob_id, seq, storage_key, size) VALUES (:id, :seq, :storage_key, :size)")
+_HAS_BYTES = sql("""
+SELECT 1 WHERE EXISTS (SELECT 1 FROM blob_inline WHERE blob_id = :id) OR EXISTS (SELECT 1 FROM blob_segment WHERE blob_id = :id)
+""")
+_HEAL = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id AND storage_key IS NULL")
+_DISCARD = sql("""
+INSERT INTO delete_queue (storage_key, not_before, attempts) VALUES (:storage_key, {now} + :wait, 0) ON CONFLICT DO NOTHING
+""")
+_LOCATE = sql("""
+SELECT b.size, b.sha256, b.sha1, b.md5, b.storage_key, i.data FROM blob b LEFT JOIN blob_inline i ON i.blob_id = b.id WHERE b.id = :id
+""")
+_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stored object and its size in bytes."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Bytes that have become durable, and what was computed of them on the way; not yet known to anybody."""
+
+    sha256: bytes
+    sha1: bytes
+    md5: bytes
+    size: int
+    sha512: bytes | None = None
+    inline: bytes | None = None
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A blob and where its bytes are: none of this ever changes, but for the compaction of pieces."""
+
+    id: int
+    size: int
+    sha256: bytes
+    sha1: bytes
+    md5: bytes
+    inline: bytes | None
+    pieces: tuple[Piece, ...]
+
+    @property
+    def digest(self) -> str:
+        """The digest as clients write it, `sha256:<hex>`."""
+        return f"sha256:{self.sha256.hex()}"
+
+
+class WriterFenced(Unavailable):
+    """This process was taken for dead; try again in a few seconds."""
+
+
+async def assert_writer(tx: Tx, writer: str) -> None:
+    """Make sure that the sweep of dead writers has not taken us for one, and will not until the commit.
+
+    Raises WriterFenced: the objects that we wrote may be gone.
+    """
+    if await tx.row(_ALIVE, writer=writer) is None:
+        raise WriterFenced
+
+
+async def admit(tx: Tx, arrival: Arrival) -> int:
+    """Record the blob, or find the one that has the same bytes; return its id. It is kept for the grace time from now.
+
+    Objects that turn out to be redundant are queued for deletion.
+    """
+    single = arrival.pieces[0].key if len(arrival.pieces) == 1 else None
+    while True:
+        made = await tx.row(
+            _INSERT, sha256=arrival.sha256, sha1=arrival.sha1, md5=arrival.md5, size=arrival.size, storage_key=single
+        )
+        if made is not None:
+            blob_id = int(made[0])
+            await _place(tx, blob_id, arrival)
+            break
+        existing = await tx.row(_EXISTING, sha256=arrival.sha256)
+        if existing is not None:
+            blob_id = int(existing[0])
+            await _place_again(tx, blob_id, existing[1], arrival)
+            break
+    if arrival.sha512 is not None:
+        await tx.execute(_DIGEST, algorithm="sha512", digest=arrival.sha512, id=blob_id)
+    return blob_id
+
+
+async def _place(tx: Tx, blob_id: int, arrival: Arrival) -> None:
+    if arrival.inline is not None:
+        await tx.execute(_INLINE, id=blob_id, data=arrival.inline)
+    elif len(arrival.pieces) > 1:
+        await tx.many(
+            _SEGMENT,
+            [
+                {"id": blob_id, "seq": seq, "storage_key": piece.key, "size": piece.size}
+                for seq, piece in enumerate(arrival.pieces)
+            ],
+        )
+
+
+async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: Arrival) -> None:
+    """Keep the known blob alive; if its bytes were lost (`gc --repair` says so by taking the key away), heal it."""
+    await tx.execute(_KEEP, id=blob_id)
+    lost = storage_key is None and await tx.row(_HAS_BYTES, id=blob_id) is None
+    if not lost:
+        await discard(tx, arrival.pieces)
+    elif len(arrival.pieces) == 1:
+        await tx.execute(_HEAL, id=blob_id, storage_key=arrival.pieces[0].key)
+    else:
+        await _place(tx, blob_id, arrival)
+
+
+async def discard(tx: Tx, pieces: tuple[Piece, ...], wait: int = 0) -> None:
+    """Queue objects that no row names any more for deletion, `wait` milliseconds from now."""
+    if pieces:
+        await tx.many(_DISCARD, [{"storage_key": piece.key, "wait": wait} for piece in pieces])
+
+
+async def locate(reads: Reads, blob_id: int) -> Stored | None:
+    """Return where a blob's bytes are; None when it is gone. Pieces are empty when its bytes are known to be lost."""
+    row = await reads.row(_LOCATE, id=blob_id)
+    if row is None:
+        return None
+    size, sha256, sha1, md5, storage_key, inline = row
+    pieces: tuple[Piece, ...] = ()
+    if storage_key is not None:
+        pieces = (Piece(storage_key, size),)
+    elif inline is None:
+        pieces = tuple(Piece(key, length) for key, length in await reads.rows(_SEGMENTS, id=blob_id))
+    return Stored(blob_id, size, sha256, sha1, md5, inline, pieces)

@@ -1,0 +1,289 @@
+"""The tree: `(repository, path) -> item`, a file that points at a blob or a folder.
+
+A path here is what `RepoPath` gave: segments joined by `/`, no leading or trailing one; the root is the empty path and has
+no row. A row is kept under the path of its folder (`.` for the root) and its name. Folders have no counters and are not
+touched by their children; a deploy locks the rows of the folders above it against removal, so two deploys never wait for
+each other.
+
+Every change here writes its event and calls the format's projection in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from entrepot.errors import Conflict
+from entrepot.metadata.database import Reads, Row, Tx
+from entrepot.metadata.eventlog import Change, Facts, Where, record
+from entrepot.metadata.properties import Properties, properties_of, replace_properties
+from entrepot.metadata.sql import sql
+
+FOLDER, FILE = 0, 1
+
+_GET = sql(
+    "SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item "
+    "WHERE repo_id = :repo_id AND path = :path AND name = :name"
+)
+_GET_SHARED = sql("SELECT id, kind FROM item WHERE repo_id = :repo_id AND path = :path AND name = :name {share}")
+_GET_LOCKED = sql(
+    "SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item "
+    "WHERE repo_id = :repo_id AND path = :path AND name = :name {update}"
+)
+_ADD_FOLDER = sql("""
+INSERT INTO item (repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
+VALUES (:repo_id, :path, :name, 0, :depth, 0, NULL, {now}, :actor, {now}, :actor, {now}) ON CONFLICT DO NOTHING
+""")
+_ADD_FILE = sql("""
+INSERT INTO item (repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
+VALUES (:repo_id, :path, :name, 1, :depth, :size, :blob_id, {now}, :actor, {now}, :actor, {now})
+ON CONFLICT DO NOTHING
+RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
+""")
+_REPLACE_FILE = sql("""
+UPDATE item SET size = :size, blob_id = :blob_id, modified = {now}, modified_by = :actor, updated = {now} WHERE id = :id
+RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
+""")
+_CHILDREN = sql("""
+SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+WHERE repo_id = :repo_id AND path = :path AND name > :after ORDER BY name LIMIT :limit
+""")
+_BELOW = sql("""
+SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path, name LIMIT :limit
+""")
+_REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
+_RENAME_CHILDREN = sql("UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old")
+_RENAME = sql("UPDATE item SET path = :path, name = :name, depth = :depth WHERE id = :id")
+_IS_EMPTY = sql("SELECT 1 FROM item WHERE repo_id = :repo_id AND path = :path LIMIT 1")
+_DIGEST = sql("SELECT sha256 FROM blob WHERE id = :id")
+
+BATCH = 1000
+
+
+class FileInTheWay(Conflict):
+    """A file is stored at {path}, where a folder is needed."""
+
+
+class FolderInTheWay(Conflict):
+    """A folder is stored at {path}, where a file is to be deployed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file or folder. `path` is the whole path within its repository."""
+
+    id: int
+    path: str
+    kind: int
+    size: int
+    blob_id: int | None
+    created: int
+    created_by: str
+    modified: int
+    modified_by: str
+    updated: int
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it has bytes."""
+        return self.kind == FILE
+
+    @property
+    def name(self) -> str:
+        """The last segment of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        """The path without its last segment; empty for what lies in the root."""
+        return self.path.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to be placed: its name within the folder, its blob, and all its properties."""
+
+    name: str
+    blob_id: int
+    size: int
+    properties: Properties | None = None
+
+
+class Projection(Protocol):
+    """What a format derives from the tree, kept in the same transaction; `rebuild` tests that nothing was missed."""
+
+    async def added(self, tx: Tx, where: Where, item: Item) -> None:
+        """A file was placed, or its content or place changed to this; its properties are already set."""
+        ...
+
+    async def removed(self, tx: Tx, where: Where, item: Item) -> None:
+        """A file was taken away from here, or is about to be replaced; its row is gone or changed already."""
+        ...
+
+
+def split(path: str) -> tuple[str, str]:
+    """Return the folder as rows name it (`.` for the root) and the name."""
+    folder, _, name = path.rpartition("/")
+    return folder or ".", name
+
+
+def below(path: str) -> tuple[str, str]:
+    """Return the bounds [low, high) of the folder paths under `path`: `/` is followed by `0` in byte order."""
+    return f"{path}/", f"{path}0"
+
+
+def _item(row: Row) -> Item:
+    folder, name = row[1], row[2]
+    return Item(row[0], name if folder == "." else f"{folder}/{name}", *row[3:])
+
+
+async def find(reads: Reads, repo_id: int, path: str) -> Item | None:
+    """Return the item at a path, or None."""
+    folder, name = split(path)
+    row = await reads.row(_GET, repo_id=repo_id, path=folder, name=name)
+    return None if row is None else _item(row)
+
+
+async def children(reads: Reads, repo_id: int, folder: str, *, after: str = "", limit: int = BATCH) -> list[Item]:
+    """Return the items directly in a folder with a name beyond `after`, in byte order of their names."""
+    rows = await reads.rows(_CHILDREN, repo_id=repo_id, path=folder or ".", after=after, limit=limit)
+    return [_item(row) for row in rows]
+
+
+class Tree:
+    """Change the tree. Stateless: it knows only the projections of the package types."""
+
+    def __init__(self, projections: Mapping[str, Projection]) -> None:
+        self._projections = projections
+
+    async def ensure_folder(self, tx: Tx, where: Where, folder: str) -> None:
+        """Make a folder and those above it, and keep them from being pruned until the commit. Raises FileInTheWay."""
+        if not folder:
+            return
+        parent, name = split(folder)
+        found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
+        if found is None:
+            await self.ensure_folder(tx, where, "" if parent == "." else parent)
+            depth = folder.count("/") + 1
+            made = await tx.execute(
+                _ADD_FOLDER, repo_id=where.repo_id, path=parent, name=name, depth=depth, actor=where.actor
+            )
+            found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
+            if made:
+                await record(tx, where, [Change("created", f"{folder}/")])
+        if found is not None and found[1] == FILE:
+            raise FileInTheWay(path=folder)
+
+    async def put_files(self, tx: Tx, where: Where, folder: str, files: Sequence[NewFile]) -> list[Item]:
+        """Place files in a folder, replacing those that are there; their properties become exactly the given ones.
+
+        Raises FileInTheWay, FolderInTheWay, ReferenceLost.
+        """
+        await self.ensure_folder(tx, where, folder)
+        projection = self._projections.get(where.package_type)
+        placed, changes = [], []
+        for file in files:
+            item, before = await self._put(tx, where, folder, file)
+            if file.properties is not None:
+                await replace_properties(tx, item.id, file.properties)
+            if projection is not None:
+                if before is not None and before.blob_id != item.blob_id:
+                    await projection.removed(tx, where, before)
+                await projection.added(tx, where, item)
+            placed.append(item)
+            changes.append(
+                Change("created" if before is None else "updated", item.path, await _facts(tx, before), await _facts(tx, item))
+            )
+        await record(tx, where, changes)
+        return placed
+
+    async def remove(self, tx: Tx, where: Where, path: str) -> int:
+        """Remove an item and all below it; return how many items went, 0 when there was none."""
+        top = await find(tx, where.repo_id, path)
+        if top is None:
+            return 0
+        gone = 0
+        low, high = below(path)
+        while top.kind == FOLDER:
+            rows = await tx.rows(_BELOW, repo_id=where.repo_id, path=path, low=low, high=high, limit=BATCH)
+            if not rows:
+                break
+            gone += await self._remove_items(tx, where, [_item(row) for row in rows])
+        return gone + await self._remove_items(tx, where, [top])
+
+    async def rename_folder(self, tx: Tx, where: Where, old: str, new: str) -> None:
+        """Move a folder that holds files only to a path that nothing is at, within its repository."""
+        moved = await find(tx, where.repo_id, old)
+        if moved is None:
+            return
+        await self.ensure_folder(tx, where, split(new)[0].removeprefix("."))
+        files = await children(tx, where.repo_id, old)
+        parent, name = split(new)
+        await tx.execute(_RENAME, id=moved.id, path=parent, name=name, depth=new.count("/") + 1)
+        await tx.execute(_RENAME_CHILDREN, repo_id=where.repo_id, old=old, new=new)
+        projection = self._projections.get(where.package_type)
+        changes = [Change("moved", f"{new}/", {"path": f"{old}/"})]
+        for file in files:
+            now_at = Item(file.id, f"{new}/{file.name}", *_rest(file))
+            if projection is not None:
+                await projection.removed(tx, where, file)
+                await projection.added(tx, where, now_at)
+            changes.append(Change("moved", now_at.path, {"path": file.path}, await _facts(tx, now_at)))
+        await record(tx, where, changes)
+
+    async def prune(self, tx: Tx, where: Where, folder: str) -> None:
+        """Remove a folder, and then those above it, as long as they are empty."""
+        while folder:
+            parent, name = split(folder)
+            row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
+            if row is None or row[3] != FOLDER or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None:
+                return
+            await self._remove_items(tx, where, [_item(row)])
+            folder = parent.removeprefix(".")
+
+    async def _put(self, tx: Tx, where: Where, folder: str, file: NewFile) -> tuple[Item, Item | None]:
+        place = {"repo_id": where.repo_id, "path": folder or ".", "name": file.name}
+        depth = folder.count("/") + 2 if folder else 1
+        content = {"size": file.size, "blob_id": file.blob_id, "actor": where.actor}
+        while True:
+            row = await tx.row(_ADD_FILE, **place, **content, depth=depth)
+            if row is not None:
+                return _item(row), None
+            row = await tx.row(_GET_LOCKED, **place)
+            if row is None:  # it was removed between the two statements
+                continue
+            before = _item(row)
+            if before.kind == FOLDER:
+                raise FolderInTheWay(path=before.path)
+            row = await tx.row(_REPLACE_FILE, id=before.id, **content)
+            assert row is not None
+            return _item(row), before
+
+    async def _remove_items(self, tx: Tx, where: Where, items: Sequence[Item]) -> int:
+        projection = self._projections.get(where.package_type)
+        changes = []
+        for item in items:
+            facts = await _facts(tx, item)
+            if facts is not None:
+                facts["properties"] = await properties_of(tx, item.id)
+            changes.append(Change("deleted", item.path if item.is_file else f"{item.path}/", facts))
+        await tx.execute(_REMOVE, ids=[item.id for item in items])
+        if projection is not None:
+            for item in items:
+                if item.is_file:
+                    await projection.removed(tx, where, item)
+        await record(tx, where, changes)
+        return len(items)
+
+
+async def _facts(tx: Tx, item: Item | None) -> Facts | None:
+    if item is None or item.blob_id is None:
+        return None
+    row = await tx.row(_DIGEST, id=item.blob_id)
+    return {"sha256": row[0].hex() if row else None, "size": item.size}
+
+
+def _rest(item: Item) -> tuple[int, int, int | None, int, str, int, str, int]:
+    return (item.kind, item.size, item.blob_id, item.created, item.created_by, item.modified, item.modified_by, item.updated)
