@@ -1,0 +1,81 @@
+"""Digests as the OCI image specification writes them ("Digests", descriptor.md), and what is known of one body.
+
+Inside the product a checksum is raw bytes beside the name of its algorithm; the text form exists only at the border.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from entrepot.errors import Invalid
+
+ALGORITHMS = ("sha256", "sha512")
+"""The registered algorithms; OCI also registers blake3, which no client was seen to send."""
+
+_HEX = {"sha256": re.compile(r"[0-9a-f]{64}"), "sha512": re.compile(r"[0-9a-f]{128}")}
+_SHOWN = 160  # characters: the longest valid digest has 135
+
+
+class DigestInvalid(Invalid):
+    """The digest {digest} is not valid: it must be sha256:<64> or sha512:<128 lower-case hex digits>."""
+
+    code = "DIGEST_INVALID"
+
+    def __init__(self, text: str) -> None:
+        # What was sent may be megabytes, or a surrogate that no encoder takes.
+        shown = ascii(text[:_SHOWN])
+        super().__init__(digest=shown, detail={"digest": shown[1:-1]})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A content identifier: `algorithm` is one of ALGORITHMS, `hex` the lower-case digits. Cannot be built invalid.
+
+    Raises DigestInvalid, also for algorithms that exist elsewhere (md5, sha384): nothing could be found by them.
+    """
+
+    algorithm: str
+    hex: str
+
+    def __post_init__(self) -> None:
+        pattern = _HEX.get(self.algorithm)
+        if pattern is None or not pattern.fullmatch(self.hex):
+            raise DigestInvalid(str(self))
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read `algorithm:hex`, strictly: no spaces, no capitals. Raises DigestInvalid."""
+        algorithm, colon, digits = text.partition(":")
+        if not colon:
+            raise DigestInvalid(text)
+        return cls(algorithm, digits)
+
+    @classmethod
+    def of(cls, algorithm: str, raw: bytes) -> Digest:
+        """Build from the 32 or 64 raw bytes. Raises DigestInvalid."""
+        return cls(algorithm, raw.hex())
+
+    @property
+    def raw(self) -> bytes:
+        """The digest's bytes, as SQL keeps them."""
+        return bytes.fromhex(self.hex)
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """The raw checksums and the size in bytes of one body; `sha512` only when somebody asked for it."""
+
+    sha256: bytes
+    sha1: bytes
+    md5: bytes
+    sha512: bytes | None
+    size: int
+
+    def digest(self, algorithm: str = "sha256") -> Digest | None:
+        """Return the digest under an algorithm of ALGORITHMS; None when it was not computed."""
+        raw = self.sha256 if algorithm == "sha256" else self.sha512
+        return Digest.of(algorithm, raw) if raw is not None else None
