@@ -15,7 +15,8 @@ from entrepot.metadata.sql import sql
 _ALIVE = sql("SELECT 1 FROM writer WHERE id = :writer {share}")
 _INSERT = sql("""
 INSERT INTO blob (sha256, sha1, md5, size, storage_key, created, keep_until, review)
-SELECT :sha256, :sha1, :md5, :size, :storage_key, {now}, {now} + grace.millis, {now} + grace.millis FROM grace
+VALUES (:sha256, :sha1, :md5, :size, :storage_key, {now},
+  {now} + (SELECT millis FROM grace), {now} + (SELECT millis FROM grace))
 ON CONFLICT (sha256) DO NOTHING RETURNING id
 """)
 _EXISTING = sql("SELECT id, storage_key FROM blob WHERE sha256 = :sha256 {share}")

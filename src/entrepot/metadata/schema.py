@@ -373,6 +373,7 @@ image_blob = _table(  # who may name a blob: an upload or mount for a while, a m
     _key("image"),
     Column("blob_id", _INT64, ForeignKey("blob.id"), nullable=False),
     Column("expires", _INT64),
+    _key("created_by"),  # who uploaded or mounted it; until a manifest names it, it is readable to them
     UniqueConstraint("repo_id", "image", "blob_id"),
     Index("ix_image_blob_blob_id", "blob_id", "repo_id", "image"),
     Index("ix_image_blob_expires", "expires", sqlite_where=text("expires IS NOT NULL"),

@@ -1,0 +1,83 @@
+"""What Docker derives from the tree, in the tree's own transactions: tags and manifests, and which blobs an image may name.
+
+The layout says it all (A15): `<image>/<tag>/manifest.json` is a tag, `<image>/sha256:<hex>/manifest.json` a manifest that is
+kept by digest, and the files `sha256__<hex>` beside them are its blobs. So however the tree changes (push, copy, move,
+delete, import), this follows.
+"""
+
+from __future__ import annotations
+
+from entrepot.formats.docker.layout import Place, place_of
+from entrepot.metadata.database import Tx
+from entrepot.metadata.eventlog import Where
+from entrepot.metadata.items import Item
+from entrepot.metadata.properties import properties_of
+from entrepot.metadata.sql import sql
+
+_DOCUMENT = sql("SELECT media_type, subject FROM docker_document WHERE blob_id = :blob_id")
+_ADD_MANIFEST = sql("""
+INSERT INTO docker_manifest (item_id, repo_id, image, reference, is_tag, blob_id, media_type, subject)
+VALUES (:item_id, :repo_id, :image, :reference, :is_tag, :blob_id, :media_type, :subject)
+ON CONFLICT (item_id) DO UPDATE SET image = excluded.image, reference = excluded.reference, is_tag = excluded.is_tag,
+  blob_id = excluded.blob_id, media_type = excluded.media_type, subject = excluded.subject, retired = NULL, retired_tag = NULL
+""")
+_DROP_MANIFEST = sql("DELETE FROM docker_manifest WHERE item_id = :item_id")
+_NAME_BLOB = sql("""
+INSERT INTO image_blob (repo_id, image, blob_id, expires, created_by) VALUES (:repo_id, :image, :blob_id, NULL, :actor)
+ON CONFLICT (repo_id, image, blob_id) DO UPDATE SET expires = NULL WHERE image_blob.expires IS NOT NULL
+""")
+_STILL_HELD = sql("""
+SELECT 1 FROM item WHERE blob_id = :blob_id AND repo_id = :repo_id AND path >= :low AND path < :high
+AND path NOT LIKE :deeper ESCAPE '!' LIMIT 1
+""")
+_LET_GO = sql("""
+UPDATE image_blob SET expires = {now} + (SELECT millis FROM grace)
+WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NULL
+""")
+
+MEDIA_TYPE_PROPERTY = "docker.manifest.type"
+
+
+class DockerProjection:
+    """Keep `docker_manifest` and `image_blob` in step with the items of Docker repositories (`metadata.items.Projection`)."""
+
+    async def added(self, tx: Tx, where: Where, item: Item) -> None:
+        """See Projection."""
+        place = place_of(item.path)
+        if place is None or item.blob_id is None:
+            return
+        await tx.execute(_NAME_BLOB, repo_id=where.repo_id, image=place.image, blob_id=item.blob_id, actor=where.actor)
+        if place.is_manifest:
+            await self._add_manifest(tx, where, item, place)
+
+    async def removed(self, tx: Tx, where: Where, item: Item) -> None:
+        """See Projection: a blob that no other item of the image holds stays nameable for the grace time."""
+        place = place_of(item.path)
+        if place is None or item.blob_id is None:
+            return
+        if place.is_manifest:
+            await tx.execute(_DROP_MANIFEST, item_id=item.id)
+        image = place.image
+        deeper = image.replace("!", "!!").replace("_", "!_").replace("%", "!%") + "/%/%"
+        held = await tx.row(
+            _STILL_HELD, blob_id=item.blob_id, repo_id=where.repo_id, low=f"{image}/", high=f"{image}0", deeper=deeper
+        )
+        if held is None:
+            await tx.execute(_LET_GO, repo_id=where.repo_id, image=image, blob_id=item.blob_id)
+
+    async def _add_manifest(self, tx: Tx, where: Where, item: Item, place: Place) -> None:
+        document = await tx.row(_DOCUMENT, blob_id=item.blob_id)
+        if document is None:  # somebody put a file of this name that is no manifest: it is a file, nothing more
+            return
+        stated = (await properties_of(tx, item.id)).get(MEDIA_TYPE_PROPERTY)
+        await tx.execute(
+            _ADD_MANIFEST,
+            item_id=item.id,
+            repo_id=where.repo_id,
+            image=place.image,
+            reference=place.reference,
+            is_tag=int(place.is_tag),
+            blob_id=item.blob_id,
+            media_type=stated[0] if stated else document[0],
+            subject=document[1],
+        )

@@ -1,0 +1,90 @@
+"""The public base URL of a request, and the Docker access method that it came by.
+
+    repository path   /v2/<repo>/<image>/...
+    direct            /artifactory/api/docker/<repo>/v2/<image>/...      (also api/oci, api/helmoci)
+    sub-domain        <repo>.<docker.subdomain>  /v2/<image>/...
+    port              a listener of its own       /v2/<image>/...
+
+All four become the first form before the route table is asked; `prefix` keeps what URLs in the answer must begin with.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from entrepot.messages import Headers
+
+_DIRECT = re.compile(r"(/artifactory/api/(?:docker|oci|helmoci)/([^/]+))(/v2(?:/.*)?)", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a request addresses a registry: the path in the first form, and what the access method stands for."""
+
+    path: str
+    prefix: str = ""
+    repository: str = ""  # the key that the access method names, percent-encoded; empty: the path names it
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What the settings say about names and doors."""
+
+    base_url: str = ""
+    subdomain: str = ""  # the host below which each repository has a name
+    ports: Mapping[int, str] | None = None
+    trusted: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
+
+    def base(self, headers: Headers, scheme: str, peer: str) -> str:
+        """Return the base URL as this client sees it, without a trailing slash.
+
+        Override and forwarding headers are believed from trusted proxies only; a Host that is no host name is not repeated.
+        """
+        if self.trusted and self._trusts(peer):
+            override = headers.get("x-jfrog-override-base-url")
+            if override and override.startswith(("http://", "https://")) and override.isprintable():
+                return override.rstrip("/")
+            scheme = headers.get("x-forwarded-proto") or scheme
+        if self.base_url:
+            return self.base_url
+        host = headers.get("host") or "localhost"
+        return f"{scheme if scheme in {'http', 'https'} else 'http'}://{host if _HOST.fullmatch(host) else 'localhost'}"
+
+    def address(self, headers: Headers, peer: str) -> str:
+        """Return the client's address: the last one in X-Forwarded-For that no trusted proxy added for another."""
+        if not self.trusted or not self._trusts(peer):
+            return peer
+        for hop in reversed([part.strip() for part in ",".join(headers.get_all("x-forwarded-for")).split(",")]):
+            try:
+                ipaddress.ip_address(hop)
+            except ValueError:
+                return peer
+            if not self._trusts(hop):
+                return hop
+            peer = hop
+        return peer
+
+    def access(self, path: str, headers: Headers, port: int) -> Access:
+        """Return the Docker access method of a request; a path of any other kind comes back as it is."""
+        if path.startswith("/v2"):
+            key = (self.ports or {}).get(port) or self._key_of_host(headers)
+            return Access(path, "", key) if key else Access(path)
+        direct = _DIRECT.fullmatch(path)
+        return Access(direct[3], direct[1], direct[2]) if direct else Access(path)
+
+    def _key_of_host(self, headers: Headers) -> str:
+        if not self.subdomain:
+            return ""
+        host = (headers.get("host") or "").partition(":")[0].lower()
+        return host.removesuffix(f".{self.subdomain}") if host.endswith(f".{self.subdomain}") else ""
+
+    def _trusts(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self.trusted)

@@ -1,0 +1,73 @@
+"""Request bodies as they arrive from the server, and query strings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from entrepot.errors import Invalid, TooLarge
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_FIELDS = 200
+
+
+class BodyBroken(Invalid):
+    """The connection was lost before the whole body had arrived."""
+
+    code = "BLOB_UPLOAD_INVALID"
+
+
+class StreamedBody:
+    """The body of one request (`messages.Body`)."""
+
+    __slots__ = ("_receive", "ended", "length")
+
+    def __init__(self, receive: Receive, length: int | None) -> None:
+        self._receive = receive
+        self.length = length
+        self.ended = length == 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the pieces. Raises BodyBroken when the client goes away, or sends another length than it declared."""
+        seen = 0
+        while not self.ended:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                self.ended = True
+                raise BodyBroken
+            piece: bytes = message.get("body", b"")
+            seen += len(piece)
+            if not message.get("more_body", False):
+                self.ended = True
+            if piece:
+                yield piece
+        if self.length is not None and seen != self.length:
+            raise BodyBroken
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body. Raises TooLarge as soon as it is longer than `limit` bytes, BodyBroken."""
+        if self.length is not None and self.length > limit:
+            raise TooLarge(limit=limit)
+        pieces, seen = [], 0
+        async for piece in self:
+            seen += len(piece)
+            if seen > limit:
+                raise TooLarge(limit=limit)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def parse_query(query: str) -> dict[str, list[str]]:
+    """Return the decoded parameters. Raises Invalid on too many, or on escapes that are not UTF-8."""
+    if not query:
+        return {}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
+    except ValueError as error:
+        raise Invalid("The query string is not valid.") from error
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found

@@ -1,0 +1,90 @@
+"""The route table: rows joined from every room, and the search for the row of a request.
+
+A template is matched against the percent-encoded path. `{word}` captures one segment, `{word*}` one or more, greedily: so
+`/v2/{name*}/manifests/{reference}` is read from the right, as image names may hold a segment called `manifests`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from entrepot.errors import NotAllowed, NotFound
+from entrepot.messages import Row
+
+_WORD = re.compile(r"\{([a-z_]+)(\*?)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The row of a request and what its template captured, still percent-encoded."""
+
+    row: Row
+    words: dict[str, str]
+
+
+class Table:
+    """All rows. Those that begin alike are tried together, in the order given; the first whose template fits is it."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = tuple(rows)
+        self._shelves: dict[str, list[tuple[re.Pattern[str], dict[str, Row]]]] = {}
+        known: dict[str, dict[str, Row]] = {}
+        for row in self.rows:
+            methods = known.get(row.path)
+            if methods is None:
+                methods = known[row.path] = {}
+                self._shelves.setdefault(_shelf(row.path), []).append((_compiled(row.path), methods))
+            if row.method in methods:
+                raise AssertionError(f"two rows for {row.method} {row.path}")
+            methods[row.method] = row
+
+    def find(self, method: str, path: str) -> Match:
+        """Return the row of a request; HEAD falls back to GET. Raises NotFound, NotAllowed (with the methods in detail)."""
+        allowed: dict[str, Row] = {}
+        for shelf in (_shelf(path), ""):
+            for pattern, methods in self._shelves.get(shelf, ()):
+                found = pattern.fullmatch(path)
+                if found is None:
+                    continue
+                row = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+                if row is not None:
+                    return Match(row, found.groupdict())
+                allowed.update(methods)
+        if allowed:
+            raise MethodNotAllowed(allowed)
+        raise NotFound
+
+
+class MethodNotAllowed(NotAllowed):
+    """Method Not Allowed"""  # noqa: D400, D415 - clients look for these words
+
+    def __init__(self, methods: Mapping[str, Row]) -> None:
+        super().__init__()
+        names = set(methods) | ({"HEAD"} if "GET" in methods else set())
+        self.allow = ", ".join(sorted(names))
+        self.rows = methods
+
+
+def _shelf(path: str) -> str:
+    """Return the first two segments when both are literal: what a path is looked up by."""
+    parts = path.split("/", 3)
+    head = parts[1:3]
+    if not head or any("{" in part for part in head):
+        return parts[1] if len(parts) > 1 and "{" not in parts[1] and _is_single(parts[1]) else ""
+    return parts[1] if _is_single(parts[1]) else "/".join(head)
+
+
+def _is_single(first: str) -> bool:
+    """The faces whose second segment is a captured word: images under /v2, repositories under /artifactory but for its API."""
+    return first == "v2"
+
+
+def _compiled(template: str) -> re.Pattern[str]:
+    text, place = "", 0
+    for word in _WORD.finditer(template):
+        text += re.escape(template[place : word.start()])
+        text += f"(?P<{word[1]}>{'.+' if word[2] else '[^/]+'})"
+        place = word.end()
+    return re.compile(text + re.escape(template[place:]), re.DOTALL)
