@@ -1,0 +1,3 @@
+module entrepot.invalid/parts/hello
+
+go 1.24
