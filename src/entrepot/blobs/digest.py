@@ -18,21 +18,17 @@ _SHOWN = 160  # characters: the longest valid digest has 135
 
 
 class DigestInvalid(Invalid):
-    """The digest {digest} is not valid: it must be sha256:<64> or sha512:<128 lower-case hex digits>."""
+    """The digest is not valid: it must be sha256:<64> or sha512:<128 lower-case hex digits>."""
 
     code = "DIGEST_INVALID"
-
-    def __init__(self, text: str) -> None:
-        # What was sent may be megabytes, or a surrogate that no encoder takes.
-        shown = ascii(text[:_SHOWN])
-        super().__init__(digest=shown, detail={"digest": shown[1:-1]})
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
     """A content identifier: `algorithm` is one of ALGORITHMS, `hex` the lower-case digits. Cannot be built invalid.
 
-    Raises DigestInvalid, also for algorithms that exist elsewhere (md5, sha384): nothing could be found by them.
+    Raises DigestInvalid with what was given as its detail, also for algorithms that exist elsewhere (md5, sha384):
+    nothing could be found by them.
     """
 
     algorithm: str
@@ -41,14 +37,14 @@ class Digest:
     def __post_init__(self) -> None:
         pattern = _HEX.get(self.algorithm)
         if pattern is None or not pattern.fullmatch(self.hex):
-            raise DigestInvalid(str(self))
+            raise DigestInvalid(detail=_shown(str(self)))
 
     @classmethod
     def parse(cls, text: str) -> Digest:
         """Read `algorithm:hex`, strictly: no spaces, no capitals. Raises DigestInvalid."""
         algorithm, colon, digits = text.partition(":")
         if not colon:
-            raise DigestInvalid(text)
+            raise DigestInvalid(detail=_shown(text))
         return cls(algorithm, digits)
 
     @classmethod
@@ -79,3 +75,12 @@ class Checksums:
         """Return the digest under an algorithm of ALGORITHMS; None when it was not computed."""
         raw = self.sha256 if algorithm == "sha256" else self.sha512
         return Digest.of(algorithm, raw) if raw is not None else None
+
+    def matches(self, digest: Digest) -> bool:
+        """Tell whether the body has this digest; False also when that algorithm was not computed."""
+        return self.digest(digest.algorithm) == digest
+
+
+def _shown(text: str) -> str:
+    # What was sent may be megabytes, or a lone surrogate that no encoder takes.
+    return ascii(text[:_SHOWN])[1:-1]
