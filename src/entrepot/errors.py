@@ -20,6 +20,7 @@ Rooms subclass these for their own errors; only `web/errors.py` turns them into 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -29,10 +30,18 @@ class EntrepotError(Exception):
     code: ClassVar[str] = "UNKNOWN"
     status: ClassVar[int] = 500
 
-    def __init__(self, message: str | None = None, *, detail: object = None, **words: object) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        detail: object = None,
+        headers: Sequence[tuple[str, str]] = (),
+        **words: object,
+    ) -> None:
         template = message or (inspect.getdoc(type(self)) or "").partition("\n")[0]
         self.message = template.format(**words) if words else template
         self.detail = detail
+        self.headers = tuple(headers)  # that the client needs to go on: where an upload stands, say
         self.words = words
         super().__init__(self.message)
 

@@ -67,7 +67,8 @@ async def append(
     tx: Tx, session: Session, *, inline: bytes | None, piece: Piece | None, actor: str, lifetime: int
 ) -> bool:
     """Add a chunk: either the whole content so far as `inline`, or one more object. False: another chunk came first."""
-    size = len(inline) if inline is not None else session.size + (piece.size if piece else 0)
+    before = 0 if session.inline is not None else session.size  # what was inline has become part of the object
+    size = len(inline) if inline is not None else before + (piece.size if piece else 0)
     if not await _step(tx, session, state=OPEN, size=size, inline=inline, digest=None, actor=actor, lifetime=lifetime):
         return False
     if piece is not None:

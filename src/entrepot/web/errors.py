@@ -27,7 +27,7 @@ def face_of(path: str) -> Face:
 
 def error_reply(error: EntrepotError, face: Face, challenge: str) -> Reply:
     """Return the answer that says what went wrong; `challenge` is what a 401 carries."""
-    reply = Reply(error.status, [("content-type", "application/json")], _body(error, face))
+    reply = Reply(error.status, [("content-type", "application/json"), *error.headers], _body(error, face))
     if isinstance(error, Unauthenticated):
         reply.headers.append(("www-authenticate", challenge))
     if isinstance(error, MethodNotAllowed):

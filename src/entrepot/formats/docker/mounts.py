@@ -1,0 +1,86 @@
+"""Cross-repository mount (A8): let an image name a blob that its caller can already read elsewhere.
+
+Any reason not to is the same answer, an ordinary session: knowing a digest, or the name of somebody's image, gives nothing.
+The source is judged by the caller's identity within the ceiling of its credential, not by the token's list of scopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import unquote
+
+from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest
+from entrepot.errors import EntrepotError
+from entrepot.formats.docker.images import PACKAGE_TYPES, Image, visible_blob
+from entrepot.formats.docker.names import check_image, split_name
+from entrepot.formats.docker.records import NamedBlob, blob_id_of, holders, lock_blob, name_for_now, named_blob
+from entrepot.messages import Request
+from entrepot.metadata.database import Database, Tx
+from entrepot.repositories.granted import Granter
+from entrepot.repositories.repository import Repository
+
+_SOURCES = 500  # images looked at for a mount that names no source
+
+
+class Mounts:
+    """Find a source that the caller may read, and name its blob in the target."""
+
+    def __init__(self, database: Database, granter: Granter, by_id: Callable[[int], Repository | None]) -> None:
+        self._database = database
+        self._granter = granter
+        self._by_id = by_id
+
+    async def mount(self, request: Request, target: Image, wanted: str) -> bool:
+        """Mount the blob; False when it cannot be, for whatever reason. Raises DigestInvalid."""
+        digest = Digest.parse(wanted)
+        async for source in self._sources(request, digest):
+            named = await named_blob(self._database, source.repository.id, source.name, digest)
+            if named is not None and await self._readable(request, source, named):
+                return await self._name(target, named.blob_id, request.caller.name)
+        return False
+
+    async def _sources(self, request: Request, digest: Digest) -> AsyncIterator[Image]:
+        stated = (request.query.get("from") or [""])[0]
+        if stated:
+            for image in self._stated(request, stated):
+                yield image
+            return
+        blob_id = await blob_id_of(self._database, digest)
+        if blob_id is None:
+            return
+        after, seen = (0, ""), 0
+        while seen < _SOURCES and (page := await holders(self._database, blob_id, after=after)):
+            for repo_id, name in page:
+                repository = self._by_id(repo_id)
+                if repository is not None:
+                    yield Image(repository, name)
+            after, seen = page[-1], seen + len(page)
+
+    def _stated(self, request: Request, stated: str) -> list[Image]:
+        """Return the image that `from` names: with its repository's key, or within the one that the access method names."""
+        try:
+            if request.words.get("repo"):
+                key, name = unquote(request.words["repo"]), stated
+                check_image(name)
+            else:
+                key, name = split_name(stated)
+            granted = self._granter.grant(request.caller.by_identity(), Action.READ, key, name, folder=True)
+        except EntrepotError:
+            return []
+        return [Image(one, name) for one in granted.physical if one.package_type in PACKAGE_TYPES]
+
+    async def _readable(self, request: Request, source: Image, named: NamedBlob) -> bool:
+        base = self._granter.everywhere(request.caller.by_identity())
+        return await visible_blob(self._database, base, source, named)
+
+    async def _name(self, target: Image, blob_id: int, actor: str) -> bool:
+        async def body(tx: Tx) -> bool:
+            if await lock_blob(tx, blob_id) is None:
+                return False
+            await name_for_now(tx, target.repository.id, target.name, blob_id, actor=actor)
+            return True
+
+        return await self._database.transact(body)
+
+

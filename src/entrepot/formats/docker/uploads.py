@@ -1,0 +1,256 @@
+"""Blob uploads: sessions that any worker or node continues (A6), in every style that clients have.
+
+    POST                     202  signs an id; nothing is stored
+    POST ?digest= with body  201  the whole upload in one request
+    POST ?mount=&from=       201  or 202 when it cannot be mounted, for whatever reason
+    PATCH                    202  appends a chunk: an object of its own, admitted by the session's epoch
+    PUT ?digest=             201  appends the last bytes, verifies, names the blob
+    GET, DELETE              204  where it stands; cancel
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
+from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
+from entrepot.errors import EntrepotError, Unavailable
+from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
+from entrepot.formats.docker.images import Image, writable_image
+from entrepot.formats.docker.mounts import Mounts
+from entrepot.formats.docker.records import name_for_now
+from entrepot.formats.docker.tickets import Tickets
+from entrepot.messages import Reply, Request
+from entrepot.metadata.blob_rows import Piece, admit, assert_writer
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
+from entrepot.repositories.content import Content
+from entrepot.repositories.intake import Intake, arrival
+from entrepot.web.ranges import parse_content_range
+
+_FINISHED = 3600_000  # ms that a finished session answers a repeated PUT
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What one request added: bytes received, the running hashes over all of the session, None when not known."""
+
+    received: Received
+    hashes: Hashes | None
+
+
+class Uploads:
+    """The handlers of the upload routes."""
+
+    def __init__(
+        self, database: Database, content: Content, intake: Intake, *, tickets: Tickets, mounts: Mounts, lifetime: int
+    ) -> None:
+        self._database = database
+        self._content = content
+        self._intake = intake
+        self._tickets = tickets
+        self._mounts = mounts
+        self._lifetime = lifetime
+
+    async def start(self, request: Request) -> Reply:
+        """POST: begin a session, or do all at once."""
+        image = writable_image(request)
+        algorithm = (request.query.get("digest-algorithm") or [""])[0]
+        if algorithm and algorithm not in {"sha256", "sha512"}:
+            raise DigestInvalid(detail=algorithm)
+        digest = request.query.get("digest")
+        if digest:
+            return await self._at_once(request, image, Digest.parse(digest[0]))
+        mount = request.query.get("mount")
+        if mount and await self._mounts.mount(request, image, mount[0]):
+            return created(request, mount[0])
+        return self._accepted(request, self._tickets.issue(image, request.caller.name), 0)
+
+    async def add(self, request: Request) -> Reply:
+        """PATCH: append a chunk."""
+        image, session = await self._session(request)
+        self._check_range(request, session)
+        chunk = await self._receive(request, session, sha512=False)
+        merged, piece = _pieces(session, chunk)
+        size = len(merged) if merged is not None else _size(session, piece)
+
+        async def body(tx: Tx) -> bool:
+            await assert_writer(tx, self._intake.writer)
+            return await append(
+                tx, session, inline=merged, piece=piece, actor=request.caller.name, lifetime=self._lifetime
+            )
+
+        if not await self._commit(body, chunk):
+            raise RangeInvalid(**self._where(request, session))
+        self._tickets.remember(session.id, size, chunk.hashes)
+        return self._accepted(request, session.id, size)
+
+    async def close(self, request: Request) -> Reply:
+        """PUT: append the last bytes, verify the digest and name the blob."""
+        wanted = request.query.get("digest")
+        if not wanted:
+            raise DigestInvalid("The parameter digest is missing.")
+        digest = Digest.parse(wanted[0])
+        image, session = await self._session(request, finished=True)
+        if session.state == DONE:
+            if session.digest != str(digest):
+                raise BlobUploadUnknown
+            return created(request, str(digest))
+        self._check_range(request, session)
+        chunk = await self._receive(request, session, sha512=digest.algorithm == "sha512")
+        return await self._finish(request, image, session, chunk=chunk, digest=digest)
+
+    async def status(self, request: Request) -> Reply:
+        """GET: how far it is."""
+        _, session = await self._session(request)
+        return self._accepted(request, session.id, session.size, status=204)
+
+    async def cancel(self, request: Request) -> Reply:
+        """DELETE: end a session; nothing of it stays."""
+        _, session = await self._session(request)
+
+        async def body(tx: Tx) -> bool:
+            return await cancel(tx, session, actor=request.caller.name, lifetime=self._lifetime)
+
+        if not await self._database.transact(body):
+            raise BlobUploadUnknown
+        self._tickets.forget(session.id)
+        return Reply(204)
+
+    async def _at_once(self, request: Request, image: Image, digest: Digest) -> Reply:
+        session = Session(self._tickets.issue(image, request.caller.name), image.repository.id, image.name)
+        chunk = await self._receive(request, session, sha512=digest.algorithm == "sha512")
+        return await self._finish(request, image, session, chunk=chunk, digest=digest)
+
+    async def _finish(
+        self, request: Request, image: Image, session: Session, *, chunk: _Chunk, digest: Digest
+    ) -> Reply:
+        merged, piece = _pieces(session, chunk)
+        pieces = (*session.pieces, piece) if piece is not None else session.pieces
+        try:
+            checksums = await self._checksums(chunk, merged, pieces, digest)
+            if _raw(checksums, digest.algorithm) != digest.raw:
+                raise DigestInvalid("The digest does not match the uploaded content.", detail=str(digest))
+        except EntrepotError:
+            await self._intake.abandon(chunk.received)
+            raise
+        arrived = arrival(checksums, inline=merged if not pieces else None, pieces=pieces)
+
+        async def body(tx: Tx) -> bool:
+            await assert_writer(tx, self._intake.writer)
+            if not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=_FINISHED):
+                return False
+            blob_id = await admit(tx, arrived)
+            await name_for_now(tx, image.repository.id, image.name, blob_id, actor=request.caller.name)
+            return True
+
+        if not await self._commit(body, chunk):
+            raise BlobUploadUnknown
+        self._tickets.forget(session.id)
+        return created(request, str(digest))
+
+    async def _commit(self, body: object, chunk: _Chunk) -> bool:
+        """Run the transaction that names the chunk's object; take the object away if it certainly does not."""
+        try:
+            done: bool = await asyncio.shield(self._database.transact(body))  # type: ignore[arg-type]
+        except Unavailable:
+            raise  # perhaps it was committed: the object stays until the keeper has asked
+        except EntrepotError:
+            await self._intake.abandon(chunk.received)
+            raise
+        if done:
+            self._intake.settle(chunk.received)
+        else:
+            await self._intake.abandon(chunk.received)
+        return done
+
+    async def _session(self, request: Request, *, finished: bool = False) -> tuple[Image, Session]:
+        image = writable_image(request)
+        upload_id = request.words["upload"]
+        if not self._tickets.valid(upload_id, image, request.caller.name):
+            raise BlobUploadUnknown
+        session = await load(self._database, upload_id, image.repository.id, image.name)
+        if session.state == CANCELLED or (session.state == DONE and not finished):
+            raise BlobUploadUnknown
+        return image, session
+
+    def _check_range(self, request: Request, session: Session) -> None:
+        header = request.headers.get("content-range")
+        if header is None:
+            return
+        span = parse_content_range(header)
+        if span is None or span.start != session.size:
+            raise RangeInvalid(**self._where(request, session))
+        if request.body.length is not None and span.stop - span.start != request.body.length:
+            raise SizeInvalid
+
+    async def _receive(self, request: Request, session: Session, *, sha512: bool) -> _Chunk:
+        """Take the request's bytes in; content that was small so far is taken along, so that it becomes one object."""
+        prefix = session.inline or b""
+        hashes: Hashes | None
+        if session.size == len(prefix):
+            hashes = Hashes(sha512=sha512)
+            source = _preceded(prefix, request.body)
+        else:
+            hashes = self._tickets.recall(session.id, session.size)
+            source = aiter(request.body)
+        received = await self._intake.receive(
+            source, hashes or Hashes(), inline=INLINE_LIMIT if session.size == len(prefix) else 0
+        )
+        return _Chunk(received, hashes)
+
+    async def _checksums(
+        self, chunk: _Chunk, merged: bytes | None, pieces: tuple[Piece, ...], digest: Digest
+    ) -> Checksums:
+        size = len(merged) if merged is not None and not pieces else sum(piece.size for piece in pieces)
+        hashes = chunk.hashes
+        checksums = None if hashes is None else hashes.checksums(size)
+        if checksums is None or _raw(checksums, digest.algorithm) is None:
+            source = self._content.read(pieces, 0, size) if pieces else _preceded(merged or b"", None)
+            checksums = (await rehash(source, sha512=digest.algorithm == "sha512")).checksums(size)
+        return checksums
+
+    def _accepted(self, request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:
+        where = self._where(request, Session(upload_id, 0, "", size=size))
+        return Reply(status, [*where["headers"], ("docker-upload-uuid", upload_id)])
+
+    def _where(self, request: Request, session: Session) -> dict[str, list[tuple[str, str]]]:
+        location = f"{request.prefix}/v2/{request.words['name']}/blobs/uploads/{session.id}"
+        return {"headers": [("location", location), ("range", f"0-{max(session.size - 1, 0)}")]}
+
+
+def _size(session: Session, piece: Piece | None) -> int:
+    before = 0 if session.inline is not None else session.size
+    return before + (piece.size if piece is not None else 0)
+
+
+def _raw(checksums: Checksums, algorithm: str) -> bytes | None:
+    return checksums.sha512 if algorithm == "sha512" else checksums.sha256
+
+
+def created(request: Request, digest: str) -> Reply:
+    """Answer that a blob is here."""
+    location = f"{request.prefix}/v2/{request.words['name']}/blobs/{digest}"
+    return Reply(201, [("location", location), ("docker-content-digest", digest)])
+
+
+def _pieces(session: Session, chunk: _Chunk) -> tuple[bytes | None, Piece | None]:
+    """Return the whole content when it is small enough to be kept inline, and the object that this request added."""
+    received = chunk.received
+    if received.key is not None:
+        return None, Piece(received.key, received.size)
+    if session.pieces:
+        return None, None
+    return received.inline or b"", None
+
+
+async def _preceded(prefix: bytes, body: object) -> AsyncIterator[bytes]:
+    if prefix:
+        yield prefix
+    if body is not None:
+        async for piece in body:  # type: ignore[attr-defined]
+            yield piece
+
+

@@ -1,0 +1,82 @@
+"""What a handler receives: repositories in which its caller has been granted something, and the one question to ask more.
+
+The key and path of a request are judged before anything is looked up, so whoever is refused learns the same whether or not
+the thing exists. A virtual repository carries no rights of its own: each member is judged on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from entrepot.access.actions import Action
+from entrepot.access.caller import Caller
+from entrepot.access.decide import RepositoryFacts, Verdict, decide, decides_all
+from entrepot.access.permissions import Rules
+from entrepot.errors import Denied, Unauthenticated
+from entrepot.repositories.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The outcome of the access decision for one request."""
+
+    caller: Caller
+    rules: Rules
+    key: str
+    addressed: Repository | None  # None: there is no such repository, and the caller may know that
+    physical: tuple[Repository, ...]  # those that were granted, in the order in which they are asked
+
+    def may(self, action: Action, repository: Repository, path: str, *, folder: bool = False) -> bool:
+        """Whether the caller may act on one path of a repository, by its rights and the repository's patterns."""
+        verdict = decide(self.caller, action, repository.facts, path, rules=self.rules, folder=folder)
+        return verdict is Verdict.ALLOWED and repository.patterns.accepts(path, folder=folder, start=folder)
+
+    def throughout(self, action: Action, repository: Repository, folder: str) -> bool:
+        """Whether the caller may act on everything below a folder, so that nothing below needs a look of its own."""
+        everything = decides_all(self.caller, action, repository.facts, folder, self.rules)
+        return everything is True and repository.patterns.everything
+
+
+class Granter:
+    """Judge requests that address a repository."""
+
+    def __init__(self, find: Callable[[str], Repository | None], rules: Callable[[], Rules]) -> None:
+        self._find = find
+        self._rules = rules
+
+    def grant(self, caller: Caller, action: Action, key: str, path: str, *, folder: bool = False) -> Granted:
+        """Return where the caller may act. Raises Unauthenticated, Denied, whether or not the repository exists."""
+        rules = self._rules()
+        addressed = self._find(key)
+        judged = self._candidates(addressed, action)
+        if not judged:
+            facts = addressed.facts if addressed else RepositoryFacts(key, "local", "", reserved=False)
+            _refuse(decide(caller, action, facts, path, rules=rules, folder=folder))
+            return Granted(caller, rules, key, addressed, ())
+        verdicts = [decide(caller, action, one.facts, path, rules=rules, folder=folder) for one in judged]
+        granted = tuple(one for one, verdict in zip(judged, verdicts, strict=True) if verdict is Verdict.ALLOWED)
+        if not granted:
+            _refuse(verdicts[0])
+        return Granted(caller, rules, key, addressed, granted)
+
+    def everywhere(self, caller: Caller) -> Granted:
+        """Return a grant over no repository in particular, for lists that judge each row themselves."""
+        return Granted(caller, self._rules(), "", None, ())
+
+    def _candidates(self, addressed: Repository | None, action: Action) -> tuple[Repository, ...]:
+        if addressed is None:
+            return ()
+        if not addressed.is_virtual:
+            return (addressed,)
+        keys = addressed.members
+        if action is not Action.READ:
+            keys = (addressed.deploy_target,) if addressed.deploy_target else ()
+        return tuple(found for key in keys if (found := self._find(key)) is not None)
+
+
+def _refuse(verdict: Verdict) -> None:
+    if verdict is Verdict.LOGIN:
+        raise Unauthenticated
+    if verdict is not Verdict.ALLOWED:
+        raise Denied

@@ -1,0 +1,71 @@
+"""Bytes on the way in: durable first, then named by one transaction; what comes to nothing is taken away again.
+
+Every key that this process has written and that no row names yet is *unsettled*. A failure whose outcome is known
+abandons it at once. Where the outcome is not known (the database was lost at the commit) it stays unsettled, and the
+keeper (`cluster/writers.py`) asks the database later; so does the sweep, should this process die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from entrepot.blobs.contract import Driver, StoreUnavailable
+from entrepot.blobs.digest import Checksums
+from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, ingest
+from entrepot.blobs.keys import KeyMaker
+from entrepot.clock import Clock
+from entrepot.metadata.blob_rows import Arrival, Piece
+
+
+@dataclass(slots=True)
+class Intake:
+    """Receive bodies into the blob store. One per process."""
+
+    driver: Driver
+    keys: KeyMaker
+    writer: str
+    clock: Clock
+    unsettled: dict[str, int] = field(default_factory=dict)  # key -> when its writing began
+
+    async def receive(
+        self, source: AsyncIterator[bytes], hashes: Hashes, *, limit: int | None = None, inline: int = INLINE_LIMIT
+    ) -> Received:
+        """Store a body; see `blobs.ingest.ingest`. What it raises leaves nothing behind."""
+        made: list[str] = []
+
+        async def key() -> str:
+            new = await self.keys.new()
+            made.append(new)
+            self.unsettled[new] = self.clock.now()
+            return new
+
+        try:
+            return await ingest(source, driver=self.driver, key=key, hashes=hashes, inline_limit=inline, limit=limit)
+        except BaseException:
+            for failed in made:
+                self.unsettled.pop(failed, None)
+            raise
+
+    def settle(self, received: Received | None) -> None:
+        """Note that a row names the object now, or that the delete queue does."""
+        if received is not None and received.key is not None:
+            self.unsettled.pop(received.key, None)
+
+    async def abandon(self, received: Received | None) -> None:
+        """Remove an object that nothing names, and nothing will."""
+        if received is None or received.key is None:
+            return
+        try:
+            await self.driver.delete(received.key)
+        except StoreUnavailable:
+            return  # it stays unsettled: tried again later
+        self.unsettled.pop(received.key, None)
+
+
+def arrival(checksums: Checksums, *, inline: bytes | None, pieces: tuple[Piece, ...]) -> Arrival:
+    """Return what the database is told of bytes that have become durable."""
+    return Arrival(
+        checksums.sha256, checksums.sha1, checksums.md5, checksums.size, checksums.sha512, inline,
+        () if inline is not None else pieces,
+    )

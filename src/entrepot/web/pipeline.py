@@ -1,0 +1,92 @@
+"""The walk of a request through the rooms: door, who, may, gates, handler. Nothing else decides anything.
+
+    find the row -> identify the caller -> grant (decide) -> gates of the row -> handler -> envelope of errors
+
+What a row's `target` says about where the repository and path are read from:
+
+    image      {name*}                 the folder of an image: uploads, blobs, tags, referrers
+    manifest   {name*} {reference}     the manifest file of a tag or digest
+    item       {repo} {path*}          a path of the tree
+    ""                                 no repository: the handler judges each row that it lists
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from entrepot.access.actions import Action
+from entrepot.access.caller import Caller
+from entrepot.auth.authenticate import Authenticator
+from entrepot.errors import Denied, Unauthenticated
+from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.names import check_image, parse_reference, split_name
+from entrepot.messages import Reply, Request, Row
+from entrepot.paths import RepoPath
+from entrepot.repositories.granted import Granted, Granter
+
+_MAX_REFERENCE = 512
+
+
+class Pipeline:
+    """Carry a request that has its row to the handler."""
+
+    def __init__(self, authenticator: Authenticator, granter: Granter) -> None:
+        self._authenticator = authenticator
+        self._granter = granter
+        self._targets: dict[str, Callable[[Request, Action], Granted]] = {
+            "image": self._image,
+            "manifest": self._manifest,
+            "item": self._item,
+        }
+
+    async def identify(self, request: Request, row: Row) -> Caller:
+        """Return who asks. Raises Unauthenticated, TooMany."""
+        docker = row.face == "oci"
+        return await self._authenticator.caller(request.headers, request.address, docker=docker)
+
+    async def run(self, request: Request, row: Row) -> Reply:
+        """Judge the request, pass its gates and return the handler's reply."""
+        if row.action == "admin":
+            _administrators_only(request.caller)
+        elif row.target:
+            request.granted = self._targets[row.target](request, Action[row.action])
+        elif row.action != "public":
+            request.granted = self._granter.everywhere(request.caller)
+        for gate in row.gates:
+            await gate(request)
+        return await row.handler(request)
+
+    def _image(self, request: Request, action: Action) -> Granted:
+        key, image = _named(request)
+        return self._granter.grant(request.caller, action, key, image, folder=True)
+
+    def _manifest(self, request: Request, action: Action) -> Granted:
+        key, image = _named(request)
+        reference = unquote(request.words["reference"])[:_MAX_REFERENCE]
+        tag_or_digest = parse_reference(reference)
+        if tag_or_digest.digest is not None and action in {Action.READ, Action.DELETE}:
+            return self._granter.grant(request.caller, action, key, image, folder=True)
+        path = manifest_path(image, reference)
+        return self._granter.grant(request.caller, action, key, path)
+
+    def _item(self, request: Request, action: Action) -> Granted:
+        path = RepoPath.parse(request.words.get("path", ""))
+        return self._granter.grant(request.caller, action, unquote(request.words["repo"]), path.text, folder=path.is_folder)
+
+
+def _administrators_only(caller: Caller) -> None:
+    if caller.is_anonymous:
+        raise Unauthenticated
+    if not caller.may_administer:
+        raise Denied("Only administrators may do this.")
+
+
+def _named(request: Request) -> tuple[str, str]:
+    """Return repository key and image: the access method names the key, or the first segment of the name does."""
+    name = unquote(request.words["name"])
+    key = request.words.get("repo")
+    if key:
+        check_image(name)
+        return unquote(key), name
+    return split_name(name)
