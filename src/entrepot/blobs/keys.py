@@ -32,14 +32,24 @@ class KeyInvalid(EntrepotError):
         super().__init__(key=ascii(key[:_LONGEST]))
 
 
-def checked(key: str) -> str:
-    """Return the key if it can name an object in every store: segments of [A-Za-z0-9._-], none `.` or `..`.
+def valid(key: str) -> bool:
+    """Tell whether a text can name an object in every store: segments of [A-Za-z0-9._-], none `.` or `..`."""
+    return len(key) <= _LONGEST and _KEY.fullmatch(key) is not None
 
-    Raises KeyInvalid, before any disk or network is touched. Keys come from our own rows; this is the second lock.
+
+def checked(key: str) -> str:
+    """Return the key if it is valid; a driver asks before it touches disk or network.
+
+    Raises KeyInvalid. Keys come from our own rows; this is the second lock.
     """
-    if len(key) > _LONGEST or not _KEY.fullmatch(key):
+    if not valid(key):
         raise KeyInvalid(key)
     return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return the folder that a listing is about, without a slash at its end; empty for all. Raises KeyInvalid."""
+    return checked(prefix.removesuffix("/")) if prefix else ""
 
 
 class KeyMaker:

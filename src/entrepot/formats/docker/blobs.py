@@ -1,0 +1,102 @@
+"""Blobs by digest (A7): HEAD and GET with ranges and conditions, DELETE."""
+
+from __future__ import annotations
+
+from entrepot.blobs.digest import Digest
+from entrepot.errors import NotAllowed
+from entrepot.formats.docker.errors import BlobUnknown
+from entrepot.formats.docker.images import Image, readable_images, visible_blob, visible_manifest, writable_image
+from entrepot.formats.docker.layout import blob_file_name
+from entrepot.formats.docker.names import parse_digest
+from entrepot.formats.docker.records import NamedBlob, forget_blob, holder_paths, manifests_by_digest, named_blob, prolong
+from entrepot.messages import Reply, Request
+from entrepot.metadata.blob_rows import Stored
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.sql import sql
+from entrepot.repositories.content import Content
+from entrepot.repositories.delivery import deliver
+
+_GRACE = sql("SELECT millis FROM grace")
+_ONE_YEAR = ("cache-control", "max-age=31536000")
+
+
+class Blobs:
+    """The handlers of the blob routes."""
+
+    def __init__(self, database: Database, content: Content) -> None:
+        self._database = database
+        self._content = content
+
+    async def fetch(self, request: Request) -> Reply:
+        """GET and HEAD. Who is told that an upload exists may rely on it for half the grace time."""
+        digest = parse_digest(request.words["digest"])
+        for image in readable_images(request):
+            stored = await self._find(request, image, digest)
+            if stored is not None:
+                return self._reply(request, stored, digest)
+        raise BlobUnknown(detail={"blobSum": str(digest)})
+
+    async def delete(self, request: Request) -> Reply:
+        """DELETE: a blob that no manifest of the image names becomes unknown to it at once."""
+        digest = parse_digest(request.words["digest"])
+        image = writable_image(request)
+        named = await named_blob(self._database, image.repository.id, image.name, digest)
+        if named is None:
+            raise BlobUnknown(detail={"blobSum": str(digest)})
+        repo_id, blob_id = image.repository.id, named.blob_id
+
+        async def body(tx: Tx) -> bool:
+            if await holder_paths(tx, repo_id, image.name, blob_id, limit=1):
+                return False
+            await forget_blob(tx, repo_id, image.name, blob_id)
+            return True
+
+        if not await self._database.transact(body):
+            raise NotAllowed("A manifest refers to this blob; delete the manifest first.")
+        return Reply(202)
+
+    async def _find(self, request: Request, image: Image, digest: Digest) -> Stored | None:
+        repo_id = image.repository.id
+        named = await named_blob(self._database, repo_id, image.name, digest)
+        if named is None:
+            return await self._manifest_bytes(request, image, digest)
+        if not await visible_blob(self._database, request.granted, image, named):
+            return None
+        if named.expires is not None and not await self._kept(image, named):
+            return None
+        return await self._content.find(named.blob_id)
+
+    async def _kept(self, image: Image, named: NamedBlob) -> bool:
+        """Prolong an upload whose time is more than half over; False when it is over."""
+        assert named.expires is not None
+        now = self._database.now()
+        grace = await self._grace()
+        if named.expires - now >= grace // 2:
+            return True
+
+        async def body(tx: Tx) -> bool:
+            return await prolong(tx, image.repository.id, image.name, named.blob_id)
+
+        return await self._database.transact(body)
+
+    async def _grace(self) -> int:
+        row = await self._database.row(_GRACE)
+        assert row is not None
+        return int(row[0])
+
+    async def _manifest_bytes(self, request: Request, image: Image, digest: Digest) -> Stored | None:
+        """Return a manifest asked for as a blob, as containerd does when it looks for one everywhere."""
+        held = await manifests_by_digest(self._database, image.repository.id, image.name, digest, limit=100)
+        manifest = await visible_manifest(self._database, request.granted, image, held)
+        return None if manifest is None else await self._content.find(manifest.blob_id)
+
+    def _reply(self, request: Request, stored: Stored, digest: Digest) -> Reply:
+        headers = [
+            ("content-type", "application/octet-stream"),
+            ("docker-content-digest", str(digest)),
+            _ONE_YEAR,
+        ]
+        return deliver(
+            request, self._content, stored, headers=headers, etag=f'"{digest}"', file_name=blob_file_name(stored.sha256)
+        )
+

@@ -1,0 +1,178 @@
+"""Lists: tags of an image, images of a registry, referrers of a manifest (A9, A10).
+
+A page is read off an index from where the last one ended; each row is judged before it is shown, and pages are filled up
+when rows fall away. So a page costs the same at a hundred tags and at a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import unquote
+
+import msgspec
+
+from entrepot.access.actions import Action
+from entrepot.formats.docker.errors import NameUnknown
+from entrepot.formats.docker.images import PACKAGE_TYPES, Image, image_name, readable_images
+from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.names import parse_digest
+from entrepot.formats.docker.pages import Page, link, parse_page
+from entrepot.formats.docker.records import Referrer, images, is_known, referrers, tags
+from entrepot.messages import Reply, Request, json_reply
+from entrepot.metadata.database import Reads
+from entrepot.repositories.granted import Granted, Granter
+from entrepot.repositories.repository import Repository
+
+_TAGS, _CATALOG, _REFERRERS = 100_000, 100, 1000  # default page lengths; who asks for no page wants all tags
+_MOST = 100_000  # tags of an unbounded list: what clients without paging get
+_JUDGED = 50_000  # rows looked at for one page on behalf of a caller who may read few of them
+_INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+class Lists:
+    """The handlers of the listing routes."""
+
+    def __init__(self, reads: Reads, granter: Granter, repositories: Callable[[], Iterable[Repository]]) -> None:
+        self._reads = reads
+        self._granter = granter
+        self._repositories = repositories
+
+    async def tags(self, request: Request) -> Reply:
+        """GET tags/list."""
+        page = parse_page(request.query, default=_TAGS, most=_MOST)
+        name = image_name(request)
+        found: set[str] = set()
+        known = False
+        for image in readable_images(request):
+            known = known or await is_known(self._reads, image.repository.id, image.name)
+            found.update(await self._tags_of(request.granted, image, page))
+        if not known:
+            raise NameUnknown(detail={"name": name})
+        shown = sorted(found)[: page.n]
+        reply = json_reply({"name": unquote(request.words["name"]), "tags": shown})
+        if page.n and len(found) > page.n:
+            target = f"{request.prefix}/v2/{request.words['name']}/tags/list"
+            reply.headers.append(("link", link(target, n=page.n, last=shown[-1])))
+        return reply
+
+    async def catalog(self, request: Request) -> Reply:
+        """GET _catalog: of the whole registry, or of the repository that the access method names."""
+        page = parse_page(request.query, default=_CATALOG, most=_TAGS)
+        only = unquote(request.words.get("repo", ""))
+        shown: list[str] = []
+        for repository in self._registries(request, only):
+            base = "" if only else f"{repository.key}/"
+            after = _after(page.last, base)
+            if after is not None:
+                shown += [base + name for name in await self._images_of(request, repository, after, page.n + 1)]
+            if len(shown) > page.n:
+                break
+        more, shown = len(shown) > page.n, sorted(shown)[: page.n]
+        reply = json_reply({"repositories": shown})
+        if page.n and more:
+            reply.headers.append(("link", link(f"{request.prefix}/v2/_catalog", n=page.n, last=shown[-1])))
+        return reply
+
+    async def referrers(self, request: Request) -> Reply:
+        """GET referrers: always an index, also for a digest that nobody knows (a 404 would tell: no such API)."""
+        digest = str(parse_digest(request.words["digest"]))
+        wanted = (request.query.get("artifactType") or [""])[0]
+        page = parse_page(request.query, default=_REFERRERS, most=_REFERRERS)
+        found: list[Referrer] = []
+        for image in readable_images(request):
+            found += await self._referrers_of(request.granted, image, digest)
+        shown = {one.digest: one for one in found if not wanted or one.artifact_type == wanted}
+        body = {
+            "schemaVersion": 2,
+            "mediaType": _INDEX,
+            "manifests": [_descriptor(one) for one in list(shown.values())[: page.n]],
+        }
+        reply = Reply(200, [("content-type", _INDEX)], msgspec.json.encode(body))
+        if wanted:
+            reply.headers.append(("oci-filters-applied", "artifactType"))
+        return reply
+
+    async def _tags_of(self, granted: Granted, image: Image, page: Page) -> list[str]:
+        """Return readable tags beyond `last`, one more than the page holds when there are more."""
+        everything = granted.throughout(Action.READ, image.repository, image.name)
+        found: list[str] = []
+        after, judged, want = page.last, 0, page.n + 1
+        while len(found) < want and judged < _JUDGED:
+            batch = await tags(self._reads, image.repository.id, image.name, after=after, limit=want if everything else 1000)
+            if not batch:
+                break
+            judged += 0 if everything else len(batch)
+            found += (
+                batch
+                if everything
+                else [tag for tag in batch if granted.may(Action.READ, image.repository, manifest_path(image.name, tag))]
+            )
+            after = batch[-1]
+            if everything:
+                break
+        return found[:want]
+
+    def _registries(self, request: Request, only: str) -> list[Repository]:
+        """Return the physical registries to list, in the byte order of their keys."""
+        if only:
+            granted = self._granter.grant(request.caller, Action.READ, only, "", folder=True)
+            if granted.addressed is None or granted.addressed.package_type not in PACKAGE_TYPES:
+                raise NameUnknown(detail={"name": only})
+            return list(granted.physical)
+        docker = (one for one in self._repositories() if one.package_type in PACKAGE_TYPES and not one.is_virtual)
+        return sorted(docker, key=lambda one: f"{one.key}/")
+
+    async def _images_of(self, request: Request, repository: Repository, after: str, want: int) -> list[str]:
+        granted: Granted = request.granted
+        everything = granted.throughout(Action.READ, repository, "")
+        if not everything and not granted.may(Action.READ, repository, "", folder=True):
+            return []
+        found: list[str] = []
+        judged = 0
+        while len(found) < want and judged < _JUDGED:
+            batch = await images(self._reads, repository.id, after=after, limit=min(max(want, 1), 1000))
+            if not batch:
+                break
+            judged += len(batch)
+            for name in batch:
+                if everything or await self._shows(granted, Image(repository, name)):
+                    found.append(name)
+            after = batch[-1]
+        return found[:want]
+
+    async def _shows(self, granted: Granted, image: Image) -> bool:
+        """Whether the caller may read anything of an image: its folder must be on the way, and a tag readable."""
+        if granted.throughout(Action.READ, image.repository, image.name):
+            return True
+        if not granted.may(Action.READ, image.repository, image.name, folder=True):
+            return False
+        return bool(await self._tags_of(granted, image, Page(1, "")))
+
+    async def _referrers_of(self, granted: Granted, image: Image, digest: str) -> list[Referrer]:
+        everything = granted.throughout(Action.READ, image.repository, image.name)
+        rows = await referrers(self._reads, image.repository.id, image.name, digest, after=0, limit=_REFERRERS)
+        return [
+            row
+            for row in rows
+            if everything or granted.may(Action.READ, image.repository, manifest_path(image.name, row.reference))
+        ]
+
+
+def _after(last: str, base: str) -> str | None:
+    """Return where to go on within a repository, None when `last` lies beyond it; keys and names order by bytes."""
+    if not base or not last:
+        return last
+    if last.startswith(base):
+        return last[len(base) :]
+    return "" if last < base else None
+
+
+def _descriptor(one: Referrer) -> dict[str, object]:
+    descriptor: dict[str, object] = {"mediaType": one.media_type, "digest": one.digest, "size": one.size}
+    if one.artifact_type:
+        descriptor["artifactType"] = one.artifact_type
+    if one.annotations:
+        descriptor["annotations"] = one.annotations
+    return descriptor
+
+

@@ -1,0 +1,204 @@
+"""Placing manifests in the tree: `<image>/<tag>/` holds the manifest and every blob that it names.
+
+What an overwritten or deleted tag pointed to moves to `<image>/sha256:<hex>/`, unless another reference holds the digest:
+so whoever asked for the tag a moment ago can still pull the digest that he was told. Retention takes it later, never
+sooner than the grace time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest
+from entrepot.errors import Conflict, Denied
+from entrepot.formats.docker.errors import ManifestBlobUnknown
+from entrepot.formats.docker.images import Image, visible_blob, visible_manifest
+from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
+from entrepot.formats.docker.manifests import Manifest as Document
+from entrepot.formats.docker.records import (
+    Manifest,
+    lock_blob,
+    manifest_by_reference,
+    manifests_by_digest,
+    named_blob,
+    note_document,
+)
+from entrepot.metadata.database import Tx
+from entrepot.metadata.eventlog import Where
+from entrepot.metadata.items import NewFile, Tree
+from entrepot.metadata.sql import sql
+from entrepot.repositories.granted import Granted
+
+_SHA256 = sql("SELECT sha256 FROM blob WHERE id = :id")
+_RETIRE = sql("""
+UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
+WHERE repo_id = :repo_id AND image = :image AND reference = :reference
+""")
+_REVIVE = sql("UPDATE docker_manifest SET retired = NULL, retired_tag = NULL WHERE item_id = :item_id AND retired IS NOT NULL")
+_COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
+_OLDEST_TAGS = sql("""
+SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
+WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modified, m.item_id LIMIT :limit
+""")
+
+
+class TagIsImmutable(Conflict):
+    """Tag {tag} of {image} is immutable in this repository and cannot be moved or deleted."""
+
+    code = "DENIED"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A blob that a manifest names and its image holds."""
+
+    blob_id: int
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A manifest that was verified and admitted, ready to be placed."""
+
+    document: Document
+    digest: Digest  # sha256 of its bytes
+    blob_id: int
+    size: int
+    blobs: Sequence[Held]
+    labels: Mapping[str, Sequence[str]]
+
+
+def where(granted: Granted, image: Image) -> Where:
+    """Return what the event log says of the changes of a request."""
+    return Where(image.repository.id, image.repository.key, image.repository.package_type, granted.caller.name)
+
+
+class Placing:
+    """Place manifests and take them away; within the caller's transaction."""
+
+    def __init__(self, tree: Tree, *, sparse: bool = False) -> None:
+        self._tree = tree
+        self._sparse = sparse
+
+    async def resolve(self, tx: Tx, granted: Granted, image: Image, document: Document) -> list[Held]:
+        """Return the blobs that a manifest names, kept from collection until the commit.
+
+        Raises ManifestBlobUnknown with every digest that the image does not hold, or its caller may not read.
+        """
+        held: dict[int, Held] = {}
+        missing: list[str] = []
+        for digest in document.required():
+            named = await named_blob(tx, image.repository.id, image.name, digest)
+            if named is None or not await visible_blob(tx, granted, image, named):
+                missing.append(str(digest))
+                continue
+            size = await lock_blob(tx, named.blob_id)
+            row = await tx.row(_SHA256, id=named.blob_id)
+            if size is None or row is None:
+                missing.append(str(digest))
+            else:
+                held[named.blob_id] = Held(named.blob_id, size, row[0])
+        if not self._sparse:
+            for child in document.children:
+                known = await manifests_by_digest(tx, image.repository.id, image.name, child.digest, limit=100)
+                if await visible_manifest(tx, granted, image, known) is None:
+                    missing.append(str(child.digest))
+        if missing:
+            raise ManifestBlobUnknown(digests=missing)
+        return list(held.values())
+
+    async def place(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, references: Sequence[str]) -> None:
+        """Place a manifest under tags, or under its digest alone (an empty reference).
+
+        Raises TagIsImmutable, and Denied where a tag would be overwritten without the right to delete.
+        """
+        document = new.document
+        await note_document(
+            tx, new.blob_id, document.media_type, artifact_type=document.artifact_type,
+            subject=str(document.subject.digest) if document.subject else None,
+            annotations=dict(document.annotations), children=[str(child.digest) for child in document.children],
+        )
+        for tag in references:
+            await self._place_one(tx, granted, image, new=new, tag=tag)
+        limit = image.repository.number("maxUniqueTags")
+        if limit > 0:
+            await self._drop_oldest(tx, granted, image, limit)
+
+    async def untag(self, tx: Tx, granted: Granted, image: Image, tag: Manifest) -> None:
+        """Take a tag away; what it pointed to stays by digest."""
+        _refuse_immutable(image, tag.reference)
+        await self._retire(tx, granted, image, tag)
+
+    async def remove(self, tx: Tx, granted: Granted, image: Image, held: Sequence[Manifest]) -> None:
+        """Take away every reference to a manifest, tags too."""
+        for manifest in held:
+            if manifest.is_tag:
+                _refuse_immutable(image, manifest.reference)
+        for manifest in held:
+            await self._tree.remove(tx, where(granted, image), folder_of(image.name, manifest.reference))
+        await self._tree.prune(tx, where(granted, image), image.name)
+
+    async def _place_one(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, tag: str) -> None:
+        reference = tag or digest_folder(new.digest)
+        existing = await manifest_by_reference(tx, image.repository.id, image.name, reference)
+        if existing is not None and existing.blob_id == new.blob_id and existing.media_type == new.document.media_type:
+            await tx.execute(_REVIVE, item_id=existing.item_id)
+            return
+        if not tag and await manifests_by_digest(tx, image.repository.id, image.name, new.digest):
+            return  # some tag holds it: that is enough for it to be pulled by digest
+        if existing is not None and tag:
+            _refuse_immutable(image, tag)
+            if not granted.may(Action.DELETE, image.repository, manifest_path(image.name, tag)):
+                raise Denied("Not enough permissions to overwrite the tag {tag} (DELETE is needed).", tag=tag)
+            await self._retire(tx, granted, image, existing)
+        await self._tree.put_files(
+            tx, where(granted, image), folder_of(image.name, reference), _files(image, new, tag=tag)
+        )
+
+    async def _retire(self, tx: Tx, granted: Granted, image: Image, tag: Manifest) -> None:
+        place = where(granted, image)
+        row = await tx.row(_SHA256, id=tag.blob_id)
+        assert row is not None
+        digest = Digest.of("sha256", row[0])
+        others = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=2)
+        folder = folder_of(image.name, tag.reference)
+        if any(other.item_id != tag.item_id for other in others):
+            await self._tree.remove(tx, place, folder)
+            return
+        kept = digest_folder(digest)
+        await self._tree.rename_folder(tx, place, folder, folder_of(image.name, kept))
+        await tx.execute(
+            _RETIRE, repo_id=image.repository.id, image=image.name, reference=kept, tag=tag.reference
+        )
+
+    async def _drop_oldest(self, tx: Tx, granted: Granted, image: Image, limit: int) -> None:
+        place = {"repo_id": image.repository.id, "image": image.name}
+        row = await tx.row(_COUNT_TAGS, **place)
+        too_many = (row[0] if row else 0) - limit
+        if too_many > 0:
+            for (reference,) in await tx.rows(_OLDEST_TAGS, **place, limit=too_many):
+                await self._tree.remove(tx, where(granted, image), folder_of(image.name, reference))
+
+
+def _refuse_immutable(image: Image, tag: str) -> None:
+    if image.repository.flag("immutableTags"):
+        raise TagIsImmutable(tag=tag, image=image.name)
+
+
+def _files(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
+    media_type = new.document.media_type
+    properties: dict[str, Sequence[str]] = {
+        "docker.repoName": [image.name],
+        "docker.manifest.digest": [str(new.digest)],
+        "docker.manifest.type": [media_type],
+        "sha256": [new.digest.hex],
+    }
+    if tag:
+        properties["docker.manifest"] = [tag]
+    properties.update({f"docker.label.{key}": values for key, values in new.labels.items()})
+    manifest = NewFile(manifest_file_name(media_type), new.blob_id, new.size, properties)
+    blobs = [NewFile(blob_file_name(blob.sha256), blob.blob_id, blob.size) for blob in new.blobs]
+    return [*blobs, manifest]

@@ -1,0 +1,80 @@
+"""Manifests by tag or digest (A5, GET and HEAD): the stored bytes with the stored type, whatever `Accept` says.
+
+Nothing is converted, so GET, HEAD, digest and size always agree (containerd#3323).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from entrepot.formats.docker.errors import ManifestUnknown
+from entrepot.formats.docker.images import Image, image_name, readable_images, visible_manifest
+from entrepot.formats.docker.layout import manifest_file_name
+from entrepot.formats.docker.names import parse_reference
+from entrepot.formats.docker.records import Manifest, manifest_by_reference, manifests_by_digest
+from entrepot.messages import Reply, Request
+from entrepot.metadata.blob_rows import Stored
+from entrepot.metadata.database import Reads
+from entrepot.repositories.content import Content
+from entrepot.web.ranges import Conditions, evaluate
+
+_HELD = 100  # references of one digest that are looked at for a caller with narrow rights
+
+
+class Pull:
+    """The handler of manifest GET and HEAD."""
+
+    def __init__(self, reads: Reads, content: Content, downloads: object = None) -> None:
+        self._reads = reads
+        self._content = content
+        self._downloads = downloads
+
+    async def fetch(self, request: Request) -> Reply:
+        """Return the manifest from the first repository that holds it."""
+        reference = unquote(request.words["reference"])
+        for image in readable_images(request):
+            manifest = await self._find(request, image, reference)
+            stored = None if manifest is None else await self._content.find(manifest.blob_id)
+            if manifest is not None and stored is not None:
+                return self._reply(request, image, manifest, stored=stored, reference=reference)
+        raise ManifestUnknown(detail={"manifest": image_name(request)})
+
+    async def _find(self, request: Request, image: Image, reference: str) -> Manifest | None:
+        wanted = parse_reference(reference)
+        repo_id, granted = image.repository.id, request.granted
+        if wanted.digest is None:
+            return await manifest_by_reference(self._reads, repo_id, image.name, reference)
+        held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest)
+        if held and not await visible_manifest(self._reads, granted, image, held):
+            held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=_HELD)
+        return await visible_manifest(self._reads, granted, image, held)
+
+    def _reply(
+        self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str
+    ) -> Reply:
+        by_digest = ":" in reference
+        digest = reference if by_digest else stored.digest
+        file_name = manifest_file_name(manifest.media_type)
+        headers = [
+            ("content-type", manifest.media_type),
+            ("docker-content-digest", digest),
+            ("etag", f'"{stored.digest}"'),
+            ("cache-control", "max-age=31536000" if by_digest else "no-cache"),
+            ("x-checksum-sha256", stored.sha256.hex()),
+            ("x-checksum-sha1", stored.sha1.hex()),
+            ("x-checksum-md5", stored.md5.hex()),
+            ("x-artifactory-filename", file_name),
+            ("x-artifactory-docker-registry", image.repository.key),
+        ]
+        tags = (stored.digest, stored.sha1.hex())
+        if request.method == "GET" and evaluate(Conditions.of(request.headers), tags, None):
+            return Reply(304, headers)
+        reply = self._content.fill(Reply(200, headers), stored)
+        if self._downloads is not None and request.method == "GET":
+            self._count(request, manifest)
+        return reply
+
+    def _count(self, request: Request, manifest: Manifest) -> None:
+        self._downloads.count(manifest.item_id, request.caller.name)  # type: ignore[union-attr, attr-defined]
+
+

@@ -1,0 +1,125 @@
+"""Manifest PUT (A5): verified, then placed in the tree with its tag in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import unquote
+
+from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest, DigestInvalid
+from entrepot.blobs.ingest import Hashes
+from entrepot.errors import Denied, EntrepotError, Unavailable
+from entrepot.formats.docker.errors import ManifestInvalid
+from entrepot.formats.docker.images import Image, writable_image
+from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.manifests import Manifest as Document
+from entrepot.formats.docker.manifests import labels, parse
+from entrepot.formats.docker.names import check_tag, parse_reference
+from entrepot.formats.docker.placing import Placement, Placing
+from entrepot.formats.docker.records import named_blob
+from entrepot.messages import Reply, Request
+from entrepot.metadata.blob_rows import Piece, admit, assert_writer
+from entrepot.metadata.database import Database, Tx
+from entrepot.repositories.content import Content
+from entrepot.repositories.intake import Intake, arrival
+
+_TAGS_AT_ONCE = 100
+_CONFIG_LIMIT = 1 << 20
+
+
+class Push:
+    """The handler of manifest PUT."""
+
+    def __init__(
+        self, database: Database, content: Content, intake: Intake, *, placing: Placing, manifest_limit: int
+    ) -> None:
+        self._database = database
+        self._content = content
+        self._intake = intake
+        self._placing = placing
+        self._limit = manifest_limit
+
+    async def store(self, request: Request) -> Reply:
+        """Store a manifest under a tag, or under its digest and any number of tags (`?tag=`)."""
+        image = writable_image(request)
+        reference = unquote(request.words["reference"])
+        wanted = parse_reference(reference)
+        tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
+        body = await self._read(request)
+        document = parse(
+            body,
+            request.headers.get("content-type"),
+            limit=self._limit,
+            block_schema1=image.repository.config.get("blockPushingSchema1", True) is not False,
+        )
+        hashes = Hashes(sha512=wanted.digest is not None and wanted.digest.algorithm == "sha512")
+        hashes.update(body)
+        checksums = hashes.checksums(len(body))
+        stated = checksums.sha512 if wanted.digest and wanted.digest.algorithm == "sha512" else checksums.sha256
+        if wanted.digest is not None and stated != wanted.digest.raw:
+            raise DigestInvalid("The digest does not match the manifest.", detail=reference)
+        properties = await self._labels(image, document)
+        received = await self._intake.receive(_one(body), Hashes())
+        pieces = (Piece(received.key, received.size),) if received.key is not None else ()
+        arrived = arrival(checksums, inline=received.inline, pieces=pieces)
+
+        async def work(tx: Tx) -> None:
+            await assert_writer(tx, self._intake.writer)
+            blobs = await self._placing.resolve(tx, request.granted, image, document)
+            blob_id = await admit(tx, arrived)
+            new = Placement(
+                document, Digest.of("sha256", checksums.sha256), blob_id, len(body), blobs=blobs, labels=properties
+            )
+            await self._placing.place(tx, request.granted, image, new=new, references=tags)
+
+        try:
+            await asyncio.shield(self._database.transact(work))
+        except Unavailable:
+            raise  # perhaps it was committed; see Intake
+        except EntrepotError:
+            await self._intake.abandon(received)
+            raise
+        self._intake.settle(received)
+        return _stored(request, document, reference if wanted.digest else f"sha256:{checksums.sha256.hex()}", tags)
+
+    def _tags(self, request: Request, image: Image, reference: str, *, is_digest: bool) -> list[str]:
+        """Return the references to place: tags, or the empty string for the digest alone."""
+        if not is_digest:
+            tags = [reference]
+        else:
+            tags = list(dict.fromkeys(request.query.get("tag", [])))
+            if len(tags) > _TAGS_AT_ONCE:
+                raise ManifestInvalid(f"More than {_TAGS_AT_ONCE} tags at once.")
+        for tag in tags:
+            check_tag(tag)
+            if not request.granted.may(Action.DEPLOY, image.repository, manifest_path(image.name, tag)):
+                raise Denied(detail={"tag": tag})
+        return tags or [""]
+
+    async def _read(self, request: Request) -> bytes:
+        return await request.body.read(self._limit)
+
+    async def _labels(self, image: Image, document: Document) -> dict[str, list[str]]:
+        """Return the labels of the image's configuration, if it is here and reasonably small."""
+        if document.config is None:
+            return {}
+        named = await named_blob(self._database, image.repository.id, image.name, document.config.digest)
+        stored = None if named is None else await self._content.find(named.blob_id)
+        if stored is None or stored.size > _CONFIG_LIMIT:
+            return {}
+        return labels(await self._content.whole(stored, _CONFIG_LIMIT))
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _stored(request: Request, document: Document, digest: str, tags: Sequence[str]) -> Reply:
+    location = f"{request.prefix}/v2/{request.words['name']}/manifests/{digest}"
+    headers = [("location", location), ("docker-content-digest", digest)]
+    if document.subject is not None:
+        headers.append(("oci-subject", str(document.subject.digest)))
+    if request.query.get("tag") and tags != [""]:
+        headers.append(("oci-tag", ", ".join(tags)))
+    return Reply(201, headers)

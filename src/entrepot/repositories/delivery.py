@@ -1,0 +1,72 @@
+"""The reply that sends stored bytes: validators, ranges and the headers that clients of Artifactory read on every file."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from entrepot.clock import http_date
+from entrepot.errors import Unsatisfiable
+from entrepot.messages import Reply, Request
+from entrepot.metadata.blob_rows import Stored
+from entrepot.repositories.content import Content
+from entrepot.web.ranges import Conditions, Span, evaluate, parse_range
+
+_SAFE = "!#$&+-.^_`|~"
+
+
+def deliver(
+    request: Request,
+    content: Content,
+    stored: Stored,
+    *,
+    headers: list[tuple[str, str]],
+    etag: str,
+    file_name: str,
+    modified: int | None = None,
+    ranges: bool = True,
+) -> Reply:
+    """Answer GET or HEAD of a blob: 200, 206, 304 or 416. `modified` is in milliseconds.
+
+    Validators are accepted as we give them, bare or quoted, and as the sha1 that Artifactory gives.
+    """
+    common = [
+        *headers,
+        ("etag", etag),
+        ("x-checksum-sha256", stored.sha256.hex()),
+        ("x-checksum-sha1", stored.sha1.hex()),
+        ("x-checksum-md5", stored.md5.hex()),
+        ("x-artifactory-filename", quote(file_name, safe=_SAFE)),
+        ("content-disposition", f'attachment; filename="{_quoted(file_name)}"'),
+    ]
+    if modified is not None:
+        common.append(("last-modified", http_date(modified)))
+    tags = (etag.strip('"'), stored.sha1.hex(), stored.digest)
+    conditions = Conditions.of(request.headers)
+    if request.method == "GET" and evaluate(conditions, tags, modified):
+        return Reply(304, common)
+    if ranges:
+        common.append(("accept-ranges", "bytes"))
+        span = _span(request, conditions, stored, tags=tags, modified=modified)
+        if span is not None:
+            common.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{stored.size}"))
+            return content.fill(Reply(206, common), stored, span.start, span.stop)
+    return content.fill(Reply(200, common), stored)
+
+
+def _span(
+    request: Request, conditions: Conditions, stored: Stored, *, tags: tuple[str, ...], modified: int | None
+) -> Span | None:
+    """Return the one range to send; None for the whole (several ranges are answered whole, as RFC 9110 allows)."""
+    header = request.headers.get("range")
+    if header is None or request.method != "GET" or not conditions.range_applies(tags, modified):
+        return None
+    spans = parse_range(header, stored.size)
+    if spans is None:
+        return None
+    if not spans:
+        raise Unsatisfiable(size=stored.size, headers=[("content-range", f"bytes */{stored.size}")])
+    return spans[0] if len(spans) == 1 else None
+
+
+def _quoted(name: str) -> str:
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in name)
