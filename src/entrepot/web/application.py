@@ -1,0 +1,177 @@
+"""The application: ASGI in, values through the rooms, ASGI out. The only module that knows the server's types.
+
+Why ASGI and not RSGI: RSGI hides when a chunked body was cut off, and gives the path decoded only (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from entrepot.access.caller import ANONYMOUS
+from entrepot.clock import new_id
+from entrepot.errors import EntrepotError, Invalid
+from entrepot.formats.docker.challenge import challenge_for
+from entrepot.messages import Face, Reply, Request, Row
+from entrepot.web.base import Doors
+from entrepot.web.bodies import StreamedBody, parse_query
+from entrepot.web.errors import error_reply, face_of
+from entrepot.web.pipeline import Pipeline
+from entrepot.web.sending import send_reply
+from entrepot.web.table import Match, Table
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_BASIC = 'Basic realm="Artifactory Realm"'
+_OCI = ("docker-distribution-api-version", "registry/2.0")
+_DRAIN_LIMIT = 1 << 20
+
+
+class Watcher(Protocol):
+    """Who is told of each request once it is answered: logs and metrics."""
+
+    def answered(self, request: Request, row: Row | None, reply: Reply, *, seconds: float, sent: int) -> None:
+        """Note one answered request; must not raise, must not block."""
+        ...
+
+    def failed(self, request: Request, error: BaseException) -> None:
+        """Note an error that is our own fault, with its traceback."""
+        ...
+
+
+class AsgiHeaders:
+    """Request headers over ASGI's list (`messages.Headers`)."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in raw:
+            found.setdefault(name, []).append(value)
+        self._found = found
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Return the first value."""
+        values = self._found.get(name.encode())
+        return values[0].decode("latin-1") if values else default
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values, in order."""
+        return [value.decode("latin-1") for value in self._found.get(name.encode(), ())]
+
+
+class Application:
+    """Answer HTTP requests."""
+
+    def __init__(
+        self, table: Table, pipeline: Pipeline, *, doors: Doors, watcher: Watcher, always: tuple[tuple[str, str], ...]
+    ) -> None:
+        self._table = table
+        self._pipeline = pipeline
+        self._doors = doors
+        self._watcher = watcher
+        self._always = always
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Whatever happens, the client gets an answer in its own shape, and never a traceback."""
+        started = time.perf_counter()
+        request, row, reply = await self._answer(scope, receive)
+        reply.headers += self._always
+        if request.path.startswith("/v2"):
+            reply.headers.append(_OCI)
+        sent = await send_reply(reply, send, head=request.method == "HEAD")
+        if reply.after is not None and sent:
+            reply.after()
+        self._watcher.answered(request, row, reply, seconds=time.perf_counter() - started, sent=sent)
+        await _drain(request)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Request, Row | None, Reply]:
+        request = self._request(scope, receive)
+        match: Match | None = None
+        try:
+            match = self._match(request, scope)
+            request.query = parse_query(scope["query_string"].decode("latin-1"))
+            if match.row.action != "public":
+                request.caller = await self._pipeline.identify(request, match.row)
+            return request, match.row, await self._pipeline.run(request, match.row)
+        except EntrepotError as error:
+            if error.status == 500:
+                self._watcher.failed(request, error)
+            return request, match.row if match else None, self._refusal(request, match, error)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line: logged with its traceback, told as 500
+            self._watcher.failed(request, error)
+            told = EntrepotError(f"Internal error; the log has it under {request.id}.")
+            return request, match.row if match else None, self._refusal(request, match, told)
+
+    def _request(self, scope: Scope, receive: Receive) -> Request:
+        headers = AsgiHeaders(scope["headers"])
+        peer = scope["client"][0] if scope.get("client") else ""
+        length = headers.get("content-length")
+        chunked = headers.get("transfer-encoding") is not None
+        declared = int(length) if length is not None and length.isdigit() else (None if chunked else _no_body(scope))
+        return Request(
+            method=scope["method"],
+            path=_raw_path(scope),
+            query={},
+            headers=headers,
+            body=StreamedBody(receive, declared),
+            id=new_id()[:16],
+            address=self._doors.address(headers, peer),
+            scheme=scope["scheme"],
+            base=self._doors.base(headers, scope["scheme"], peer),
+            caller=ANONYMOUS,
+        )
+
+    def _match(self, request: Request, scope: Scope) -> Match:
+        if request.headers.get("transfer-encoding") is not None and request.headers.get("content-length") is not None:
+            raise Invalid("Content-Length and Transfer-Encoding contradict each other.")
+        port = scope["server"][1] if scope.get("server") else 0
+        access = self._doors.access(request.path, request.headers, port)
+        path = access.path
+        if not path.startswith("/v2"):
+            while "//" in path:  # some clients join URLs carelessly
+                path = path.replace("//", "/")
+        match = self._table.find(request.method, path)
+        request.words = {**match.words, "repo": access.repository} if access.repository else match.words
+        request.prefix = access.prefix
+        request.path = path
+        return match
+
+    def _refusal(self, request: Request, match: Match | None, error: EntrepotError) -> Reply:
+        face: Face = match.row.face if match else face_of(request.path)
+        challenge = _BASIC
+        if error.status == 401:
+            challenge = challenge_for(request) if face == "oci" else _BASIC
+        return error_reply(error, face, challenge)
+
+
+def _raw_path(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    if raw.isascii():
+        return raw.decode("ascii")
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
+
+
+def _no_body(scope: Scope) -> int | None:
+    """Without a length and without chunks HTTP/1 has no body; HTTP/2 needs neither to have one."""
+    return None if scope.get("http_version", "1.1").startswith("2") else 0
+
+
+async def _drain(request: Request) -> None:
+    """Take in a little of a body that nobody read, so that the connection can be used again."""
+    body = request.body
+    if isinstance(body, StreamedBody) and not body.ended and body.length is not None and body.length <= _DRAIN_LIMIT:
+        try:
+            async for _ in body:
+                pass
+        except EntrepotError:
+            return
+
+
