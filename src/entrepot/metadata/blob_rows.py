@@ -12,7 +12,7 @@ from entrepot.errors import Unavailable
 from entrepot.metadata.database import Reads, Tx
 from entrepot.metadata.sql import sql
 
-_ALIVE = sql("SELECT 1 FROM writer WHERE id = :writer {share}")
+_ALIVE = sql("SELECT 1 FROM writer WHERE id = :writer AND fenced IS NULL")
 _INSERT = sql("""
 INSERT INTO blob (sha256, sha1, md5, size, storage_key, created, keep_until, review)
 VALUES (:sha256, :sha1, :md5, :size, :storage_key, {now},
@@ -86,9 +86,10 @@ class WriterFenced(Unavailable):
 
 
 async def assert_writer(tx: Tx, writer: str) -> None:
-    """Make sure that the sweep of dead writers has not taken us for one, and will not until the commit.
+    """Make sure that the sweep of dead writers has not taken us for one.
 
-    Raises WriterFenced: the objects that we wrote may be gone.
+    Raises WriterFenced: the objects that we wrote may be gone. The sweep waits between fencing and listing for longer
+    than any transaction lasts, so no lock is needed here.
     """
     if await tx.row(_ALIVE, writer=writer) is None:
         raise WriterFenced

@@ -165,7 +165,7 @@ async def open_postgres(url: str) -> PostgresDatabase:
     try:
         pool = await asyncpg.create_pool(
             url, min_size=1, max_size=_CONNECTIONS, timeout=10, command_timeout=_DEADLINE,
-            max_inactive_connection_lifetime=60, server_settings={"application_name": "entrepot"},
+            max_inactive_connection_lifetime=60, server_settings={"application_name": "entrepot", "idle_in_transaction_session_timeout": "60000"},
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise DatabaseUnavailable(f"Cannot connect to the PostgreSQL database: {error}") from error

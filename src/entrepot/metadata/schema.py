@@ -134,7 +134,8 @@ delete_queue = _table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
 )
 writer = _table(  # one row per process start that writes objects
-    "writer", Column("id", _KEY, primary_key=True), _key("node"), _int("started"), _int("heartbeat")
+    "writer", Column("id", _KEY, primary_key=True), _key("node"), _int("started"), _int("heartbeat"),
+    Column("fenced", _INT64),  # since when nothing that it stored may be named any more
 )
 writer_hour = _table(  # the hours in which a writer may have left objects that no row names
     "writer_hour",

@@ -27,6 +27,7 @@ class Intake:
     writer: str
     clock: Clock
     unsettled: dict[str, int] = field(default_factory=dict)  # key -> when its writing began
+    doubtful: set[str] = field(default_factory=set)  # of these, those whose outcome we did not hear
 
     async def receive(
         self, source: AsyncIterator[bytes], hashes: Hashes, *, limit: int | None = None, inline: int = INLINE_LIMIT
@@ -59,8 +60,14 @@ class Intake:
         try:
             await self.driver.delete(received.key)
         except StoreUnavailable:
-            return  # it stays unsettled: tried again later
-        self.unsettled.pop(received.key, None)
+            self.doubt(received)
+        else:
+            self.settle(received)
+
+    def doubt(self, received: Received | None) -> None:
+        """Note that we did not hear whether a row names the object: the keeper will ask."""
+        if received is not None and received.key is not None:
+            self.doubtful.add(received.key)
 
 
 def arrival(checksums: Checksums, *, inline: bytes | None, pieces: tuple[Piece, ...]) -> Arrival:

@@ -75,8 +75,9 @@ class Push:
 
         try:
             await asyncio.shield(self._database.transact(work))
-        except Unavailable:
-            raise  # perhaps it was committed; see Intake
+        except Unavailable:  # perhaps it was committed: the object stays until the keeper has asked
+            self._intake.doubt(received)
+            raise
         except EntrepotError:
             await self._intake.abandon(received)
             raise

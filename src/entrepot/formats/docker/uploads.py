@@ -155,8 +155,9 @@ class Uploads:
         """Run the transaction that names the chunk's object; take the object away if it certainly does not."""
         try:
             done: bool = await asyncio.shield(self._database.transact(body))  # type: ignore[arg-type]
-        except Unavailable:
-            raise  # perhaps it was committed: the object stays until the keeper has asked
+        except Unavailable:  # perhaps it was committed: the object stays until the keeper has asked
+            self._intake.doubt(chunk.received)
+            raise
         except EntrepotError:
             await self._intake.abandon(chunk.received)
             raise

@@ -1,0 +1,165 @@
+"""Writers: which process may have left objects that no row names, and what becomes of them when it dies.
+
+A process that stores objects has a row, beats every few seconds, and notes each hour in which it makes keys before the first
+one. When it ends well it settles everything and its row goes. When it dies its beat stops; then its open hours are listed,
+once, and what no row names is queued for deletion. A process that was taken for dead and comes back is fenced: the
+transaction that would name its objects asks for its row first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.blobs.contract import Driver
+from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.sql import sql
+from entrepot.repositories.intake import Intake
+
+BEAT_SECONDS = 5.0
+_DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections
+_UNSETTLED_AFTER = 60_000  # ms after which we ask the database what became of an object
+_PAGE = 500
+
+_ENTER = sql("INSERT INTO writer (id, node, started, heartbeat) VALUES (:id, :node, {now}, {now})")
+_BEAT = sql("UPDATE writer SET heartbeat = {now} WHERE id = :id")
+_LEAVE = sql("DELETE FROM writer WHERE id = :id")
+_OPEN_HOUR = sql("INSERT INTO writer_hour (writer_id, hour) VALUES (:id, :hour) ON CONFLICT DO NOTHING")
+_CLOSE_HOUR = sql("DELETE FROM writer_hour WHERE writer_id = :id AND hour = :hour")
+_HOURS = sql("SELECT hour FROM writer_hour WHERE writer_id = :id ORDER BY hour")
+_FENCED = sql("SELECT id FROM writer WHERE fenced <= {now} - :wait ORDER BY id LIMIT 100")
+_FENCE = sql("UPDATE writer SET fenced = {now} WHERE heartbeat < {now} - :dead_after AND fenced IS NULL")
+_NAMED = sql("""
+SELECT storage_key FROM blob WHERE storage_key {any:keys}
+UNION ALL SELECT storage_key FROM blob_segment WHERE storage_key {any:keys}
+UNION ALL SELECT storage_key FROM upload_segment WHERE storage_key {any:keys}
+UNION ALL SELECT storage_key FROM delete_queue WHERE storage_key {any:keys}
+""")
+
+
+async def named(reads: Reads, keys: list[str]) -> set[str]:
+    """Return those of the keys that some row names."""
+    return {row[0] for row in await reads.rows(_NAMED, keys=keys)} if keys else set()
+
+
+@dataclass(slots=True)
+class Writer:
+    """This process as a writer of objects."""
+
+    database: Database
+    id: str
+    node: str
+
+    async def enter(self) -> None:
+        """Make the row; before the first key."""
+
+        async def work(tx: Tx) -> None:
+            await tx.execute(_ENTER, id=self.id, node=self.node)
+
+        await self.database.transact(work)
+
+    async def opened(self, hour: str) -> None:
+        """Note that objects of this hour may exist; before the first key of the hour (`blobs.keys.KeyMaker`)."""
+
+        async def work(tx: Tx) -> None:
+            await tx.execute(_OPEN_HOUR, id=self.id, hour=hour)
+
+        await self.database.transact(work)
+
+    async def beat(self, intake: Intake) -> None:
+        """Say that we live, settle what is old, close the hours that hold nothing unsettled."""
+
+        async def work(tx: Tx) -> None:
+            await tx.execute(_BEAT, id=self.id)
+
+        await self.database.transact(work)
+        await self._settle(intake)
+        await self._close_hours(intake)
+
+    async def leave(self, intake: Intake) -> None:
+        """End well: when nothing is unsettled the row goes, else the sweep will look."""
+        await self._settle(intake, old=0)
+        if intake.unsettled:
+            return
+
+        async def work(tx: Tx) -> None:
+            await tx.execute(_LEAVE, id=self.id)
+
+        await self.database.transact(work)
+
+    async def _settle(self, intake: Intake, old: int = _UNSETTLED_AFTER) -> None:
+        """Ask what became of objects whose transaction's outcome we did not hear."""
+        long_ago = intake.clock.now() - old
+        asked = [key for key, since in intake.unsettled.items() if since < long_ago and key in intake.doubtful][:_PAGE]
+        kept = await named(self.database, asked)
+        for key in asked:
+            if key not in kept:
+                await intake.driver.delete(key)
+            intake.unsettled.pop(key, None)
+            intake.doubtful.discard(key)
+
+    async def _close_hours(self, intake: Intake) -> None:
+        hours = [row[0] for row in await self.database.rows(_HOURS, id=self.id)]
+        busy = {key.split("/")[1] for key in intake.unsettled}
+        closable = [hour for hour in hours[:-1] if hour not in busy]
+        if not closable:
+            return
+
+        async def work(tx: Tx) -> None:
+            for hour in closable:
+                await tx.execute(_CLOSE_HOUR, id=self.id, hour=hour)
+
+        await self.database.transact(work)
+
+
+async def sweep_dead(
+    database: Database, driver: Driver, *, dead_after: int = _DEAD_AFTER, wait: int = _DEAD_AFTER
+) -> int:
+    """Take over from dead writers: queue for deletion what they stored and no row names. Return how many objects.
+
+    `dead_after` is how long the beat must have stopped, `wait` how long a fence must stand, both in milliseconds; the
+    latter must be longer than any transaction lasts.
+    """
+
+    async def fence(tx: Tx) -> None:
+        await tx.execute(_FENCE, dead_after=dead_after)
+
+    await database.transact(fence)
+    found = 0
+    for (writer,) in await database.rows(_FENCED, wait=wait):
+        found += await sweep_writer(database, driver, writer)
+    return found
+
+
+async def sweep_writer(database: Database, driver: Driver, writer: str) -> int:
+    """List the open hours of a fenced writer once, then forget them. May be repeated after a crash in the middle."""
+    found = 0
+    for (hour,) in await database.rows(_HOURS, id=writer):
+        page: list[Piece] = []
+        async for stored in driver.list(f"{writer}/{hour}"):
+            page.append(Piece(stored.key, stored.size))
+            if len(page) == _PAGE:
+                found += await _queue_orphans(database, page)
+                page = []
+        found += await _queue_orphans(database, page)
+
+        async def close(tx: Tx, hour: str = hour) -> None:
+            await tx.execute(_CLOSE_HOUR, id=writer, hour=hour)
+
+        await database.transact(close)
+
+    async def forget(tx: Tx) -> None:
+        await tx.execute(_LEAVE, id=writer)
+
+    await database.transact(forget)
+    return found
+
+
+async def _queue_orphans(database: Database, page: list[Piece]) -> int:
+    async def work(tx: Tx) -> int:
+        kept = await named(tx, [piece.key for piece in page])
+        orphans = tuple(piece for piece in page if piece.key not in kept)
+        await discard(tx, orphans)
+        return len(orphans)
+
+    return await database.transact(work) if page else 0

@@ -1,0 +1,177 @@
+"""The errors of registries: codes and statuses as in the distribution specification ("Error Codes") and Docker's API.
+
+Clients show `code: message` to people. Where Artifactory's text is known it is ours too, word for word, because scripts
+look for it. `DIGEST_INVALID` lives with digests (`blobs.digest.DigestInvalid`); `DENIED`, `TOOMANYREQUESTS`, `UNAVAILABLE`
+and `UNKNOWN` are those of the root tree.
+
+The `detail` that clients know:
+
+    MANIFEST_UNKNOWN                  {"manifest": <image, without the repository key and the tag>}
+    BLOB_UNKNOWN                      {"blobSum": <digest>}
+    MANIFEST_BLOB_UNKNOWN             <digest>, one entry for each; see `entries`
+    NAME_INVALID, NAME_UNKNOWN        {"name": <name>}
+    TAG_INVALID                       {"tag": <tag>}
+    PAGINATION_NUMBER_INVALID         {"n": <as sent>}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+from entrepot.errors import EntrepotError, Invalid, NotAllowed, NotFound, TooLarge, Unauthenticated, Unsatisfiable
+
+_SHOWN = 160  # characters of what was sent that an error repeats
+_ENTRIES = 100  # missing blobs that are told at once
+
+
+class BlobUnknown(NotFound):
+    """blob unknown to registry"""  # noqa: D400, D403, D415 - the specification's words
+
+    code = "BLOB_UNKNOWN"
+
+
+class BlobUploadInvalid(Invalid):
+    """blob upload invalid"""  # noqa: D400, D403, D415
+
+    code = "BLOB_UPLOAD_INVALID"
+
+
+class BlobUploadUnknown(NotFound):
+    """blob upload unknown to registry"""  # noqa: D400, D403, D415
+
+    code = "BLOB_UPLOAD_UNKNOWN"
+
+
+class ManifestBlobUnknown(Invalid):
+    """manifest references a manifest or blob unknown to registry"""  # noqa: D400, D403, D415
+
+    code = "MANIFEST_BLOB_UNKNOWN"
+
+    def __init__(self, digests: Iterable[str]) -> None:
+        self.digests = tuple(digests)
+        super().__init__(detail=self.digests[0] if len(self.digests) == 1 else list(self.digests[:_ENTRIES]))
+
+
+class ManifestInvalid(Invalid):
+    """manifest invalid"""  # noqa: D400, D403, D415
+
+    code = "MANIFEST_INVALID"
+
+
+class ManifestTooLarge(TooLarge):
+    """The manifest is larger than the limit of {limit} bytes."""
+
+    code = "MANIFEST_INVALID"
+
+
+class ManifestUnknown(NotFound):
+    """The named manifest is not known to the registry."""
+
+    code = "MANIFEST_UNKNOWN"
+
+
+class ManifestUnverified(Invalid):
+    """manifest failed signature verification"""  # noqa: D400, D403, D415
+
+    code = "MANIFEST_UNVERIFIED"
+
+
+class NameInvalid(Invalid):
+    """invalid repository name"""  # noqa: D400, D403, D415
+
+    code = "NAME_INVALID"
+
+
+class NameUnknown(NotFound):
+    """repository name not known to registry"""  # noqa: D400, D403, D415
+
+    code = "NAME_UNKNOWN"
+
+
+class PaginationNumberInvalid(Invalid):
+    """invalid number of results requested"""  # noqa: D400, D403, D415
+
+    code = "PAGINATION_NUMBER_INVALID"
+
+
+class RangeInvalid(Unsatisfiable):
+    """The chunk does not begin where the upload stands."""
+
+    code = "RANGE_INVALID"
+
+
+class SizeInvalid(Invalid):
+    """provided length did not match content length"""  # noqa: D400, D403, D415
+
+    code = "SIZE_INVALID"
+
+
+class TagInvalid(Invalid):
+    """manifest tag did not match URI"""  # noqa: D400, D403, D415
+
+    code = "TAG_INVALID"
+
+
+class Unsupported(NotAllowed):
+    """The operation is unsupported."""
+
+    code = "UNSUPPORTED"
+
+
+class RemoteBlobUpload(Invalid):
+    """Unable to upload blobs to a remote repository."""
+
+    code = "UNSUPPORTED"
+
+
+class RemoteManifestUpload(Invalid):
+    """Unable to upload a manifest to a remote repository."""
+
+    code = "UNSUPPORTED"
+
+
+class RemoteManifestDelete(Invalid):
+    """Unable to delete a manifest from a remote repository."""
+
+    code = "UNSUPPORTED"
+
+
+class AuthenticationRequired(Unauthenticated):
+    """authentication required"""  # noqa: D400, D403, D415
+
+
+class TokenUnknown(Unauthenticated):
+    """Props Authentication Token not found"""  # noqa: D400, D415
+
+
+class TokenExpired(Unauthenticated):
+    """Token failed verification: expired"""  # noqa: D400, D415
+
+
+class TokenRevoked(Unauthenticated):
+    """Token failed verification: revoked"""  # noqa: D400, D415
+
+
+class Entry(TypedDict):
+    """One error as the envelope `{"errors": [...]}` holds it."""
+
+    code: str
+    message: str
+    detail: object
+
+
+def entries(error: EntrepotError) -> list[Entry]:
+    """Return what the envelope lists: one entry, or one for each of the first hundred blobs that a manifest lacks."""
+    if isinstance(error, ManifestBlobUnknown):
+        return [_entry(error, digest) for digest in error.digests[:_ENTRIES]]
+    return [_entry(error, error.detail)]
+
+
+def shown(text: str) -> str:
+    """Return what an error may repeat of something sent: its beginning, in printable ASCII."""
+    return ascii(text[:_SHOWN])[1:-1]
+
+
+def _entry(error: EntrepotError, detail: object) -> Entry:
+    return {"code": error.code, "message": error.message, "detail": detail}

@@ -1,0 +1,123 @@
+"""Where an image lies in the tree, Artifactory's way (A15), and what a path of the tree says about images.
+
+    <image>/<tag>/manifest.json            a manifest under its tag
+    <image>/<tag>/list.manifest.json       an index under its tag
+    <image>/sha256:<hex>/manifest.json     a manifest kept by digest alone; list.manifest.json likewise
+    <image>/<tag>/sha256__<hex>            a blob of the manifest beside it
+
+The layout speaks sha256 alone: what was pushed by another digest lies under its sha256 too.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from entrepot.blobs.digest import Digest, DigestInvalid
+from entrepot.errors import Invalid
+from entrepot.formats.docker.names import ImageName, check_image, parse_reference
+
+MANIFEST_FILE = "manifest.json"
+LIST_FILE = "list.manifest.json"
+LABEL_PREFIX = "docker.label."
+
+_LIST_TYPES = frozenset({
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+})  # fmt: skip
+_BLOB_FILE = re.compile(r"sha256__([0-9a-f]{64})")
+
+
+class File(enum.Enum):
+    """What a file of an image's folder is."""
+
+    MANIFEST = MANIFEST_FILE
+    LIST = LIST_FILE
+    BLOB = "sha256__"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file of an image: `reference` names the folder, a tag or `sha256:<hex>`; `blob` is the digest of a blob file."""
+
+    image: ImageName
+    reference: str
+    file: File
+    blob: Digest | None = None
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether the folder is that of a tag."""
+        return ":" not in self.reference
+
+    @property
+    def is_manifest(self) -> bool:
+        """Whether the file is a manifest or an index."""
+        return self.file is not File.BLOB
+
+
+def folder_path(image: str, reference: str) -> str:
+    """Return the folder of a tag, or of `sha256:<hex>`. Raises ValueError for a digest of another algorithm."""
+    if ":" in reference and not reference.startswith("sha256:"):
+        raise ValueError(reference)
+    return f"{image}/{reference}"
+
+
+def manifest_path(image: str, reference: str, media_type: str = "") -> str:
+    """Return the path of the manifest in its folder, `manifest.json` unless the media type says that it is an index."""
+    return f"{folder_path(image, reference)}/{manifest_file_name(media_type)}"
+
+
+def manifest_file_name(media_type: str) -> str:
+    """Return `list.manifest.json` for the types of an index, `manifest.json` for all others."""
+    return LIST_FILE if media_type in _LIST_TYPES else MANIFEST_FILE
+
+
+def blob_file_name(sha256: bytes) -> str:
+    """Return the file name of a blob by its raw sha256."""
+    return f"sha256__{sha256.hex()}"
+
+
+def place_of(path: str) -> Place | None:
+    """Return what a path of the tree is for Docker; None for folders and for files that images don't have."""
+    folder, _, name = path.rpartition("/")
+    image, _, reference = folder.rpartition("/")
+    blob = _BLOB_FILE.fullmatch(name)
+    if not image or not (blob or name in {MANIFEST_FILE, LIST_FILE}):
+        return None
+    try:
+        known = check_image(image)
+        digest = parse_reference(reference).digest
+    except Invalid:
+        return None
+    if digest is not None and digest.algorithm != "sha256":
+        return None
+    if blob:
+        return Place(known, reference, File.BLOB, Digest("sha256", blob[1]))
+    return Place(known, reference, File(name))
+
+
+def manifest_properties(
+    image: str, reference: str, *, digest: Digest, media_type: str, labels: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return the properties of a manifest's file; `digest` is its sha256, `labels` those of the image's configuration.
+
+    Raises DigestInvalid for a digest of another algorithm.
+    """
+    return {
+        "docker.manifest": [reference],
+        "docker.repoName": [image],
+        "docker.manifest.digest": [str(digest)],
+        "docker.manifest.type": [media_type],
+        **blob_properties(digest),
+        **{f"{LABEL_PREFIX}{name}": list(values) for name, values in labels.items()},
+    }
+
+
+def blob_properties(digest: Digest) -> dict[str, list[str]]:
+    """Return the properties of a blob's file. Raises DigestInvalid for a digest of another algorithm than sha256."""
+    if digest.algorithm != "sha256":
+        raise DigestInvalid("The tree names files by sha256 alone.", detail=str(digest))
+    return {"sha256": [digest.hex]}

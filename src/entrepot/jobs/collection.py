@@ -1,0 +1,147 @@
+"""Collection of garbage: online, always on, never listing the store (DESIGN section 5).
+
+    names that have expired go  ->  blobs due for review are looked at  ->  those that nothing holds go to the delete queue
+    ->  after one more grace time their objects are removed
+
+A blob is deleted only by a statement that foreign keys may refuse, so no code has to know every holder. The row is locked
+before its holders are looked at, in a statement of its own: what is let go meanwhile waits for the lock and is seen later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrepot.blobs.contract import Driver, StoreUnavailable
+from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.database import Database, ReferenceLost, Tx
+from entrepot.metadata.sql import sql
+from entrepot.metadata.uploads import expire, expired
+
+_PAGE = 200
+_BUSY = -1
+
+_EXPIRED_NAMES = sql("SELECT id FROM image_blob WHERE expires < {now} ORDER BY expires LIMIT :limit")
+_DROP_NAMES = sql("DELETE FROM image_blob WHERE id {any:ids} AND expires < {now}")
+_DUE = sql("SELECT id FROM blob WHERE review < {now} ORDER BY review LIMIT :limit")
+_LOCK = sql("SELECT keep_until, storage_key, size FROM blob WHERE id = :id AND review IS NOT NULL {skip}")
+_HELD = sql("""
+SELECT 1 WHERE EXISTS (SELECT 1 FROM item WHERE blob_id = :id) OR EXISTS (SELECT 1 FROM image_blob WHERE blob_id = :id)
+""")
+_PASS = sql("UPDATE blob SET review = NULL WHERE id = :id")
+_LATER = sql("UPDATE blob SET review = keep_until WHERE id = :id")
+_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id")
+_DELETE = sql("DELETE FROM blob WHERE id = :id AND keep_until < {now}")
+_GRACE = sql("SELECT millis FROM grace")
+_QUEUED = sql("SELECT storage_key FROM delete_queue WHERE not_before < {now} ORDER BY not_before LIMIT :limit")
+_DONE = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key")
+_AGAIN = sql("""
+UPDATE delete_queue SET attempts = attempts + 1, not_before = {now} + :wait WHERE storage_key = :storage_key
+""")
+_RETRY = 60_000  # ms
+
+
+@dataclass(slots=True)
+class Report:
+    """What one round did; sizes in bytes."""
+
+    uploads: int = 0
+    names: int = 0
+    blobs: int = 0
+    size: int = 0
+    objects: int = 0
+    failures: int = 0
+
+
+class Collection:
+    """Collect garbage in rounds. Any number of processes and nodes may do so at once."""
+
+    def __init__(self, database: Database, driver: Driver) -> None:
+        self._database = database
+        self._driver = driver
+
+    async def round(self) -> Report:
+        """Do all that is due now, a page at a time, each item in a transaction of its own."""
+        report = Report()
+        await self._expire_uploads(report)
+        await self._expire_names(report)
+        await self._review(report)
+        await self._delete_objects(report)
+        return report
+
+    async def _expire_uploads(self, report: Report) -> None:
+        while page := await expired(self._database, _PAGE):
+            done = 0
+            for upload_id in page:
+
+                async def work(tx: Tx, upload_id: str = upload_id) -> bool:
+                    return await expire(tx, upload_id)
+
+                done += await self._database.transact(work)
+            report.uploads += done
+            if not done:
+                return
+
+    async def _expire_names(self, report: Report) -> None:
+        while page := [row[0] for row in await self._database.rows(_EXPIRED_NAMES, limit=_PAGE)]:
+
+            async def work(tx: Tx, page: list[int] = page) -> int:
+                return await tx.execute(_DROP_NAMES, ids=page)
+
+            done = await self._database.transact(work)
+            report.names += done
+            if not done:
+                return
+
+    async def _review(self, report: Report) -> None:
+        while page := [row[0] for row in await self._database.rows(_DUE, limit=_PAGE)]:
+            progress = 0
+            for blob_id in page:
+                try:
+                    size = await self._database.transact(lambda tx, blob_id=blob_id: self._look_at(tx, blob_id))
+                except ReferenceLost:  # a holder that we do not know of refused: it is held
+                    continue
+                progress += size != _BUSY
+                if size is not None and size != _BUSY:
+                    report.blobs += 1
+                    report.size += size
+            if not progress:
+                return
+
+    async def _look_at(self, tx: Tx, blob_id: int) -> int | None:
+        """Return the size when the blob was deleted, None when it stays, _BUSY when somebody else has it."""
+        row = await tx.row(_LOCK, id=blob_id)
+        if row is None:
+            return _BUSY
+        _, storage_key, size = row
+        if await tx.row(_HELD, id=blob_id) is not None:
+            await tx.execute(_PASS, id=blob_id)
+            return None
+        pieces = tuple(Piece(*segment) for segment in await tx.rows(_SEGMENTS, id=blob_id))
+        if storage_key is not None:
+            pieces = (Piece(storage_key, size),)
+        if not await tx.execute(_DELETE, id=blob_id):
+            await tx.execute(_LATER, id=blob_id)
+            return None
+        grace = await tx.row(_GRACE)
+        assert grace is not None
+        await discard(tx, pieces, wait=int(grace[0]))
+        return int(size)
+
+    async def _delete_objects(self, report: Report) -> None:
+        while page := [row[0] for row in await self._database.rows(_QUEUED, limit=_PAGE)]:
+            done, failed = [], []
+            for key in page:
+                try:
+                    await self._driver.delete(key)
+                    done.append(key)
+                except StoreUnavailable:
+                    failed.append(key)
+
+            async def work(tx: Tx, done: list[str] = done, failed: list[str] = failed) -> None:
+                await tx.many(_DONE, [{"storage_key": key} for key in done])
+                await tx.many(_AGAIN, [{"storage_key": key, "wait": _RETRY} for key in failed])
+
+            await self._database.transact(work)
+            report.objects += len(done)
+            report.failures += len(failed)
+
