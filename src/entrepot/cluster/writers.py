@@ -14,7 +14,7 @@ from entrepot.blobs.contract import Driver
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
-from entrepot.repositories.intake import Intake
+from entrepot.blobs.intake import Intake
 
 BEAT_SECONDS = 5.0
 _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections

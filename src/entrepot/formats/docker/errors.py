@@ -1,8 +1,8 @@
 """The errors of registries: codes and statuses as in the distribution specification ("Error Codes") and Docker's API.
 
 Clients show `code: message` to people. Where Artifactory's text is known it is ours too, word for word, because scripts
-look for it. `DIGEST_INVALID` lives with digests (`blobs.digest.DigestInvalid`); `DENIED`, `TOOMANYREQUESTS`, `UNAVAILABLE`
-and `UNKNOWN` are those of the root tree.
+look for it. `DIGEST_INVALID` lives with digests (`blobs.digest.DigestInvalid`); `DENIED`, `TOOMANYREQUESTS`,
+`UNAVAILABLE` and `UNKNOWN` are those of the root tree.
 
 The `detail` that clients know:
 
@@ -16,35 +16,37 @@ The `detail` that clients know:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from entrepot.errors import EntrepotError, Invalid, NotAllowed, NotFound, TooLarge, Unauthenticated, Unsatisfiable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SHOWN = 160  # characters of what was sent that an error repeats
 _ENTRIES = 100  # missing blobs that are told at once
 
 
 class BlobUnknown(NotFound):
-    """blob unknown to registry"""  # noqa: D400, D403, D415 - the specification's words
+    """blob unknown to registry"""  # noqa: D415 - the words that clients know
 
     code = "BLOB_UNKNOWN"
 
 
 class BlobUploadInvalid(Invalid):
-    """blob upload invalid"""  # noqa: D400, D403, D415
+    """blob upload invalid"""  # noqa: D415 - the words that clients know
 
     code = "BLOB_UPLOAD_INVALID"
 
 
 class BlobUploadUnknown(NotFound):
-    """blob upload unknown to registry"""  # noqa: D400, D403, D415
+    """blob upload unknown to registry"""  # noqa: D415 - the words that clients know
 
     code = "BLOB_UPLOAD_UNKNOWN"
 
 
 class ManifestBlobUnknown(Invalid):
-    """manifest references a manifest or blob unknown to registry"""  # noqa: D400, D403, D415
+    """manifest references a manifest or blob unknown to registry"""  # noqa: D415 - the words that clients know
 
     code = "MANIFEST_BLOB_UNKNOWN"
 
@@ -54,7 +56,7 @@ class ManifestBlobUnknown(Invalid):
 
 
 class ManifestInvalid(Invalid):
-    """manifest invalid"""  # noqa: D400, D403, D415
+    """manifest invalid"""  # noqa: D415 - the words that clients know
 
     code = "MANIFEST_INVALID"
 
@@ -72,43 +74,43 @@ class ManifestUnknown(NotFound):
 
 
 class ManifestUnverified(Invalid):
-    """manifest failed signature verification"""  # noqa: D400, D403, D415
+    """manifest failed signature verification"""  # noqa: D415 - the words that clients know
 
     code = "MANIFEST_UNVERIFIED"
 
 
 class NameInvalid(Invalid):
-    """invalid repository name"""  # noqa: D400, D403, D415
+    """invalid repository name"""  # noqa: D415 - the words that clients know
 
     code = "NAME_INVALID"
 
 
 class NameUnknown(NotFound):
-    """repository name not known to registry"""  # noqa: D400, D403, D415
+    """repository name not known to registry"""  # noqa: D415 - the words that clients know
 
     code = "NAME_UNKNOWN"
 
 
 class PaginationNumberInvalid(Invalid):
-    """invalid number of results requested"""  # noqa: D400, D403, D415
+    """invalid number of results requested"""  # noqa: D415 - the words that clients know
 
     code = "PAGINATION_NUMBER_INVALID"
 
 
 class RangeInvalid(Unsatisfiable):
-    """The chunk does not begin where the upload stands."""
+    """The chunk does not begin where the upload stands."""  # raised with the headers Location and Range
 
     code = "RANGE_INVALID"
 
 
 class SizeInvalid(Invalid):
-    """provided length did not match content length"""  # noqa: D400, D403, D415
+    """provided length did not match content length"""  # noqa: D415 - the words that clients know
 
     code = "SIZE_INVALID"
 
 
 class TagInvalid(Invalid):
-    """manifest tag did not match URI"""  # noqa: D400, D403, D415
+    """manifest tag did not match URI"""  # noqa: D415 - the words that clients know
 
     code = "TAG_INVALID"
 
@@ -138,19 +140,19 @@ class RemoteManifestDelete(Invalid):
 
 
 class AuthenticationRequired(Unauthenticated):
-    """authentication required"""  # noqa: D400, D403, D415
+    """authentication required"""  # noqa: D415 - the words that clients know
 
 
 class TokenUnknown(Unauthenticated):
-    """Props Authentication Token not found"""  # noqa: D400, D415
+    """Props Authentication Token not found"""  # noqa: D415 - the words that clients know
 
 
 class TokenExpired(Unauthenticated):
-    """Token failed verification: expired"""  # noqa: D400, D415
+    """Token failed verification: expired"""  # noqa: D415 - the words that clients know
 
 
 class TokenRevoked(Unauthenticated):
-    """Token failed verification: revoked"""  # noqa: D400, D415
+    """Token failed verification: revoked"""  # noqa: D415 - the words that clients know
 
 
 class Entry(TypedDict):

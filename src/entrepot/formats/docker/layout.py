@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.errors import Invalid
 from entrepot.formats.docker.names import ImageName, check_image, parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MANIFEST_FILE = "manifest.json"
 LIST_FILE = "list.manifest.json"
@@ -40,7 +43,7 @@ class File(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file of an image: `reference` names the folder, a tag or `sha256:<hex>`; `blob` is the digest of a blob file."""
+    """A file of an image. `reference` names its folder, a tag or `sha256:<hex>`; `blob` is there for blob files."""
 
     image: ImageName
     reference: str
@@ -58,16 +61,19 @@ class Place:
         return self.file is not File.BLOB
 
 
-def folder_path(image: str, reference: str) -> str:
-    """Return the folder of a tag, or of `sha256:<hex>`. Raises ValueError for a digest of another algorithm."""
-    if ":" in reference and not reference.startswith("sha256:"):
-        raise ValueError(reference)
+def digest_folder(digest: Digest) -> str:
+    """Return the reference under which a manifest is kept by digest alone. Raises DigestInvalid unless it is a sha256."""
+    return str(_sha256(digest))
+
+
+def folder_of(image: str, reference: str) -> str:
+    """Return the folder of a tag, or of what `digest_folder` gave."""
     return f"{image}/{reference}"
 
 
 def manifest_path(image: str, reference: str, media_type: str = "") -> str:
     """Return the path of the manifest in its folder, `manifest.json` unless the media type says that it is an index."""
-    return f"{folder_path(image, reference)}/{manifest_file_name(media_type)}"
+    return f"{image}/{reference}/{manifest_file_name(media_type)}"
 
 
 def manifest_file_name(media_type: str) -> str:
@@ -104,10 +110,11 @@ def manifest_properties(
 ) -> dict[str, list[str]]:
     """Return the properties of a manifest's file; `digest` is its sha256, `labels` those of the image's configuration.
 
-    Raises DigestInvalid for a digest of another algorithm.
+    `docker.manifest` is there for tags alone. Raises DigestInvalid unless the digest is a sha256.
     """
+    tag = {} if ":" in reference else {"docker.manifest": [reference]}
     return {
-        "docker.manifest": [reference],
+        **tag,
         "docker.repoName": [image],
         "docker.manifest.digest": [str(digest)],
         "docker.manifest.type": [media_type],
@@ -117,7 +124,11 @@ def manifest_properties(
 
 
 def blob_properties(digest: Digest) -> dict[str, list[str]]:
-    """Return the properties of a blob's file. Raises DigestInvalid for a digest of another algorithm than sha256."""
+    """Return the properties of a blob's file. Raises DigestInvalid unless the digest is a sha256."""
+    return {"sha256": [_sha256(digest).hex]}
+
+
+def _sha256(digest: Digest) -> Digest:
     if digest.algorithm != "sha256":
         raise DigestInvalid("The tree names files by sha256 alone.", detail=str(digest))
-    return {"sha256": [digest.hex]}
+    return digest

@@ -22,7 +22,8 @@ from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.content import Content
-from entrepot.repositories.intake import Intake, arrival
+from entrepot.blobs.intake import Intake
+from entrepot.repositories.arrivals import arrival
 
 _TAGS_AT_ONCE = 100
 _CONFIG_LIMIT = 1 << 20

@@ -27,7 +27,8 @@ from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
 from entrepot.repositories.content import Content
-from entrepot.repositories.intake import Intake, arrival
+from entrepot.blobs.intake import Intake
+from entrepot.repositories.arrivals import arrival
 from entrepot.web.ranges import parse_content_range
 
 _FINISHED = 3600_000  # ms that a finished session answers a repeated PUT

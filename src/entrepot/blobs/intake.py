@@ -11,11 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
-from entrepot.blobs.digest import Checksums
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, ingest
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import Clock
-from entrepot.metadata.blob_rows import Arrival, Piece
 
 
 @dataclass(slots=True)
@@ -68,11 +66,3 @@ class Intake:
         """Note that we did not hear whether a row names the object: the keeper will ask."""
         if received is not None and received.key is not None:
             self.doubtful.add(received.key)
-
-
-def arrival(checksums: Checksums, *, inline: bytes | None, pieces: tuple[Piece, ...]) -> Arrival:
-    """Return what the database is told of bytes that have become durable."""
-    return Arrival(
-        checksums.sha256, checksums.sha1, checksums.md5, checksums.size, checksums.sha512, inline,
-        () if inline is not None else pieces,
-    )
