@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from entrepot.errors import EntrepotError, NotFound, TooMany, Unauthenticated, Unavailable
+from entrepot.formats.docker.errors import entries
 from entrepot.messages import Face, Reply
 from entrepot.web.table import MethodNotAllowed
 
@@ -39,8 +40,10 @@ def error_reply(error: EntrepotError, face: Face, challenge: str) -> Reply:
 
 def _body(error: EntrepotError, face: Face) -> bytes:
     if face == "oci":
-        code = "NAME_UNKNOWN" if type(error) is NotFound else error.code
-        return msgspec.json.encode({"errors": [{"code": code, "message": error.message, "detail": error.detail}]})
+        told = entries(error)
+        if type(error) is NotFound:  # no route of the registry: what clients know for it
+            told[0]["code"] = "NAME_UNKNOWN"
+        return msgspec.json.encode({"errors": told})
     if face == "access":
         return msgspec.json.encode({"errors": [{"code": error.code, "message": error.message}]})
     told = msgspec.json.encode({"errors": [{"status": error.status, "message": error.message}]})

@@ -1,0 +1,92 @@
+"""Followers: whatever reacts to changes reads the log with a cursor of its own, and catches up after having been down.
+
+A follower sees every event at least once and in order; its cursor moves only after it has handled them. One that is so far
+behind that the log no longer holds its place is marked for resync: it notes the newest event, walks what it follows, and
+goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from entrepot.events.log import Event, cut, last, number, page
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.sql import sql
+
+KEEP = 7 * 24 * 3600_000  # ms that the log waits for a follower
+_PAGE = 500
+
+_JOIN = sql("""
+INSERT INTO follower (name, cursor, state, updated) VALUES (:name, :cursor, 'live', {now}) ON CONFLICT (name) DO NOTHING
+""")
+_GET = sql("SELECT cursor, state FROM follower WHERE name = :name")
+_MOVE = sql("UPDATE follower SET cursor = :cursor, state = 'live', updated = {now} WHERE name = :name AND cursor <= :cursor")
+_SLOWEST = sql("SELECT MIN(cursor) FROM follower WHERE state = 'live'")
+
+
+class Follower(Protocol):
+    """Something that reacts to changes. `handle` may see an event again after a crash."""
+
+    name: str
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """React to a page of events."""
+        ...
+
+    async def resync(self) -> None:
+        """Start over from the state of the tree: events were missed."""
+        ...
+
+
+class Feed:
+    """Bring events to the followers of one process."""
+
+    def __init__(self, database: Database, followers: Sequence[Follower]) -> None:
+        self._database = database
+        self._followers = followers
+
+    async def join(self) -> None:
+        """Enter followers that are new; they see what happens from now on."""
+        now_at = await last(self._database, self._database.engine)
+        for follower in self._followers:
+
+            async def work(tx: Tx, name: str = follower.name) -> None:
+                await tx.execute(_JOIN, name=name, cursor=now_at)
+
+            await self._database.transact(work)
+
+    async def round(self) -> int:
+        """Number what is new, let each follower catch up, cut what all have seen. Return how many events were handled."""
+        while await number(self._database):
+            pass
+        handled = 0
+        for follower in self._followers:
+            handled += await self._catch_up(follower)
+        row = await self._database.row(_SLOWEST)
+        slowest = row[0] if row and row[0] is not None else await last(self._database, self._database.engine)
+        await cut(self._database, slowest, 60_000)
+        return handled
+
+    async def _catch_up(self, follower: Follower) -> int:
+        row = await self._database.row(_GET, name=follower.name)
+        if row is None:
+            return 0
+        cursor, state = int(row[0]), row[1]
+        if state == "resync":
+            cursor = await last(self._database, self._database.engine)
+            await follower.resync()
+            await self._move(follower, cursor)
+        handled = 0
+        while events := await page(self._database, cursor, _PAGE):
+            await follower.handle(events)
+            cursor = events[-1].seq
+            await self._move(follower, cursor)
+            handled += len(events)
+        return handled
+
+    async def _move(self, follower: Follower, cursor: int) -> None:
+        async def work(tx: Tx) -> None:
+            await tx.execute(_MOVE, name=follower.name, cursor=cursor)
+
+        await self._database.transact(work)
