@@ -62,7 +62,7 @@ class Place:
 
 
 def digest_folder(digest: Digest) -> str:
-    """Return the reference under which a manifest is kept by digest alone. Raises DigestInvalid unless it is a sha256."""
+    """Return the reference of what is kept by digest alone. Raises DigestInvalid unless it is a sha256."""
     return str(_sha256(digest))
 
 
