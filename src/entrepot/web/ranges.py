@@ -1,4 +1,4 @@
-"""Ranges and conditions of requests, as values (RFC 9110, 13 and 14; distribution specification, "Pushing blobs in chunks").
+"""Ranges and conditions of requests, as values (RFC 9110, 13 and 14; of chunks: distribution specification).
 
 Validators are compared without their quotes and weak prefixes, because clients of Artifactory send them bare.
 """
@@ -20,11 +20,11 @@ _FAR = 1 << 63  # beyond every size; a longer number is as good as this one
 _RANGES = re.compile(r"bytes=(.*)", re.IGNORECASE)
 _RANGE = re.compile(r"[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t]*")
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?[ ]*([0-9]{1,18})-([0-9]{1,18})(?:/(?:\*|[0-9]{1,18}))?", re.IGNORECASE)
-_TAG = re.compile(r'[ \t,]*(?:W/)?(?:"([^"]*)"|([^\s,"]+))')
+_TAG = re.compile(r'(?<![^\s,])(?:W/)?(?:"([^"]*)"|([^\s,"]+))')
 _MONTHS = {
-    name: number
-    for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)  # noqa: SIM905
-}
+    "Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
+    "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12,
+}  # fmt: skip
 _CLOCK = r"(?P<H>[0-9]{2}):(?P<M>[0-9]{2}):(?P<S>[0-9]{2})"
 _DATES = (
     re.compile(rf"[A-Z][a-z]{{2}}, (?P<d>[0-9]{{2}}) (?P<m>[A-Z][a-z]{{2}}) (?P<y>[0-9]{{4}}) {_CLOCK} GMT"),
@@ -67,7 +67,7 @@ def parse_range(header: str, size: int) -> tuple[Span, ...] | None:
 
 
 def parse_content_range(header: str) -> Span | None:
-    """Return where a chunk lies: `0-99`, leniently `bytes 0-99/*`. None when malformed, or when it ends before it starts."""
+    """Return where a chunk lies: `0-99`, leniently `bytes 0-99/*`. None when malformed, or ending before its start."""
     found = _CONTENT_RANGE.fullmatch(header.strip())
     if found is None or int(found[2]) < int(found[1]):
         return None
@@ -128,7 +128,7 @@ def parse_date(text: str) -> int | None:
         year = int(found["y"])
         if len(found["y"]) == 2:  # noqa: PLR2004 - of RFC 850: nearer the present century than the last
             year += 2000 if year < 70 else 1900  # noqa: PLR2004
-        clock = int(found["H"]), int(found["M"]), min(int(found["S"]), 59)
+        clock = int(found["H"]), int(found["M"]), 59 if found["S"] == "60" else int(found["S"])  # a leap second
         try:
             return int(datetime(year, _MONTHS.get(found["m"], 0), int(found["d"]), *clock, tzinfo=UTC).timestamp())
         except ValueError:
