@@ -18,7 +18,7 @@ from entrepot.errors import Conflict
 from entrepot.metadata.database import Reads, Row, Tx
 from entrepot.metadata.eventlog import Change, Facts, Where, record
 from entrepot.metadata.properties import Properties, properties_of, replace_properties
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Parameter, sql
 
 FOLDER, FILE = 0, 1
 
@@ -244,9 +244,9 @@ class Tree:
             folder = parent.removeprefix(".")
 
     async def _put(self, tx: Tx, where: Where, folder: str, file: NewFile) -> tuple[Item, Item | None]:
-        place = {"repo_id": where.repo_id, "path": folder or ".", "name": file.name}
+        place: dict[str, Parameter] = {"repo_id": where.repo_id, "path": folder or ".", "name": file.name}
+        content: dict[str, Parameter] = {"size": file.size, "blob_id": file.blob_id, "actor": where.actor}
         depth = folder.count("/") + 2 if folder else 1
-        content = {"size": file.size, "blob_id": file.blob_id, "actor": where.actor}
         while True:
             row = await tx.row(_ADD_FILE, **place, **content, depth=depth)
             if row is not None:

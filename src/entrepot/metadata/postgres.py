@@ -25,9 +25,12 @@ _CLOCK_PERIOD = 30.0
 _CLOCK = sql("SELECT {now}")
 
 
+_TRY_AGAIN: tuple[type[Exception], ...] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
 def translated(error: Exception) -> Exception:
     """Return the error of our tree that says the same; a failed serialisation comes back as it is."""
-    if isinstance(error, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)):
+    if isinstance(error, _TRY_AGAIN):
         return error
     if isinstance(error, asyncpg.UniqueViolationError):
         return Duplicate()
@@ -122,7 +125,7 @@ class PostgresDatabase:
             try:
                 async with self._pool.acquire(timeout=_DEADLINE) as connection, connection.transaction():
                     return await body(PostgresTx(connection))
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+            except _TRY_AGAIN as error:
                 if attempt == _ATTEMPTS:
                     raise DatabaseUnavailable from error
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret

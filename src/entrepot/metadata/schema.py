@@ -27,6 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData(
     naming_convention={
@@ -57,9 +58,9 @@ def _flag(name: str) -> Column[int]:
     return Column(name, SmallInteger, nullable=False, server_default=text("0"))
 
 
-def _table(name: str, *parts: object) -> Table:
+def _table(name: str, *parts: SchemaItem) -> Table:
     surrogate = any(isinstance(part, Column) and part.identity is not None for part in parts)
-    return Table(name, metadata, *parts, sqlite_autoincrement=surrogate)  # type: ignore[arg-type]
+    return Table(name, metadata, *parts, sqlite_autoincrement=surrogate)
 
 
 # --- the instance and its configuration -------------------------------------------------------------------------------

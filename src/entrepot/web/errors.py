@@ -46,5 +46,6 @@ def _body(error: EntrepotError, face: Face) -> bytes:
         return msgspec.json.encode({"errors": told})
     if face == "access":
         return msgspec.json.encode({"errors": [{"code": error.code, "message": error.message}]})
-    told = msgspec.json.encode({"errors": [{"status": error.status, "message": error.message}]})
-    return msgspec.json.format(told, indent=2)
+    return msgspec.json.format(
+        msgspec.json.encode({"errors": [{"status": error.status, "message": error.message}]}), indent=2
+    )

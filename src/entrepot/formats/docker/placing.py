@@ -175,11 +175,11 @@ class Placing:
         )
 
     async def _drop_oldest(self, tx: Tx, granted: Granted, image: Image, limit: int) -> None:
-        place = {"repo_id": image.repository.id, "image": image.name}
-        row = await tx.row(_COUNT_TAGS, **place)
+        repo_id = image.repository.id
+        row = await tx.row(_COUNT_TAGS, repo_id=repo_id, image=image.name)
         too_many = (row[0] if row else 0) - limit
         if too_many > 0:
-            for (reference,) in await tx.rows(_OLDEST_TAGS, **place, limit=too_many):
+            for (reference,) in await tx.rows(_OLDEST_TAGS, repo_id=repo_id, image=image.name, limit=too_many):
                 await self._tree.remove(tx, where(granted, image), folder_of(image.name, reference))
 
 

@@ -16,6 +16,7 @@ from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Reads
 from entrepot.repositories.content import Content
+from entrepot.repositories.downloads import Downloads
 from entrepot.web.ranges import Conditions, evaluate
 
 _HELD = 100  # references of one digest that are looked at for a caller with narrow rights
@@ -24,7 +25,7 @@ _HELD = 100  # references of one digest that are looked at for a caller with nar
 class Pull:
     """The handler of manifest GET and HEAD."""
 
-    def __init__(self, reads: Reads, content: Content, downloads: object = None) -> None:
+    def __init__(self, reads: Reads, content: Content, downloads: Downloads | None = None) -> None:
         self._reads = reads
         self._content = content
         self._downloads = downloads
@@ -71,10 +72,7 @@ class Pull:
             return Reply(304, headers)
         reply = self._content.fill(Reply(200, headers), stored)
         if self._downloads is not None and request.method == "GET":
-            self._count(request, manifest)
+            self._downloads.count(manifest.item_id, request.caller.name)
         return reply
-
-    def _count(self, request: Request, manifest: Manifest) -> None:
-        self._downloads.count(manifest.item_id, request.caller.name)  # type: ignore[union-attr, attr-defined]
 
 

@@ -205,8 +205,9 @@ async def tags(reads: Reads, repo_id: int, image: str, *, after: str, limit: int
 
 async def is_known(reads: Reads, repo_id: int, image: str) -> bool:
     """Return whether anything was ever pushed to an image, and is still there."""
-    place = {"repo_id": repo_id, "image": image}
-    return await reads.row(_ANY_MANIFEST, **place) is not None or await reads.row(_ANY_BLOB, **place) is not None
+    if await reads.row(_ANY_MANIFEST, repo_id=repo_id, image=image) is not None:
+        return True
+    return await reads.row(_ANY_BLOB, repo_id=repo_id, image=image) is not None
 
 
 async def images(reads: Reads, repo_id: int, *, after: str, limit: int) -> list[str]:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
@@ -22,7 +22,7 @@ from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.records import name_for_now
 from entrepot.formats.docker.tickets import Tickets
-from entrepot.messages import Reply, Request
+from entrepot.messages import Body, Reply, Request
 from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
@@ -84,7 +84,7 @@ class Uploads:
             )
 
         if not await self._commit(body, chunk):
-            raise RangeInvalid(**self._where(request, session))
+            raise RangeInvalid(headers=self._where(request, session))
         self._tickets.remember(session.id, size, chunk.hashes)
         return self._accepted(request, session.id, size)
 
@@ -152,10 +152,10 @@ class Uploads:
         self._tickets.forget(session.id)
         return created(request, str(digest))
 
-    async def _commit(self, body: object, chunk: _Chunk) -> bool:
+    async def _commit(self, body: Callable[[Tx], Awaitable[bool]], chunk: _Chunk) -> bool:
         """Run the transaction that names the chunk's object; take the object away if it certainly does not."""
         try:
-            done: bool = await asyncio.shield(self._database.transact(body))  # type: ignore[arg-type]
+            done = await asyncio.shield(self._database.transact(body))
         except Unavailable:  # perhaps it was committed: the object stays until the keeper has asked
             self._intake.doubt(chunk.received)
             raise
@@ -184,7 +184,7 @@ class Uploads:
             return
         span = parse_content_range(header)
         if span is None or span.start != session.size:
-            raise RangeInvalid(**self._where(request, session))
+            raise RangeInvalid(headers=self._where(request, session))
         if request.body.length is not None and span.stop - span.start != request.body.length:
             raise SizeInvalid
 
@@ -216,11 +216,11 @@ class Uploads:
 
     def _accepted(self, request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:
         where = self._where(request, Session(upload_id, 0, "", size=size))
-        return Reply(status, [*where["headers"], ("docker-upload-uuid", upload_id)])
+        return Reply(status, [*where, ("docker-upload-uuid", upload_id)])
 
-    def _where(self, request: Request, session: Session) -> dict[str, list[tuple[str, str]]]:
+    def _where(self, request: Request, session: Session) -> list[tuple[str, str]]:
         location = f"{request.prefix}/v2/{request.words['name']}/blobs/uploads/{session.id}"
-        return {"headers": [("location", location), ("range", f"0-{max(session.size - 1, 0)}")]}
+        return [("location", location), ("range", f"0-{max(session.size - 1, 0)}")]
 
 
 def _size(session: Session, piece: Piece | None) -> int:
@@ -248,11 +248,11 @@ def _pieces(session: Session, chunk: _Chunk) -> tuple[bytes | None, Piece | None
     return received.inline or b"", None
 
 
-async def _preceded(prefix: bytes, body: object) -> AsyncIterator[bytes]:
+async def _preceded(prefix: bytes, body: Body | None) -> AsyncIterator[bytes]:
     if prefix:
         yield prefix
     if body is not None:
-        async for piece in body:  # type: ignore[attr-defined]
+        async for piece in body:
             yield piece
 
 

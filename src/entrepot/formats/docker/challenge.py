@@ -1,0 +1,171 @@
+"""Bearer challenges and the scopes in them (distribution, "Token Authentication"; RFC 7235), read and written.
+
+A scope is `type:name:actions`. Its name may hold colons (`host:5000/app`); a class after the type (`repository(plugin)`)
+is out of use and dropped. What is no scope is left out, never an error: a token may always grant less than was asked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from entrepot.formats.docker.errors import NameInvalid
+from entrepot.formats.docker.names import check_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from entrepot.messages import Request
+
+_MOST_SCOPES = 100  # of one request; clients send a handful
+_MOST_HEADER = 16384  # characters of a challenge
+_TYPE = re.compile(r"([a-z0-9]{1,64})(?:\([a-z0-9]{1,64}\))?")
+_NAME = re.compile(r"[!#-\[\]-~]{1,512}")  # printable, without quotes and backslashes
+_ACTIONS = re.compile(r"(?:[a-z]{1,32}|\*)?(?:,(?:[a-z]{1,32}|\*)){0,31}")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - of RFC 7230
+_PARAMETER = re.compile(rf'({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=][^\s",]*))')
+_WORD = re.compile(rf"({_TOKEN})(?=[ \t,]|$)|[A-Za-z0-9._~+/-]+=+(?=[ \t,]|$)")  # a scheme, or credentials of another
+_BETWEEN = re.compile(r"[ \t,]*")
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeEntry:
+    """What is asked of one resource; no actions are legal, and ask for nothing."""
+
+    type: str
+    name: str
+    actions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.name}:{','.join(self.actions)}"
+
+
+CATALOG = ScopeEntry("registry", "catalog", ("*",))
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Where a token is had, for what service and scopes. `str()` gives the value of WWW-Authenticate."""
+
+    realm: str
+    service: str = ""
+    scopes: tuple[ScopeEntry, ...] = ()
+    error: str = ""  # insufficient_scope, invalid_token
+
+    def __str__(self) -> str:
+        words = {"service": self.service, "scope": " ".join(map(str, self.scopes)), "error": self.error}
+        rest = "".join(f",{name}={_quoted(value)}" for name, value in words.items() if value)
+        return f"Bearer realm={_quoted(self.realm)}{rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenQuery:
+    """What a GET of the token endpoint asks for, beside the credentials in its header."""
+
+    service: str
+    account: str
+    client_id: str
+    offline: bool  # a refresh token is wanted
+    scopes: tuple[ScopeEntry, ...]
+
+
+def parse_challenge(header: str) -> Challenge | None:
+    """Return the first Bearer challenge of a WWW-Authenticate value that has a realm; None when there is none."""
+    if len(header) > _MOST_HEADER:
+        return None
+    for scheme, words in _challenges(header):
+        if scheme == "bearer" and words.get("realm"):
+            scopes = parse_scopes([words.get("scope", "")])
+            return Challenge(words["realm"], words.get("service", ""), scopes, words.get("error", ""))
+    return None
+
+
+def parse_scopes(values: Iterable[str]) -> tuple[ScopeEntry, ...]:
+    """Read `scope` parameters, each a list with spaces between; what names the same resource becomes one entry."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for text in [text for value in values for text in value.split(maxsplit=_MOST_SCOPES)][:_MOST_SCOPES]:
+        entry = _scope(text)
+        if entry is not None:
+            found.setdefault((entry.type, entry.name), {}).update(dict.fromkeys(entry.actions))
+    return tuple(ScopeEntry(*resource, tuple(actions)) for resource, actions in found.items())
+
+
+def parse_token_query(query: Mapping[str, Sequence[str]]) -> TokenQuery:
+    """Read the query of the token endpoint, decoded."""
+
+    def first(key: str) -> str:
+        values = query.get(key)
+        return values[0] if values else ""
+
+    offline = first("offline_token").lower() in {"true", "1"}
+    scopes = parse_scopes(query.get("scope", ()))
+    return TokenQuery(first("service"), first("account"), first("client_id"), offline, scopes)
+
+
+def scope_for(method: str, name: str, source: str = "") -> tuple[ScopeEntry, ...]:
+    """Return what a request on an image needs, by the names that its client uses; `source` is what it mounts from.
+
+    Names that are none ask for nothing.
+    """
+    actions = {"GET": ("pull",), "HEAD": ("pull",), "DELETE": ("delete",)}.get(method, ("pull", "push"))
+    asked = [("repository", name, actions)]
+    if source and source != name:
+        asked.append(("repository", source, ("pull",)))
+    return tuple(ScopeEntry(*one) for one in asked if _is_name(one[1]))
+
+
+def challenge_for(request: Request, error: str = "") -> str:
+    """Return the challenge that answers a request without the right credentials; the same for GET and HEAD."""
+    scopes: tuple[ScopeEntry, ...] = ()
+    if request.path == "/v2/_catalog":
+        scopes = (CATALOG,)
+    elif "name" in request.words:
+        sources = request.query.get("from") if request.query.get("mount") else None
+        scopes = scope_for(request.method, unquote(request.words["name"]), sources[0] if sources else "")
+    service = request.base.partition("://")[2].partition("/")[0]
+    return str(Challenge(f"{request.base}{request.prefix}/v2/token", service, scopes, error))
+
+
+def _scope(text: str) -> ScopeEntry | None:
+    head, _, rest = text.partition(":")
+    name, _, actions = rest.rpartition(":")
+    kind = _TYPE.fullmatch(head)
+    if kind is None or not _NAME.fullmatch(name) or not _ACTIONS.fullmatch(actions):
+        return None
+    return ScopeEntry(kind[1], name, tuple(filter(None, actions.split(","))))
+
+
+def _is_name(name: str) -> bool:
+    try:
+        check_image(name)
+    except NameInvalid:
+        return False
+    return True
+
+
+def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Return schemes, lower-case, with their parameters; what comes after something unreadable is left out."""
+    found: list[tuple[str, dict[str, str]]] = []
+    position = 0
+    while position < len(header):
+        between = _BETWEEN.match(header, position)
+        position = between.end() if between else position
+        parameter = _PARAMETER.match(header, position)
+        word = None if parameter else _WORD.match(header, position)
+        if parameter and found:
+            value = parameter[3] if parameter[2] is None else _ESCAPED.sub(r"\1", parameter[2])
+            found[-1][1].setdefault(parameter[1].lower(), value)
+        elif word and word[1]:
+            found.append((word[1].lower(), {}))
+        elif not word:
+            break
+        position = (parameter or word).end()  # type: ignore[union-attr]
+    return found
+
+
+def _quoted(text: str) -> str:
+    printable = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'

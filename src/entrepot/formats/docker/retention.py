@@ -1,0 +1,71 @@
+"""Retention of what tags pointed to before: `dockerTagRetention` N keeps N - 1 of them per tag, and all for the grace time.
+
+A manifest that lost its tag is kept by digest and marked with the tag and the time. It goes when it is old enough and more
+recent ones of that tag fill the repository's allowance; never while an index of the image names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from entrepot.formats.docker.layout import folder_of
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.eventlog import Where
+from entrepot.metadata.items import Tree
+from entrepot.metadata.sql import sql
+from entrepot.repositories.repository import Repository
+
+_PAGE = 200
+
+_OLD = sql("""
+SELECT item_id, repo_id, image, reference, retired_tag, retired FROM docker_manifest
+WHERE retired IS NOT NULL AND retired < {now} - (SELECT millis FROM grace) AND retired > :after
+ORDER BY retired LIMIT :limit
+""")
+_LOCK = sql("SELECT retired FROM docker_manifest WHERE item_id = :item_id AND retired IS NOT NULL {update}")
+_NEWER = sql("""
+SELECT COUNT(*) FROM docker_manifest
+WHERE repo_id = :repo_id AND image = :image AND retired_tag = :tag AND retired > :retired
+""")
+_IN_AN_INDEX = sql("""
+SELECT 1 FROM docker_child c JOIN docker_manifest m ON m.blob_id = c.blob_id
+WHERE c.digest = :digest AND m.repo_id = :repo_id AND m.image = :image LIMIT 1
+""")
+
+
+class Retention:
+    """Remove retired manifests in rounds; any number of processes may do so at once."""
+
+    def __init__(self, database: Database, tree: Tree, by_id: Callable[[int], Repository | None]) -> None:
+        self._database = database
+        self._tree = tree
+        self._by_id = by_id
+
+    async def round(self) -> int:
+        """Remove what is due; return how many manifests."""
+        removed, after = 0, 0
+        while page := await self._database.rows(_OLD, after=after, limit=_PAGE):
+            for item_id, repo_id, image, reference, tag, _ in page:
+                repository = self._by_id(repo_id)
+                if repository is not None:
+                    removed += await self._look_at(repository, item_id, image, reference=reference, tag=tag)
+            after = page[-1][5]
+        return removed
+
+    async def _look_at(self, repository: Repository, item_id: int, image: str, *, reference: str, tag: str) -> bool:
+        allowed = max(repository.number("dockerTagRetention"), 1) - 1
+
+        async def work(tx: Tx) -> bool:
+            row = await tx.row(_LOCK, item_id=item_id)
+            if row is None:
+                return False
+            newer = await tx.row(_NEWER, repo_id=repository.id, image=image, tag=tag, retired=row[0])
+            child = await tx.row(_IN_AN_INDEX, digest=reference, repo_id=repository.id, image=image)
+            if child is not None or newer is None or newer[0] < allowed:
+                return False
+            where = Where(repository.id, repository.key, repository.package_type, "_system_")
+            await self._tree.remove(tx, where, folder_of(image, reference))
+            await self._tree.prune(tx, where, image)
+            return True
+
+        return await self._database.transact(work)

@@ -1,0 +1,122 @@
+"""The one place where concrete objects are built: what a process of a node works with, and the table of its routes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from entrepot.blobs.contract import Driver
+from entrepot.blobs.drivers.open import open_driver
+from entrepot.blobs.intake import Intake
+from entrepot.blobs.keys import KeyMaker
+from entrepot.clock import SystemClock, new_id
+from entrepot.cluster.writers import BEAT_SECONDS, Writer
+from entrepot.errors import Unavailable
+from entrepot.formats.docker.blobs import Blobs
+from entrepot.formats.docker.discard import Discard
+from entrepot.formats.docker.images import PACKAGE_TYPES
+from entrepot.formats.docker.lists import Lists
+from entrepot.formats.docker.mounts import Mounts
+from entrepot.formats.docker.placing import Placing
+from entrepot.formats.docker.projection import DockerProjection
+from entrepot.formats.docker.pull import Pull
+from entrepot.formats.docker.push import Push
+from entrepot.formats.docker.routes import rows as docker_rows
+from entrepot.formats.docker.tickets import Tickets
+from entrepot.formats.docker.uploads import Uploads
+from entrepot.messages import Row
+from entrepot.metadata.database import Database
+from entrepot.metadata.items import Tree
+from entrepot.metadata.open import open_database
+from entrepot.repositories.catalog import Repositories
+from entrepot.repositories.content import Content
+from entrepot.repositories.granted import Granter
+
+if TYPE_CHECKING:
+    from entrepot.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Store:
+    """Database and blob store as one process has opened them, with what joins them."""
+
+    database: Database
+    driver: Driver
+    intake: Intake
+    writer: Writer
+    content: Content
+    tree: Tree
+
+
+async def open_store(settings: Settings) -> Store:
+    """Open database and blob store. Raises Unavailable with the reason."""
+    database = await open_database(settings.home, settings.database_url)
+    driver = open_driver(settings.blob_store)
+    writer = Writer(database, new_id(), settings.node_id)
+    clock = SystemClock()
+    intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)
+    tree = Tree(dict.fromkeys(PACKAGE_TYPES, DockerProjection()))
+    return Store(database, driver, intake, writer, Content(database, driver), tree)
+
+
+def docker(store: Store, settings: Settings, *, granter: Granter, repositories: Repositories, key: bytes) -> tuple[Row, ...]:
+    """Build the Docker format; `key` signs the ids of upload sessions."""
+    lifetime = settings.upload_expiry_seconds * 1000
+    placing = Placing(store.tree, sparse=settings.docker_sparse)
+    return docker_rows(
+        pull=Pull(store.database, store.content),
+        push=Push(
+            store.database, store.content, store.intake, placing=placing, manifest_limit=settings.manifest_limit_bytes
+        ),
+        discard=Discard(store.database, placing),
+        blobs=Blobs(store.database, store.content),
+        uploads=Uploads(
+            store.database,
+            store.content,
+            store.intake,
+            tickets=Tickets(key, SystemClock(), lifetime),
+            mounts=Mounts(store.database, granter, repositories.by_id),
+            lifetime=lifetime,
+        ),
+        lists=Lists(store.database, granter, repositories.all),
+    )
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    """Do something for as long as the process lives; what fails is logged and tried again the next time."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except Unavailable as error:
+            log.warning("background.unavailable", work=name, reason=error.message)
+        except Exception:
+            log.exception("background.failed", work=name)
+
+
+@contextlib.asynccontextmanager
+async def in_background(*works: tuple[float, Callable[[], Awaitable[object]], str]) -> AsyncIterator[None]:
+    """Run periodic works until the block ends."""
+    tasks = [asyncio.create_task(every(*work)) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def writing(store: Store) -> AsyncIterator[None]:
+    """Be a writer of objects until the block ends."""
+    await store.writer.enter()
+    async with in_background((BEAT_SECONDS, lambda: store.writer.beat(store.intake), "writer")):
+        yield
+    await store.writer.leave(store.intake)
