@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from entrepot.formats.docker.layout import folder_of
-from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Tree
 from entrepot.metadata.sql import sql
@@ -19,8 +19,8 @@ _PAGE = 200
 
 _OLD = sql("""
 SELECT item_id, repo_id, image, reference, retired_tag, retired FROM docker_manifest
-WHERE retired IS NOT NULL AND retired < {now} - (SELECT millis FROM grace) AND retired > :after
-ORDER BY retired LIMIT :limit
+WHERE retired IS NOT NULL AND retired < {now} - (SELECT millis FROM grace) AND (retired, item_id) > (:after, :after_id)
+ORDER BY retired, item_id LIMIT :limit
 """)
 _LOCK = sql("SELECT retired FROM docker_manifest WHERE item_id = :item_id AND retired IS NOT NULL {update}")
 _NEWER = sql("""
@@ -43,29 +43,33 @@ class Retention:
 
     async def round(self) -> int:
         """Remove what is due; return how many manifests."""
-        removed, after = 0, 0
-        while page := await self._database.rows(_OLD, after=after, limit=_PAGE):
-            for item_id, repo_id, image, reference, tag, _ in page:
+        removed, after, after_id = 0, 0, 0
+        while page := await self._database.rows(_OLD, after=after, after_id=after_id, limit=_PAGE):
+            for item_id, repo_id, image, reference, tag, retired in page:
                 repository = self._by_id(repo_id)
                 if repository is not None:
-                    removed += await self._look_at(repository, item_id, image, reference=reference, tag=tag)
-            after = page[-1][5]
+                    removed += await self._look_at(repository, item_id, image, reference=reference, tag=tag, retired=retired)
+            after_id, after = page[-1][0], page[-1][5]
         return removed
 
-    async def _look_at(self, repository: Repository, item_id: int, image: str, *, reference: str, tag: str) -> bool:
+    async def _look_at(
+        self, repository: Repository, item_id: int, image: str, *, reference: str, tag: str, retired: int
+    ) -> bool:
         allowed = max(repository.number("dockerTagRetention"), 1) - 1
+
+        async def removable(reads: Reads, retired: int) -> bool:
+            newer = await reads.row(_NEWER, repo_id=repository.id, image=image, tag=tag, retired=retired)
+            if newer is None or newer[0] < allowed:
+                return False
+            return await reads.row(_IN_AN_INDEX, digest=reference, repo_id=repository.id, image=image) is None
 
         async def work(tx: Tx) -> bool:
             row = await tx.row(_LOCK, item_id=item_id)
-            if row is None:
-                return False
-            newer = await tx.row(_NEWER, repo_id=repository.id, image=image, tag=tag, retired=row[0])
-            child = await tx.row(_IN_AN_INDEX, digest=reference, repo_id=repository.id, image=image)
-            if child is not None or newer is None or newer[0] < allowed:
+            if row is None or not await removable(tx, row[0]):
                 return False
             where = Where(repository.id, repository.key, repository.package_type, "_system_")
             await self._tree.remove(tx, where, folder_of(image, reference))
             await self._tree.prune(tx, where, image)
             return True
 
-        return await self._database.transact(work)
+        return await removable(self._database, retired) and await self._database.transact(work)

@@ -1,0 +1,80 @@
+"""Joining blobs that arrived in several chunks into one object each, so that the kernel can send them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from entrepot.blobs.ingest import Hashes
+from entrepot.blobs.intake import Intake
+from entrepot.errors import EntrepotError, Unavailable
+from entrepot.metadata.blob_rows import Piece, assert_writer, discard
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.sql import sql
+
+_PAGE = 20
+
+_SEGMENTED = sql("SELECT DISTINCT blob_id FROM blob_segment WHERE blob_id > :after ORDER BY blob_id LIMIT :limit")
+_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
+_LOCK = sql("SELECT sha256 FROM blob WHERE id = :id AND storage_key IS NULL {update}")
+_JOIN = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
+_DROP = sql("DELETE FROM blob_segment WHERE blob_id = :id")
+_GRACE = sql("SELECT millis FROM grace")
+
+
+class SegmentsDiffer(EntrepotError):
+    """The chunks of a stored blob no longer have its digest; run fsck."""
+
+
+class Compaction:
+    """Join segmented blobs in rounds. Verified by digest before the chunks go, and those stay for the grace time."""
+
+    def __init__(self, database: Database, intake: Intake) -> None:
+        self._database = database
+        self._intake = intake
+
+    async def round(self) -> int:
+        """Join what there is; return how many blobs."""
+        joined, after = 0, 0
+        while page := [row[0] for row in await self._database.rows(_SEGMENTED, after=after, limit=_PAGE)]:
+            for blob_id in page:
+                joined += await self._join(blob_id)
+            after = page[-1]
+        return joined
+
+    async def _join(self, blob_id: int) -> bool:
+        pieces = [Piece(*row) for row in await self._database.rows(_SEGMENTS, id=blob_id)]
+        hashes = Hashes()
+        received = await self._intake.receive(self._read(pieces), hashes, inline=-1)
+
+        async def work(tx: Tx) -> bool:
+            await assert_writer(tx, self._intake.writer)
+            row = await tx.row(_LOCK, id=blob_id)
+            if row is None or [Piece(*one) for one in await tx.rows(_SEGMENTS, id=blob_id)] != pieces:
+                return False
+            if row[0] != hashes.checksums(received.size).sha256:
+                raise SegmentsDiffer
+            grace = await tx.row(_GRACE)
+            assert grace is not None
+            await tx.execute(_JOIN, id=blob_id, storage_key=received.key)
+            await tx.execute(_DROP, id=blob_id)
+            await discard(tx, tuple(pieces), wait=int(grace[0]))
+            return True
+
+        try:
+            joined = await self._database.transact(work)
+        except Unavailable:
+            self._intake.doubt(received)
+            raise
+        except EntrepotError:
+            await self._intake.abandon(received)
+            raise
+        if joined:
+            self._intake.settle(received)
+        else:
+            await self._intake.abandon(received)
+        return joined
+
+    async def _read(self, pieces: list[Piece]) -> AsyncIterator[bytes]:
+        for piece in pieces:
+            async for chunk in self._intake.driver.read(piece.key):
+                yield chunk
