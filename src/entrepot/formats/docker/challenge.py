@@ -1,7 +1,8 @@
 """Bearer challenges and the scopes in them (distribution, "Token Authentication"; RFC 7235), read and written.
 
-A scope is `type:name:actions`. Its name may hold colons (`host:5000/app`); a class after the type (`repository(plugin)`)
-is out of use and dropped. What is no scope is left out, never an error: a token may always grant less than was asked.
+A scope is `type:name:actions`. Its name may hold colons (`host:5000/app`); a class after its type, as in
+`repository(plugin)`, is out of use and dropped. What is no scope is left out, never an error: a token may always grant
+less than was asked.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _TYPE = re.compile(r"([a-z0-9]{1,64})(?:\([a-z0-9]{1,64}\))?")
 _NAME = re.compile(r"[!#-\[\]-~]{1,512}")  # printable, without quotes and backslashes
 _ACTIONS = re.compile(r"(?:[a-z]{1,32}|\*)?(?:,(?:[a-z]{1,32}|\*)){0,31}")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - of RFC 7230
-_PARAMETER = re.compile(rf'({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=][^\s",]*))')
-_WORD = re.compile(rf"({_TOKEN})(?=[ \t,]|$)|[A-Za-z0-9._~+/-]+=+(?=[ \t,]|$)")  # a scheme, or credentials of another
-_BETWEEN = re.compile(r"[ \t,]*")
+_PARAMETER = re.compile(rf'[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=][^\s",]*))')
+# A scheme, or the credentials that another scheme has in the place of parameters.
+_WORD = re.compile(rf"[ \t,]*(?:({_TOKEN})(?=[ \t,]|$)|[A-Za-z0-9._~+/-]+=+(?=[ \t,]|$))")
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -150,20 +151,18 @@ def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
     """Return schemes, lower-case, with their parameters; what comes after something unreadable is left out."""
     found: list[tuple[str, dict[str, str]]] = []
     position = 0
-    while position < len(header):
-        between = _BETWEEN.match(header, position)
-        position = between.end() if between else position
-        parameter = _PARAMETER.match(header, position)
-        word = None if parameter else _WORD.match(header, position)
-        if parameter and found:
+    while True:
+        if parameter := _PARAMETER.match(header, position):
             value = parameter[3] if parameter[2] is None else _ESCAPED.sub(r"\1", parameter[2])
-            found[-1][1].setdefault(parameter[1].lower(), value)
-        elif word and word[1]:
-            found.append((word[1].lower(), {}))
-        elif not word:
-            break
-        position = (parameter or word).end()  # type: ignore[union-attr]
-    return found
+            if found:
+                found[-1][1].setdefault(parameter[1].lower(), value)
+            position = parameter.end()
+        elif word := _WORD.match(header, position):
+            if word[1]:
+                found.append((word[1].lower(), {}))
+            position = word.end()
+        else:
+            return found
 
 
 def _quoted(text: str) -> str:

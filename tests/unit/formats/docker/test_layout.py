@@ -80,7 +80,8 @@ def test_a_path_says_which_file_of_which_image_it_is(path: str, place: Place) ->
 @pytest.mark.parametrize(
     "path",
     [
-        "", "manifest.json", "1/manifest.json", "lib/app/1", "lib/app/1/", "lib/app/1/x.json", "Lib/app/1/manifest.json",
+        "", "manifest.json", "1/manifest.json", "lib/app/1",
+        "lib/app/1/", "lib/app/1/x.json", "Lib/app/1/manifest.json",
         "lib/app/-x/manifest.json", "/1/manifest.json", "lib/app//manifest.json", "lib/app/_uploads/x",
         f"lib/app/sha512:{HEX}{HEX}/manifest.json", f"lib/app/sha256:{HEX[:-1]}/manifest.json",
         f"lib/app/1/sha256__{HEX}.marker", f"lib/app/1/sha256__{HEX.upper()}", f"lib/app/1/sha256:{HEX}",

@@ -1,0 +1,212 @@
+"""Challenges and scopes: what is written, and what is read of what others write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from entrepot.formats.docker.challenge import (
+    CATALOG,
+    Challenge,
+    ScopeEntry,
+    TokenQuery,
+    challenge_for,
+    parse_challenge,
+    parse_scopes,
+    parse_token_query,
+    scope_for,
+)
+from entrepot.messages import Request
+
+REALM = "https://art.example/v2/token"
+APP = ScopeEntry("repository", "docker-local/app", ("pull", "push"))
+BASE = ScopeEntry("repository", "docker-local/base", ("pull",))
+
+
+def test_a_challenge_holds_all_scopes_in_one_parameter() -> None:
+    assert str(Challenge(REALM, "art.example", (APP, BASE))) == (
+        'Bearer realm="https://art.example/v2/token",service="art.example",'
+        'scope="repository:docker-local/app:pull,push repository:docker-local/base:pull"'
+    )
+
+
+def test_what_a_challenge_does_not_say_is_left_out() -> None:
+    assert str(Challenge(REALM)) == f'Bearer realm="{REALM}"'
+    assert str(Challenge(REALM, error="insufficient_scope")) == f'Bearer realm="{REALM}",error="insufficient_scope"'
+
+
+def test_nothing_breaks_out_of_its_quotes() -> None:
+    assert str(Challenge('a"b\\c\r\nX: y\u00e9')) == 'Bearer realm="a\\"b\\\\c??X: y?"'
+
+
+@pytest.mark.parametrize(
+    ("header", "challenge"),
+    [
+        (f'Bearer realm="{REALM}"', Challenge(REALM)),
+        (f"bearer realm={REALM}", Challenge(REALM)),
+        (f'BEARER  Realm = "{REALM}" , SERVICE="s"', Challenge(REALM, "s")),
+        (
+            f'Bearer realm="{REALM}",service="s",scope="repository:docker-local/app:pull,push",error="invalid_token"',
+            Challenge(REALM, "s", (APP,), "invalid_token"),
+        ),
+        (f'Basic realm="x", Bearer realm="{REALM}", Basic realm="y"', Challenge(REALM)),
+        (f'Negotiate YII==, NTLM, Bearer realm="{REALM}"', Challenge(REALM)),
+        (f'Negotiate YII=, Bearer realm="{REALM}"', Challenge(REALM)),
+        (f'Bearer, Bearer realm="", Bearer realm="{REALM}"', Challenge(REALM)),
+        (f'Bearer realm="{REALM}",realm="other"', Challenge(REALM)),
+        (f'Bearer realm="{REALM}",x="unclosed', Challenge(REALM)),
+        (r'Bearer realm="a\"b\\c",service="\s"', Challenge('a"b\\c', "s")),
+        (f'Bearer realm="{REALM}",  ', Challenge(REALM)),
+    ],
+)
+def test_the_first_bearer_challenge_with_a_realm_is_read(header: str, challenge: Challenge) -> None:
+    assert parse_challenge(header) == challenge
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", 'Basic realm="x"', 'Bearer service="s"', 'realm="x"', 'realm="x" Bearer', '"Bearer"', "Bearer é",
+     "Bearer =", 'Bearer realm="unclosed', f'Bearer realm="{"a" * 20000}"'],
+)  # fmt: skip
+def test_everything_else_is_no_challenge(header: str) -> None:
+    assert parse_challenge(header) is None
+
+
+def test_what_is_written_is_read_back() -> None:
+    challenge = Challenge('https://h:1/a"b\\', "h:1", (APP, BASE, CATALOG), "insufficient_scope")
+    assert parse_challenge(str(challenge)) == challenge
+
+
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        ("repository:docker-local/app:pull,push", APP),
+        ("repository:docker-local/app:pull,push,pull", APP),
+        ("repository(plugin):docker-local/base:pull", BASE),
+        ("registry:catalog:*", CATALOG),
+        ("repository:host:5000/app:delete", ScopeEntry("repository", "host:5000/app", ("delete",))),
+        ("repository:app:", ScopeEntry("repository", "app", ())),
+        ("repository:app:,pull", ScopeEntry("repository", "app", ("pull",))),
+    ],
+)
+def test_a_scope_is_type_name_and_actions(text: str, entry: ScopeEntry) -> None:
+    assert parse_scopes([text]) == (entry,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "repository", "repository:app", ":app:pull", "repository::pull", "Repository:app:pull", 
+        'repository:a"b:pull', "repository:a\\b:pull", "repository:é:pull", "repository:app:PULL", "repository:app:pull,,push", "a()b:c:pull",
+        "repository:" + "a" * 513 + ":pull", "repository:app:" + ",".join(["pull"] * 33), "repository:a\x00:pull",
+    ],
+)  # fmt: skip
+def test_what_is_no_scope_asks_for_nothing(text: str) -> None:
+    assert parse_scopes([text]) == ()
+
+
+def test_scopes_come_as_several_parameters_or_as_a_list() -> None:
+    asked = ["repository:docker-local/app:pull repository:docker-local/base:pull", "repository:docker-local/app:push"]
+    assert parse_scopes(asked) == (APP, BASE)
+
+
+def test_no_more_than_a_hundred_scopes_are_read() -> None:
+    many = " ".join(f"repository:a{number}:pull" for number in range(1000))
+    assert len(parse_scopes([many, many])) == 100
+    assert len(parse_scopes([f"repository:a{number}:pull" for number in range(1000)])) == 100
+
+
+def test_a_query_for_a_token_is_read() -> None:
+    query = {
+        "service": ["art.example"], "account": ["bob"], "client_id": ["docker"], "offline_token": ["true"],
+        "scope": ["repository:docker-local/app:pull,push", "repository:docker-local/base:pull"], "other": ["x"],
+    }  # fmt: skip
+    assert parse_token_query(query) == TokenQuery("art.example", "bob", "docker", offline=True, scopes=(APP, BASE))
+
+
+@pytest.mark.parametrize(("value", "offline"), [("true", True), ("1", True), ("false", False), ("", False)])
+def test_a_refresh_token_is_given_only_on_request(value: str, offline: bool) -> None:
+    assert parse_token_query({"offline_token": [value]}).offline is offline
+
+
+def test_a_login_asks_for_no_scope_at_all() -> None:
+    assert parse_token_query({"service": []}) == TokenQuery("", "", "", offline=False, scopes=())
+
+
+@pytest.mark.parametrize(
+    ("method", "actions"),
+    [("GET", "pull"), ("HEAD", "pull"), ("POST", "pull,push"), ("PATCH", "pull,push"), ("PUT", "pull,push"),
+     ("DELETE", "delete")],
+)  # fmt: skip
+def test_the_method_says_which_actions_are_needed(method: str, actions: str) -> None:
+    assert [str(entry) for entry in scope_for(method, "docker-local/app")] == [f"repository:docker-local/app:{actions}"]
+
+
+def test_a_mount_needs_to_pull_from_its_source() -> None:
+    assert scope_for("POST", "docker-local/app", "docker-local/base") == (APP, BASE)
+    assert scope_for("POST", "docker-local/app", "docker-local/app") == (APP,)
+
+
+@pytest.mark.parametrize("bad", ["Bad", 'a" b', "a b:pull", "..", "a" * 256])
+def test_names_that_are_none_are_not_repeated(bad: str) -> None:
+    assert scope_for("POST", "docker-local/app", bad) == (APP,)
+    assert scope_for("GET", bad) == ()
+
+
+unused: Any = None
+
+
+def request(
+    method: str,
+    path: str,
+    *,
+    words: dict[str, str] | None = None,
+    query: dict[str, list[str]] | None = None,
+    prefix: str = "",
+) -> Request:
+    base = "https://art.example:8443"
+    made = Request(method, path, {}, unused, unused, id="0", address="", scheme="https", base=base, caller=unused)
+    made.words = words or {}
+    made.query = query or {}
+    made.prefix = prefix
+    return made
+
+
+START = 'Bearer realm="https://art.example:8443/v2/token",service="art.example:8443"'
+
+
+def test_the_ping_is_challenged_without_a_scope() -> None:
+    assert challenge_for(request("GET", "/v2/")) == START
+
+
+def test_the_catalog_has_a_scope_of_its_own() -> None:
+    assert challenge_for(request("GET", "/v2/_catalog")) == f'{START},scope="registry:catalog:*"'
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_image_is_challenged_alike_for_get_and_head(method: str) -> None:
+    asked = request(method, "/v2/docker-local/app/manifests/1", words={"name": "docker-local%2Fapp"})
+    assert challenge_for(asked, "insufficient_scope") == (
+        f'{START},scope="repository:docker-local/app:pull",error="insufficient_scope"'
+    )
+
+
+def test_a_challenge_keeps_the_access_prefix_and_the_name_that_the_client_uses() -> None:
+    asked = request(
+        "PUT", "/v2/app/manifests/1", words={"name": "app", "repo": "d"}, prefix="/artifactory/api/docker/d"
+    )
+    assert challenge_for(asked) == (
+        'Bearer realm="https://art.example:8443/artifactory/api/docker/d/v2/token",service="art.example:8443",'
+        'scope="repository:app:pull,push"'
+    )
+
+
+def test_a_mount_is_challenged_for_its_source_too() -> None:
+    words, source = {"name": "docker-local/app"}, {"from": ["docker-local/base"]}
+    asked = request("POST", "/v2/docker-local/app/blobs/uploads/", words=words, query={"mount": ["x"], **source})
+    assert f'scope="{APP} {BASE}"' in challenge_for(asked)
+    anonymous = request("POST", "/v2/docker-local/app/blobs/uploads/", words=words, query={"mount": ["x"]})
+    assert f'scope="{APP}"' in challenge_for(anonymous)
+    upload = request("POST", "/v2/docker-local/app/blobs/uploads/", words=words, query=source)
+    assert f'scope="{APP}"' in challenge_for(upload)
