@@ -1,0 +1,213 @@
+"""Inspecting the store: do the rows and the objects agree, and are the bytes what their digests say?
+
+Both inspections only read, in pages, and may run beside a serving node: what is in flight (keys of live writers, chunks of
+open sessions, blobs that are collected meanwhile) is not a finding. `repair` mends what `check` finds: orphans go to the
+delete queue, and a blob whose bytes are lost says so, which makes the next push of the same bytes heal it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
+from entrepot.blobs.ingest import rehash
+from entrepot.cluster.writers import named
+from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.database import Database, Reads, Row, Tx
+from entrepot.metadata.sql import sql
+
+_PAGE = 500
+_LISTED = 10_000  # findings of each kind that are told one by one
+
+Progress = Callable[[int, int], None]
+
+_COUNT = sql("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blob")
+_BLOBS = sql("SELECT id, sha256, size, storage_key FROM blob WHERE id > :after ORDER BY id LIMIT :limit")
+_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
+_INLINE = sql("SELECT data FROM blob_inline WHERE blob_id = :id")
+_STILL = sql("SELECT storage_key FROM blob WHERE id = :id")
+_HOLDERS = sql("""
+SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id WHERE i.blob_id = :id ORDER BY i.id LIMIT 20
+""")
+_LIVE_WRITERS = sql("SELECT id FROM writer WHERE fenced IS NULL")
+_LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
+_LOSE_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A blob that is not as it should be: `why`, and up to twenty paths that hold it."""
+
+    blob_id: int
+    digest: str
+    size: int
+    key: str | None
+    why: str
+    paths: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What an inspection found. The lists are cut at ten thousand; the counts are not."""
+
+    blobs: int = 0
+    objects: int = 0
+    bytes: int = 0
+    orphan_count: int = 0
+    orphan_bytes: int = 0
+    orphans: list[Piece] = field(default_factory=list)
+    missing_count: int = 0
+    missing: list[Finding] = field(default_factory=list)
+    corrupt_count: int = 0
+    corrupt: list[Finding] = field(default_factory=list)
+    repaired: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is nothing to tell."""
+        return not (self.orphan_count or self.missing_count or self.corrupt_count)
+
+
+async def check(database: Database, driver: Driver, *, repair: bool = False, progress: Progress | None = None) -> Inspection:
+    """Compare rows with objects both ways; `progress` is called with (blobs looked at, blobs in all)."""
+    found = Inspection()
+    async for row in _walk(database, found, progress):
+        why, key = await _fault(database, driver, row)
+        if why and await _still(database, row):
+            found.missing_count += 1
+            finding = await _finding(database, row, why, key)
+            found.missing[len(found.missing) :] = [finding] if len(found.missing) < _LISTED else []
+            if repair:
+                found.repaired += await _lose(database, row)
+    async for orphan in _orphans(database, driver, found):
+        found.orphan_count += 1
+        found.orphan_bytes += orphan.size
+        if len(found.orphans) < _LISTED:
+            found.orphans.append(orphan)
+        if repair:
+            found.repaired += await _queue(database, orphan)
+    return found
+
+
+async def fsck(database: Database, driver: Driver, *, progress: Progress | None = None) -> Inspection:
+    """Read every blob again and compare its digest."""
+    found = Inspection()
+    async for row in _walk(database, found, progress):
+        blob_id, sha256, size, storage_key = row
+        try:
+            hashes = await rehash(_bytes(database, driver, blob_id, storage_key), sha512=False)
+            why = "" if hashes.checksums(size).sha256 == sha256 else "the bytes do not match the digest"
+        except (BlobMissing, StoreUnavailable) as error:
+            why = error.message
+        if why and await _still(database, row):
+            found.corrupt_count += 1
+            if len(found.corrupt) < _LISTED:
+                found.corrupt.append(await _finding(database, row, why, storage_key))
+    return found
+
+
+async def _walk(database: Database, found: Inspection, progress: Progress | None) -> AsyncIterator[Row]:
+    total = await database.row(_COUNT)
+    assert total is not None
+    after = 0
+    while page := await database.rows(_BLOBS, after=after, limit=_PAGE):
+        for row in page:
+            yield row
+            found.blobs += 1
+            found.bytes += row[2]
+        after = page[-1][0]
+        if progress is not None:
+            progress(found.blobs, max(int(total[0]), found.blobs))
+
+
+async def _fault(reads: Reads, driver: Driver, row: Row) -> tuple[str, str | None]:
+    """Return what is wrong with where a blob's bytes lie; empty when nothing is."""
+    blob_id, _, size, storage_key = row
+    if storage_key is not None:
+        return await _object_fault(driver, Piece(storage_key, size)), storage_key
+    inline = await reads.row(_INLINE, id=blob_id)
+    if inline is not None:
+        return ("" if len(inline[0]) == size else "the inline bytes are too few"), None
+    pieces = [Piece(*segment) for segment in await reads.rows(_SEGMENTS, id=blob_id)]
+    if sum(piece.size for piece in pieces) != size or not pieces:
+        return "it has no bytes", None
+    for piece in pieces:
+        if fault := await _object_fault(driver, piece):
+            return fault, piece.key
+    return "", None
+
+
+async def _object_fault(driver: Driver, piece: Piece) -> str:
+    try:
+        size = await driver.size(piece.key)
+    except BlobMissing:
+        return "the object is missing"
+    return "" if size == piece.size else f"the object has {size} bytes instead of {piece.size}"
+
+
+async def _bytes(reads: Reads, driver: Driver, blob_id: int, storage_key: str | None) -> AsyncIterator[bytes]:
+    if storage_key is not None:
+        async for chunk in driver.read(storage_key):
+            yield chunk
+        return
+    inline = await reads.row(_INLINE, id=blob_id)
+    if inline is not None:
+        yield inline[0]
+    for key, _ in await reads.rows(_SEGMENTS, id=blob_id):
+        async for chunk in driver.read(key):
+            yield chunk
+
+
+async def _still(reads: Reads, row: Row) -> bool:
+    """Whether the blob is still there and where it was: else it was collected or compacted while we looked."""
+    now = await reads.row(_STILL, id=row[0])
+    return now is not None and now[0] == row[3]
+
+
+async def _finding(reads: Reads, row: Row, why: str, key: str | None) -> Finding:
+    paths = tuple(
+        f"{repo}/{name}" if path == "." else f"{repo}/{path}/{name}"
+        for repo, path, name in await reads.rows(_HOLDERS, id=row[0])
+    )
+    return Finding(row[0], f"sha256:{row[1].hex()}", row[2], key, why, paths)
+
+
+async def _orphans(database: Database, driver: Driver, found: Inspection) -> AsyncIterator[Piece]:
+    """Yield objects that no row names and that no live writer may be about to name."""
+    live = {row[0] for row in await database.rows(_LIVE_WRITERS)}
+    page: list[Piece] = []
+    async for stored in driver.list(""):
+        found.objects += 1
+        if stored.key.split("/")[0] not in live:
+            page.append(Piece(stored.key, stored.size))
+        if len(page) == _PAGE:
+            for orphan in await _unnamed(database, page):
+                yield orphan
+            page = []
+    for orphan in await _unnamed(database, page):
+        yield orphan
+
+
+async def _unnamed(reads: Reads, page: list[Piece]) -> list[Piece]:
+    kept = await named(reads, [piece.key for piece in page])
+    return [piece for piece in page if piece.key not in kept]
+
+
+async def _lose(database: Database, row: Row) -> int:
+    async def work(tx: Tx) -> int:
+        if row[3] is not None:
+            return await tx.execute(_LOSE, id=row[0], storage_key=row[3])
+        return await tx.execute(_LOSE_SEGMENTS, id=row[0])
+
+    return min(await database.transact(work), 1)
+
+
+async def _queue(database: Database, orphan: Piece) -> int:
+    async def work(tx: Tx) -> int:
+        if await named(tx, [orphan.key]):
+            return 0
+        await discard(tx, (orphan,))
+        return 1
+
+    return await database.transact(work)
