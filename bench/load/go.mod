@@ -1,0 +1,3 @@
+module entrepot/bench/load
+
+go 1.21
