@@ -1,8 +1,8 @@
 """The settings: one table, three places to set them, and never a name that nobody knows.
 
 A flag of `entrepot serve` comes before an environment variable, that before the settings file, that before the default.
-Names follow from the key: `gc.grace.seconds` is `--gc-grace-seconds`, `ENTREPOT_GC_GRACE_SECONDS`, and in the file, which
-is TOML, `gc.grace.seconds = 60`, or `grace.seconds = 60` under `[gc]`. An empty variable counts as not set.
+Names follow from the key: `gc.grace.seconds` is `--gc-grace-seconds`, `ENTREPOT_GC_GRACE_SECONDS`, and in the file,
+which is TOML, `gc.grace.seconds = 60`, or `grace.seconds = 60` under `[gc]`. An empty variable counts as not set.
 """
 
 # ruff: noqa: RUF009 - `declare` makes a dataclass field, as `dataclasses.field` does
@@ -147,7 +147,7 @@ _BY_VARIABLE = {setting.variable: setting for setting in ROWS.values()}
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings in force, and where each came from, by key: a flag, a variable or a file; not listed: the default."""
+    """The settings in force, and where they came from by key: a flag, a variable or a file. The rest are defaults."""
 
     settings: Settings
     origins: Mapping[str, str]

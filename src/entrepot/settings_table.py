@@ -105,14 +105,17 @@ def declare(
 ) -> Any:
     """Declare a field of `Settings` as a setting; its key is the field's name with dots for underscores."""
     row = {"kind": kind, "help": words, "since": since, "reload": reload, "secret": secret, "derived": derived}
-    return dataclasses.field(default=default, metadata=row, repr=not secret)
+    return dataclasses.field(default_factory=lambda: default, metadata=row, repr=not secret)
 
 
 def rows(settings: type[Any]) -> Mapping[str, Setting]:
     """Return the table that a class of settings declares, by key, in its order."""
-    fields = dataclasses.fields(settings)
-    declared = (Setting(field.name.replace("_", "."), default=field.default, **field.metadata) for field in fields)
-    return {setting.key: setting for setting in declared}
+    found = {}
+    for field in dataclasses.fields(settings):
+        assert callable(field.default_factory)
+        key = field.name.replace("_", ".")
+        found[key] = Setting(key, default=field.default_factory(), **field.metadata)
+    return found
 
 
 def without_password(url: str) -> str:
