@@ -30,7 +30,7 @@ _STILL = sql("SELECT storage_key FROM blob WHERE id = :id")
 _HOLDERS = sql("""
 SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id WHERE i.blob_id = :id ORDER BY i.id LIMIT 20
 """)
-_LIVE_WRITERS = sql("SELECT id FROM writer WHERE fenced IS NULL")
+_KNOWN_WRITERS = sql("SELECT id FROM writer")
 _LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
 _LOSE_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
 
@@ -174,8 +174,8 @@ async def _finding(reads: Reads, row: Row, why: str, key: str | None) -> Finding
 
 
 async def _orphans(database: Database, driver: Driver, found: Inspection) -> AsyncIterator[Piece]:
-    """Yield objects that no row names and that no live writer may be about to name."""
-    live = {row[0] for row in await database.rows(_LIVE_WRITERS)}
+    """Yield objects that no row names and that no known writer may have left: the sweep will see to those."""
+    live = {row[0] for row in await database.rows(_KNOWN_WRITERS)}
     page: list[Piece] = []
     async for stored in driver.list(""):
         found.objects += 1

@@ -61,6 +61,15 @@ class Repositories:
         self._announce = announce
         self._snapshot = _Snapshot()
 
+    @classmethod
+    def reading(cls, database: Database) -> Repositories:
+        """Return a view for a process that only reads; it is refreshed by hand."""
+
+        async def refuse(tx: Tx, scope: str) -> None:
+            raise AssertionError("this process only reads")
+
+        return cls(database, bump=refuse, announce=lambda scope: None)
+
     def get(self, key: str) -> Repository | None:
         """Return a repository by its exact key; what a remote keeps is also known as `<key>-cache`."""
         known = self._snapshot.by_key
