@@ -1,0 +1,183 @@
+"""Repository configuration by REST (reference 6.1): the statuses and texts are what clients parse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from entrepot.access.actions import Action
+from entrepot.errors import Invalid, NotFound
+from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.repositories import configuration
+from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryExists
+from entrepot.repositories.fields import display_name
+from entrepot.repositories.granted import Granted
+from entrepot.repositories.repository import Repository
+from entrepot.rest.json_bodies import json_object, json_value
+
+_ORDER = {"local": 0, "remote": 1, "virtual": 2, "federated": 3}
+_NO_STORE = ("cache-control", "no-store")
+_BATCH = 1000
+
+
+class RepositoryUnreadable(Invalid):
+    """Bad Request"""
+
+
+class RepositoryApi:
+    """The handlers of `api/repositories`."""
+
+    def __init__(self, repositories: Repositories) -> None:
+        self._repositories = repositories
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        one = "/artifactory/api/repositories/{key}"
+        return (
+            Row("GET", "/artifactory/api/repositories", "repositories.list", "user", self.list, summary="List repositories"),
+            Row("GET", "/artifactory/api/repositories/configurations", "repositories.configurations", "admin",
+                self.configurations, summary="All configurations by class"),
+            Row("GET", one, "repositories.get", "user", self.get, summary="A repository's configuration"),
+            Row("GET", "/artifactory/api/v2/repositories/{key}", "repositories.get.v2", "user", self.get,
+                summary="A repository's configuration"),
+            Row("PUT", one, "repositories.create", "admin", self.create, summary="Create a repository"),
+            Row("POST", one, "repositories.update", "admin", self.update, summary="Update a repository"),
+            Row("DELETE", one, "repositories.delete", "admin", self.delete, summary="Delete a repository"),
+            Row("PUT", "/artifactory/api/v2/repositories/batch", "repositories.create.batch", "admin", self.create_batch,
+                summary="Create several repositories, all or none"),
+            Row("POST", "/artifactory/api/v2/repositories/batch", "repositories.update.batch", "admin",
+                self.update_batch, summary="Update several repositories"),
+        )
+
+    async def list(self, request: Request) -> Reply:
+        """GET: those in which the caller may read anything, with filters."""
+        wanted = {name: request.query.get(name, [""])[0].lower() for name in ("type", "packageType", "project")}
+        wanted["packageType"] = {"yum": "rpm"}.get(wanted["packageType"], wanted["packageType"])
+        shown = [
+            _entry(one, request.base)
+            for one in sorted(self._repositories.all(), key=lambda one: _ORDER.get(one.rclass, 9))
+            if _fits(one, wanted) and self._visible(request, one)
+        ]
+        reply = json_reply(shown)
+        reply.headers.append(_NO_STORE)
+        return reply
+
+    async def get(self, request: Request) -> Reply:
+        """GET one; an unknown key answers 400, as clients expect."""
+        found = self._repositories.get(unquote(request.words["key"]))
+        if found is None or not self._visible(request, found):
+            raise RepositoryUnreadable
+        reply = json_reply(configuration.render(found.config, full=request.caller.may_administer))
+        reply.headers.append(_NO_STORE)
+        return reply
+
+    async def configurations(self, request: Request) -> Reply:
+        """GET all configurations, by class."""
+        shown: dict[str, list[dict[str, Any]]] = {"LOCAL": [], "REMOTE": [], "VIRTUAL": [], "FEDERATED": []}
+        for one in self._repositories.all():
+            shown.setdefault(one.rclass.upper(), []).append(configuration.render(one.config, full=True))
+        return json_reply(shown)
+
+    async def create(self, request: Request) -> Reply:
+        """PUT: create; the same class again replaces."""
+        key = unquote(request.words["key"])
+        body = await json_object(request)
+        config = configuration.create(key, body, self._known)
+        await self._put(config)
+        return text_reply(f"Successfully created repository '{key}' \n")
+
+    async def update(self, request: Request) -> Reply:
+        """POST: change the fields that are present."""
+        key = unquote(request.words["key"])
+        body = await json_object(request)
+        if self._repositories.get(key) is None:
+            raise RepositoryUnreadable
+        await self._repositories.update(key, lambda config: configuration.update(config, body, self._known))
+        return text_reply(f"Repository {key} update successfully.\n")
+
+    async def delete(self, request: Request) -> Reply:
+        """DELETE: gone at once, its content in the background."""
+        key = unquote(request.words["key"])
+        if self._repositories.get(key) is None or key in RESERVED:
+            raise NotFound(f"Repository {key} does not exist")
+        await self._repositories.delete(key)
+        return text_reply(f"Repository '{key}' and all its content have been removed successfully.\n")
+
+    async def create_batch(self, request: Request) -> Reply:
+        """PUT batch: all or none."""
+        bodies = await _bodies(request)
+        made: dict[str, Mapping[str, Any]] = {}
+
+        def known(key: str) -> Mapping[str, Any] | None:
+            return made.get(key) or self._known(key)
+
+        for body in bodies:
+            key = str(body.get("key") or "")
+            made[key] = configuration.create(key, body, known)
+        await self._repositories.create_all(made.values())
+        return text_reply("Repositories have been created successfully.\n", 201)
+
+    async def update_batch(self, request: Request) -> Reply:
+        """POST batch."""
+        for body in await _bodies(request):
+            key = str(body.get("key") or "")
+            if self._repositories.get(key) is None:
+                raise RepositoryUnreadable
+            change = _updating(body, self._known)
+            await self._repositories.update(key, change)
+        return text_reply("Repositories have been updated successfully.\n")
+
+    async def _put(self, config: Mapping[str, Any]) -> None:
+        key = config["key"]
+        existing = self._repositories.get(key)
+        if existing is None:
+            await self._repositories.create(config)
+        elif existing.rclass == config["rclass"] and existing.package_type == config["packageType"]:
+            await self._repositories.update(key, lambda _: config)
+        else:
+            raise RepositoryExists
+
+    def _known(self, key: str) -> Mapping[str, Any] | None:
+        found = self._repositories.get(key)
+        return None if found is None else found.config
+
+    def _visible(self, request: Request, one: Repository) -> bool:
+        if request.caller.may_administer:
+            return True
+        granted: Granted = request.granted
+        physical = [one]
+        if one.is_virtual:
+            physical = [found for key in one.members if (found := self._repositories.get(key)) is not None]
+        return any(granted.may(Action.READ, member, "", folder=True) for member in physical)
+
+
+def _updating(
+    body: Mapping[str, Any], known: configuration.Known
+) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    return lambda config: configuration.update(config, body, known)
+
+
+async def _bodies(request: Request) -> list[dict[str, Any]]:
+    value = await json_value(request)
+    if not isinstance(value, list) or len(value) > _BATCH or not all(isinstance(one, dict) for one in value):
+        raise Invalid(f"The body must be an array of at most {_BATCH} repository configurations.")
+    return value
+
+
+def _fits(one: Repository, wanted: Mapping[str, str]) -> bool:
+    if one.key in RESERVED:
+        return False
+    facts = {"type": one.rclass, "packageType": one.package_type, "project": str(one.config.get("projectKey") or "")}
+    return all(not value or facts[name].lower() == value for name, value in wanted.items())
+
+
+def _entry(one: Repository, base: str) -> dict[str, object]:
+    description = str(one.config.get("description") or "")
+    return {
+        "key": one.key,
+        "description": f"{description} (local file cache)" if one.rclass == "remote" and description else description,
+        "type": one.rclass.upper(),
+        "url": one.config.get("url") if one.rclass == "remote" else f"{base}/artifactory/{one.key}",
+        "packageType": display_name(one.package_type),
+    }
