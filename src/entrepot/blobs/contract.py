@@ -1,28 +1,32 @@
 """The contract between the product and whatever keeps its bytes.
 
-A driver knows keys and bytes, nothing else: no digests, no references, no listing in normal operation. Keys are chosen by
-`blobs/keys.py` before writing begins, `<writer>/<yyyymmddhh>/<uuid>`; a key is written once, never renamed, never reused.
-Everything that makes the store safe (who holds which key, when it may go) lives in SQL.
+A driver knows keys and bytes, nothing else: no digests, no references, no listing in normal operation. Keys are
+chosen by `blobs/keys.py` before writing begins, `<writer>/<yyyymmddhh>/<uuid>`; a key is written once, never renamed,
+never reused. Everything that makes the store safe (who holds which key, when it may go) lives in SQL.
 
 Promises of every driver, tried by `tests/contract/blobs.py`:
 
 * `put` returns only after the bytes are durable (file and directories fsynced, or acknowledged by the object store);
-  when it raises, or is cancelled, nothing is readable under the key, now or after a crash (at worst garbage that only
-  `list` can see remains, for the sweep of dead writers).
+  when it raises, or is cancelled, or its process is killed, nothing is readable under the key (at worst garbage that
+  only `list` can see remains, for the sweep of dead writers; also when the store cannot be reached to clean up).
 * a key that `put` returned for reads back byte-exact until `delete`, from every process and node that shares the store.
 * `delete` of a missing key is success; a read that has begun may fail after it, a new one raises `BlobMissing`.
-* no method holds more than a few MiB per call in memory, whatever the size of the object.
-* every call that leaves the process has a deadline without progress; what fails is `StoreUnavailable`, and full is `StoreFull`.
+* no method holds more than a few MiB per call in memory, whatever the size of the object (`s3`: two parts of 8 MiB).
+* every call over a network has a deadline without progress; what fails is `StoreUnavailable`, and full is `StoreFull`.
+* a call that is cancelled ends what it has begun (a write on a thread, a request) before it raises.
+* a key that is not valid raises `KeyInvalid` before anything is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from entrepot.errors import EntrepotError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 
 class BlobMissing(EntrepotError):
@@ -60,9 +64,9 @@ class Driver(Protocol):
         ...
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """Yield the bytes [start, stop) in pieces of at most 1 MiB; `stop` None means to the end.
+        """Yield the bytes [start, stop), 0 <= start <= stop, in pieces of at most 1 MiB; `stop` None means to the end.
 
-        Raises BlobMissing before the first piece; StoreUnavailable when the object ends before `stop`.
+        Raises BlobMissing before the first piece; StoreUnavailable when the object ends before `start` or `stop`.
         """
         ...
 
@@ -75,7 +79,10 @@ class Driver(Protocol):
         ...
 
     def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """Yield the objects whose key starts with `prefix` (whole path segments, or empty for all), in any order."""
+        """Yield the objects in the folder `prefix` and below (empty: all), in any order; half-written files too.
+
+        What appears or goes meanwhile may be missed or seen. Raises StoreUnavailable.
+        """
         ...
 
     def file(self, key: str) -> Path | None:

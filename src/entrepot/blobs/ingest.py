@@ -59,7 +59,7 @@ class Hashes:
 
     def copy(self) -> Hashes:
         """Return an independent copy, with which an upload may go on or fail."""
-        twin = Hashes.__new__(Hashes)
+        twin = Hashes()
         twin._states = {name: state.copy() for name, state in self._states.items()}
         return twin
 
@@ -71,7 +71,7 @@ class Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Where a body went: under `key`, durably, or, when it was small, nowhere: it is `inline` and the caller's to keep."""
+    """Where a body of `size` bytes is: durably under `key`, or, when small, `inline` and the caller's to keep."""
 
     size: int
     key: str | None
@@ -79,7 +79,7 @@ class Received:
 
 
 class _Buffers:
-    """The source regrouped for threads: an iterator of buffers, each of which is being hashed when the driver gets it."""
+    """The source regrouped for threads: buffers, each of which is being hashed when the driver gets it."""
 
     active = 0  # in this process
 

@@ -1,4 +1,4 @@
-"""Regroup a stream of small pieces: a server hands out a body in pieces of about 32 KB, a thread wants a MiB at a time."""
+"""Regroup a stream: a server hands out a body in pieces of about 32 KB, a thread wants a MiB at a time."""
 
 from __future__ import annotations
 

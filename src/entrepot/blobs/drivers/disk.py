@@ -1,7 +1,7 @@
 """What the files driver does to the disk: blocking calls, made on threads only.
 
-A file that is being written is readable to nobody by its mode; its owner may read it once all bytes are in. So a file that
-a killed process left half-written is told from a whole one without a rename.
+A file that is being written is readable to nobody, by its mode; its owner may read it once all bytes are in. So a file
+that a killed process left half-written is told from a whole one without a rename.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRIES = 5  # to create a file in a folder that others remove as it is empty
 
 @contextlib.contextmanager
 def mapped(key: str | None = None) -> Iterator[None]:
-    """Turn an OSError into StoreFull (no room, quota) or StoreUnavailable; no such file, with a key, into BlobMissing."""
+    """Turn an OSError into StoreFull (no room, quota), BlobMissing (no such file of `key`) or StoreUnavailable."""
     try:
         yield
     except OSError as error:

@@ -6,7 +6,6 @@ The file of a key is `<root>/<key>`, so operators can look, back up and count wi
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import structlog
@@ -20,6 +19,7 @@ from entrepot.blobs.threads import DISK, Lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from entrepot.blobs.contract import StoredObject
 
