@@ -345,6 +345,7 @@ docker_manifest = _table(
     _blob_id(nullable=False),
     Column("media_type", Text, nullable=False),
     Column("subject", _KEY),  # the digest as the manifest wrote it
+    Column("digest", _KEY),  # that a tag is told by, where it was pushed by another than sha256
     Column("retired", _INT64),  # when its tag moved on
     Column("retired_tag", _KEY),
     UniqueConstraint("repo_id", "image", "reference"),

@@ -17,6 +17,7 @@ from entrepot.formats.docker.errors import ManifestBlobUnknown
 from entrepot.formats.docker.images import Image, visible_blob, visible_manifest
 from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
 from entrepot.formats.docker.manifests import Manifest as Document
+from entrepot.formats.docker.projection import DIGEST_PROPERTY
 from entrepot.formats.docker.records import (
     Manifest,
     lock_blob,
@@ -68,6 +69,7 @@ class Placement:
     blob_id: int
     size: int
     blobs: Sequence[Held]
+    pushed: str  # the digest that the client named it by, if it did
     labels: Mapping[str, Sequence[str]]
 
 
@@ -198,6 +200,8 @@ def _files(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
     }
     if tag:
         properties["docker.manifest"] = [tag]
+    if new.pushed and new.pushed != str(new.digest):
+        properties[DIGEST_PROPERTY] = [new.pushed]
     properties.update({f"docker.label.{key}": values for key, values in new.labels.items()})
     manifest = NewFile(manifest_file_name(media_type), new.blob_id, new.size, properties)
     blobs = [NewFile(blob_file_name(blob.sha256), blob.blob_id, blob.size) for blob in new.blobs]

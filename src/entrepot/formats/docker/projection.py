@@ -16,10 +16,11 @@ from entrepot.metadata.sql import sql
 
 _DOCUMENT = sql("SELECT media_type, subject FROM docker_document WHERE blob_id = :blob_id")
 _ADD_MANIFEST = sql("""
-INSERT INTO docker_manifest (item_id, repo_id, image, reference, is_tag, blob_id, media_type, subject)
-VALUES (:item_id, :repo_id, :image, :reference, :is_tag, :blob_id, :media_type, :subject)
+INSERT INTO docker_manifest (item_id, repo_id, image, reference, is_tag, blob_id, media_type, subject, digest)
+VALUES (:item_id, :repo_id, :image, :reference, :is_tag, :blob_id, :media_type, :subject, :digest)
 ON CONFLICT (item_id) DO UPDATE SET image = excluded.image, reference = excluded.reference, is_tag = excluded.is_tag,
-  blob_id = excluded.blob_id, media_type = excluded.media_type, subject = excluded.subject, retired = NULL, retired_tag = NULL
+  blob_id = excluded.blob_id, media_type = excluded.media_type, subject = excluded.subject,
+  digest = excluded.digest, retired = NULL, retired_tag = NULL
 """)
 _DROP_MANIFEST = sql("DELETE FROM docker_manifest WHERE item_id = :item_id")
 _NAME_BLOB = sql("""
@@ -36,6 +37,7 @@ WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires I
 """)
 
 MEDIA_TYPE_PROPERTY = "docker.manifest.type"
+DIGEST_PROPERTY = "docker.manifest.pushed"  # by which digest, where that is not its sha256
 
 
 class DockerProjection:
@@ -69,7 +71,8 @@ class DockerProjection:
         document = await tx.row(_DOCUMENT, blob_id=item.blob_id)
         if document is None:  # somebody put a file of this name that is no manifest: it is a file, nothing more
             return
-        stated = (await properties_of(tx, item.id)).get(MEDIA_TYPE_PROPERTY)
+        properties = await properties_of(tx, item.id)
+        stated, told = properties.get(MEDIA_TYPE_PROPERTY), properties.get(DIGEST_PROPERTY)
         await tx.execute(
             _ADD_MANIFEST,
             item_id=item.id,
@@ -80,4 +83,5 @@ class DockerProjection:
             blob_id=item.blob_id,
             media_type=stated[0] if stated else document[0],
             subject=document[1],
+            digest=told[0] if told and place.is_tag else None,
         )

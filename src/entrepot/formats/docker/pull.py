@@ -54,7 +54,7 @@ class Pull:
         self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str
     ) -> Reply:
         by_digest = ":" in reference
-        digest = reference if by_digest else stored.digest
+        digest = reference if by_digest else manifest.digest or stored.digest
         file_name = manifest_file_name(manifest.media_type)
         headers = [
             ("content-type", manifest.media_type),

@@ -70,7 +70,8 @@ class Push:
             blobs = await self._placing.resolve(tx, request.granted, image, document)
             blob_id = await admit(tx, arrived)
             new = Placement(
-                document, Digest.of("sha256", checksums.sha256), blob_id, len(body), blobs=blobs, labels=properties
+                document, Digest.of("sha256", checksums.sha256), blob_id, len(body), blobs=blobs,
+                pushed=str(wanted.digest or ""), labels=properties,
             )
             await self._placing.place(tx, request.granted, image, new=new, references=tags)
 

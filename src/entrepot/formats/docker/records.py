@@ -12,16 +12,16 @@ from entrepot.metadata.database import Reads, Tx
 from entrepot.metadata.sql import sql
 
 _BY_REFERENCE = sql("""
-SELECT item_id, reference, is_tag, blob_id, media_type, subject, retired FROM docker_manifest
+SELECT item_id, reference, is_tag, blob_id, media_type, subject, retired, digest FROM docker_manifest
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference
 """)
 _BY_SHA256 = sql("""
-SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired
+SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest
 FROM blob b JOIN docker_manifest m ON m.repo_id = :repo_id AND m.image = :image AND m.blob_id = b.id
 WHERE b.sha256 = :digest ORDER BY m.is_tag DESC, m.reference LIMIT :limit
 """)
 _BY_OTHER = sql("""
-SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired
+SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest
 FROM blob_digest d JOIN docker_manifest m ON m.repo_id = :repo_id AND m.image = :image AND m.blob_id = d.blob_id
 WHERE d.algorithm = :algorithm AND d.digest = :digest ORDER BY m.is_tag DESC, m.reference LIMIT :limit
 """)
@@ -52,7 +52,7 @@ SELECT path, name FROM item WHERE blob_id = :blob_id AND repo_id = :repo_id AND 
 ORDER BY path LIMIT :limit
 """)
 _ANY_HOLDER = sql("""
-SELECT repo_id, image FROM image_blob WHERE blob_id = :blob_id AND expires IS NULL
+SELECT repo_id, image FROM image_blob WHERE blob_id = :blob_id
 AND (repo_id > :repo_id OR (repo_id = :repo_id AND image > :image)) ORDER BY repo_id, image LIMIT :limit
 """)
 _ID_BY_SHA256 = sql("SELECT id FROM blob WHERE sha256 = :digest")
@@ -97,6 +97,7 @@ class Manifest:
     media_type: str
     subject: str | None
     retired: int | None
+    digest: str | None  # that a tag is told by, where it is not the sha256
 
 
 @dataclass(frozen=True, slots=True)
