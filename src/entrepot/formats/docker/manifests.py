@@ -47,7 +47,7 @@ class Descriptor:
     digest: Digest
     size: int
     urls: tuple[str, ...] = ()
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     artifact_type: str | None = None
 
     @property
@@ -80,7 +80,7 @@ class Manifest:
     children: tuple[Descriptor, ...] = ()  # of an index
     subject: Descriptor | None = None
     artifact_type: str | None = None  # as the referrers API reports it
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def blobs(self) -> tuple[Descriptor, ...]:
         """Return what the registry must hold: configuration and layers, each digest once."""
@@ -157,7 +157,7 @@ def labels(config: bytes) -> dict[str, list[str]]:
         return {}
     try:
         inner = msgspec.json.decode(config, type=_ImageConfig).config
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except wire.UNREADABLE:
         return {}
     stated = (inner.labels if inner else None) or {}
     found: dict[str, list[str]] = {}

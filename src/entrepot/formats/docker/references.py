@@ -61,7 +61,7 @@ def parse_fallback(body: bytes) -> tuple[Descriptor, ...]:
         return ()
     try:
         listed = msgspec.json.decode(body, type=_Listed)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except wire.UNREADABLE:
         return ()
     if listed.mediaType not in {None, "", OCI_INDEX}:
         return ()
@@ -76,5 +76,5 @@ def parse_fallback(body: bytes) -> tuple[Descriptor, ...]:
 def _descriptor(raw: msgspec.Raw) -> Descriptor | None:
     try:
         return Descriptor.of(msgspec.json.decode(raw, type=wire.Descriptor))
-    except (msgspec.DecodeError, UnicodeDecodeError, DigestInvalid, RecursionError):
+    except (*wire.UNREADABLE, DigestInvalid):
         return None

@@ -25,6 +25,9 @@ from entrepot.formats.docker.media_types import (
 )
 
 MOST_DESCRIPTORS = 10_000  # layers or children of one manifest; the docker engine stops at 127 layers
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on documents that are not JSON, not of the type, not UTF-8, or too deep."""
+
 _MOST_VALUES = 200_000  # commas and brackets, in strings or not
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{1,255}\Z")]
@@ -154,7 +157,7 @@ def decode(body: bytes, shape: type[_T]) -> _T:
     """Decode what `read_tree` has let through. Raises ManifestInvalid with the place of the fault."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ManifestInvalid(f"The manifest is not valid: {shown(str(error))}.") from None
 
 

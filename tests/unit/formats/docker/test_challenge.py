@@ -97,8 +97,9 @@ def test_a_scope_is_type_name_and_actions(text: str, entry: ScopeEntry) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "repository", "repository:app", ":app:pull", "repository::pull", "Repository:app:pull", 
-        'repository:a"b:pull', "repository:a\\b:pull", "repository:é:pull", "repository:app:PULL", "repository:app:pull,,push", "a()b:c:pull",
+        "", " ", "repository", "repository:app", ":app:pull", "repository::pull", "Repository:app:pull",
+        'repository:a"b:pull', "repository:a\\b:pull", "repository:é:pull", "repository:app:PULL", "a()b:c:pull",
+        "repository:app:pull,,push",
         "repository:" + "a" * 513 + ":pull", "repository:app:" + ",".join(["pull"] * 33), "repository:a\x00:pull",
     ],
 )  # fmt: skip
