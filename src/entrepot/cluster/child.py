@@ -1,0 +1,84 @@
+"""A process that the supervisor starts, seen from inside: what it is given, what it says back, when it must end.
+
+The supervisor hands over a file with the settings, listening sockets, and a channel: one end of a socket pair. The
+child says on it that it is ready, or in one line why it cannot be; when the supervisor is gone, however it went, the
+channel ends and so does the child. SIGTERM asks it to finish and end; SIGINT is ignored, for a terminal sends it to
+everyone at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrepot.cluster import draining
+from entrepot.settings import Settings, restore
+
+READY, FAILED = b"ready", b"failed "
+_ORPHANED = 70  # exit status; nobody is left to read it
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What this process was given. Made by `begin`."""
+
+    settings: Settings
+    channel: socket.socket
+    listeners: tuple[int, ...] = ()
+    ports: tuple[int, ...] = ()
+
+    def ready(self) -> None:
+        """Tell the supervisor that work can come."""
+        self.channel.sendall(READY + b"\n")
+
+    def failed(self, reason: str) -> None:
+        """Tell the supervisor in one line why this process cannot work; it should end then."""
+        self.channel.sendall(FAILED + " ".join(reason.split()).encode()[:4000] + b"\n")
+
+    async def stop_asked(self) -> None:
+        """Return when the supervisor asks this process to end; `draining.begun()` holds from then on.
+
+        Ends the process at once when the supervisor is gone.
+        """
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+        def end() -> None:
+            draining.begin()
+            asked.set()
+
+        loop.add_signal_handler(signal.SIGTERM, end)
+        self.channel.setblocking(False)
+        loop.add_reader(self.channel, self._check_parent)
+        await asked.wait()
+
+    def _check_parent(self) -> None:
+        try:
+            told = self.channel.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            told = b""
+        if not told:
+            os._exit(_ORPHANED)
+
+
+def begin(arguments: list[str]) -> Child:
+    """Read what the supervisor handed over. Call it first: until then SIGTERM just kills."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--settings", type=Path, required=True)
+    parser.add_argument("--listen", default="")
+    given = parser.parse_args(arguments)
+    listeners = [part.split(":") for part in given.listen.split(",") if part]
+    return Child(
+        restore(given.settings.read_bytes()),
+        socket.socket(fileno=given.channel),
+        tuple(int(descriptor) for descriptor, _ in listeners),
+        tuple(int(port) for _, port in listeners),
+    )

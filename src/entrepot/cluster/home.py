@@ -1,0 +1,83 @@
+"""The home folder: everything that a node keeps on its own disk, readable by its own user only.
+
+entrepot.db  write.lock     the embedded database (without database.url)
+blobs/                      bytes (without another blob.store)
+logs/                       log files
+run/                        what lives as long as the processes: settings handed over, metrics, epochs
+instance.lock               held by the supervisor
+admin.password  master.key  made at the first start
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from entrepot.errors import EntrepotError
+from entrepot.logs.events import EventLog
+from entrepot.settings import Settings
+
+HANDED_OVER = "settings.json"
+_PRIVATE = 0o700
+
+
+class HomeUnusable(EntrepotError):
+    """The home folder {home} cannot be used: {reason}."""
+
+
+def logs_folder(home: Path) -> Path:
+    """Return where the log files are."""
+    return home / "logs"
+
+
+def run_folder(home: Path) -> Path:
+    """Return where the processes of a running node share files."""
+    return home / "run"
+
+
+def metrics_folder(home: Path) -> Path:
+    """Return where the processes of a running node count."""
+    return run_folder(home) / "metrics"
+
+
+def event_log(settings: Settings, process: str) -> EventLog:
+    """Return where the events of a process go."""
+    return EventLog(logs_folder(settings.home), process, level=settings.log_level, form=settings.log_format)
+
+
+def prepare_home(home: Path) -> None:
+    """Make the home folder and what belongs in it, and prove that files can be made. Raises HomeUnusable."""
+    try:
+        home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        _close_to_others(home)
+        for folder in (logs_folder(home), run_folder(home)):
+            folder.mkdir(mode=_PRIVATE, exist_ok=True)
+        tempfile.TemporaryFile(dir=home).close()
+    except OSError as error:
+        raise HomeUnusable(home=home, reason=error.strerror or str(error)) from None
+
+
+def clean_run_folder(home: Path) -> None:
+    """Forget what an earlier run left; only with the instance's lock held."""
+    shutil.rmtree(metrics_folder(home), ignore_errors=True)
+    metrics_folder(home).mkdir(mode=_PRIVATE)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from the start
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).replace(path)
+
+
+def _close_to_others(home: Path) -> None:
+    """Take everyone else's rights away; a mounted volume often comes with 0755 and its keys would be readable."""
+    found = home.stat()
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != _PRIVATE:
+        home.chmod(_PRIVATE)

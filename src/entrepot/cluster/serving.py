@@ -1,0 +1,90 @@
+"""Granian as we use it: one server for each listening socket of this process, all in one event loop.
+
+We use its embedded server and start processes ourselves: its own supervisor weighs 28 MiB against 12, makes one set of
+workers for each port, and closes a dead worker's socket with what waits in it. The only thing that is not public is
+how it gets its socket (`_init_shared_socket`), for which it is pinned to a minor version; tests/cluster notices a
+change.
+
+The bounds, with the reasons:
+
+- header read timeout 15 s: a slow-header flood frees its connections sooner than Granian's 30 s. The same timer
+  closes idle keep-alive connections, which clients and proxies reopen.
+- header buffer 128 KiB: per connection, so it bounds what such a flood can hold. It is also the largest piece in
+  which a body arrives; 64 KiB cost uploads measurably, the default of 408 KiB won nothing more.
+- HTTP/2 header list 64 KiB (the default is 16 MiB) and 100 concurrent streams: for the same reason.
+- backpressure, which counts connections and not requests: `connections.limit`. Its default would be 512 a worker, and
+  as many idle keep-alive connections would lock everyone else out.
+- TLS 1.2 is still offered: Java 8 clients and older load balancers know nothing newer.
+- one runtime thread; file reads and sends happen on a pool of at most 32 blocking threads (512 by default).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server.embed import Server
+
+from entrepot.cluster.lifespan import Asgi
+from entrepot.cluster.listeners import BACKLOG
+from entrepot.settings import Settings
+
+_HEADER_MILLIS = 15_000
+_HEADER_BYTES = 128 << 10
+_HTTP2_HEADER_BYTES = 64 << 10
+_HTTP2_STREAMS = 100
+_BLOCKING_THREADS = 32
+_TO_OUR_LOG = {"handlers": {}, "formatters": {}, "loggers": {"_granian": {"handlers": [], "propagate": True}}}
+
+
+class Door(Server):
+    """A Granian server on a socket that is already listening."""
+
+    def __init__(self, application: Asgi, settings: Settings, descriptor: int, port: int) -> None:
+        self._descriptor = descriptor
+        super().__init__(
+            application,
+            address=settings.host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto if settings.http2 else HTTPModes.http1,
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=settings.connections_limit,
+            runtime_blocking_threads=_BLOCKING_THREADS,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLIS, max_buffer_size=_HEADER_BYTES),
+            http2_settings=HTTP2Settings(max_headers_size=_HTTP2_HEADER_BYTES, max_concurrent_streams=_HTTP2_STREAMS),
+            log_dictconfig=_TO_OUR_LOG,
+            log_level=LogLevels.error,
+            ssl_cert=settings.tls_cert,
+            ssl_key=settings.tls_key,
+            ssl_protocol_min=SSLProtocols.tls12,
+        )
+
+    def _init_shared_socket(self) -> None:
+        self._shd = SocketHolder(self._descriptor, False, BACKLOG)  # type: ignore[assignment,call-arg]
+
+
+class Doors:
+    """All servers of this process."""
+
+    def __init__(self, application: Asgi, settings: Settings, listeners: Sequence[tuple[int, int]]) -> None:
+        self._doors = [Door(application, settings, descriptor, port) for descriptor, port in listeners]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self) -> None:
+        """Accept connections."""
+        self._tasks = [asyncio.ensure_future(door.serve()) for door in self._doors]
+
+    async def close(self, seconds: float) -> bool:
+        """Stop accepting and return whether all that runs was finished within so many seconds."""
+        for door in self._doors:
+            door.stop()  # type: ignore[no-untyped-call]
+        _, unfinished = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in unfinished:
+            task.cancel()
+        return not unfinished

@@ -1,0 +1,72 @@
+"""A worker: the process that answers requests. `MODULE:NAME`, its first argument, is the ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable
+
+import structlog
+
+from entrepot.cluster.child import Child, begin
+from entrepot.cluster.home import event_log
+from entrepot.cluster.lifespan import Asgi, lifespan
+from entrepot.cluster.serving import Doors
+from entrepot.errors import EntrepotError
+from entrepot.logs.setup import configure
+
+_FAILED = 3
+
+log = structlog.get_logger()
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until asked to end; return the exit status."""
+    target, *rest = arguments
+    child = begin(rest)
+    events = event_log(child.settings, "worker")
+    configure(events)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_work(child, target))
+    except EntrepotError as error:
+        child.failed(error.message)
+        return _FAILED
+    except Exception as error:
+        log.exception("worker.failed")
+        child.failed(f"{type(error).__name__}: {error}")
+        return _FAILED
+    finally:
+        events.close()
+    return 0
+
+
+async def _work(child: Child, target: str) -> None:
+    application = _load(target)
+    async with lifespan(application, {"settings": child.settings}):
+        doors = Doors(application, child.settings, list(zip(child.listeners, child.ports, strict=True)))
+        doors.open()
+        child.ready()
+        await child.stop_asked()
+        await asyncio.sleep(child.settings.drain_notice_seconds)
+        if not await doors.close(child.settings.drain_seconds):
+            log.warning("worker.cut_off", seconds=child.settings.drain_seconds)
+
+
+def _load(target: str) -> Asgi:
+    module, _, name = target.partition(":")
+    application: Asgi = getattr(importlib.import_module(module), name)
+    return application
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - absent where it has no wheel; then asyncio's own loop is used
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
