@@ -1,0 +1,1 @@
+"""Measure Entrepot beside Distribution and nginx on one machine in one run; see README.md."""
