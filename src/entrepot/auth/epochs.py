@@ -1,0 +1,127 @@
+"""How every process of the cluster learns that configuration, permissions or revocations have moved.
+
+    inside the transaction     bump(tx, scope)        the row of the scope in `cfg_version` counts up
+    after the commit           announce(scope)        the word in `<home>/run/epoch` counts up, for all of this node
+    on each other node         poll(database)         sees the row within 250 ms and counts that node's word up
+
+A reader remembers the word that it built its snapshot under and compares it on each request (some tens of nanoseconds):
+whoever gets an answer to a change finds it in force on the whole node. A process killed between commit and announcement
+is covered by the poll. When the rows have not been read for 5 s, nothing that was remembered may be trusted any more.
+
+The words mean nothing beyond the life of the node: the supervisor removes the file before it starts its processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from entrepot.metadata.database import Database, DatabaseUnavailable, T, Tx
+from entrepot.metadata.sql import sql
+
+Scope = Literal["security", "repositories"]
+
+_WORD_OF: Final[dict[str, int]] = {"security": 0, "repositories": 1}
+_SEEN = 2  # when the rows were last read, milliseconds of the machine's monotonic clock
+_BYTES = 4096
+_PERIOD = 0.25  # seconds
+_TRUST = 5_000  # milliseconds
+
+_BUMP = sql("""
+INSERT INTO cfg_version (scope, version) VALUES (:scope, 1)
+ON CONFLICT (scope) DO UPDATE SET version = cfg_version.version + 1
+""")
+_VERSIONS = sql("SELECT scope, version FROM cfg_version")
+
+
+async def bump(tx: Tx, scope: str) -> None:
+    """Count a scope up within the transaction that changes something in it; serialises such changes on PostgreSQL."""
+    await tx.execute(_BUMP, scope=scope)
+
+
+class Epochs:
+    """The words of this node. One object per process; all its methods are called on the loop."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._file, _BYTES)
+        self._map = mmap.mmap(self._file, _BYTES)
+        self._words = memoryview(self._map).cast("Q")
+        self._polling = os.open(file.with_name(f"{file.name}.poll"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._versions: dict[str, int] = {}
+
+    def security(self) -> int:
+        """Return the word of accounts, groups, permissions and tokens: equal means that nothing has moved."""
+        return self._words[0]
+
+    def repositories(self) -> int:
+        """Return the word of repository configurations."""
+        return self._words[1]
+
+    def trusted(self) -> bool:
+        """Whether some process of this node has read the rows within the last 5 s; if not, refuse rather than guess."""
+        return 0 <= _monotonic() - self._words[_SEEN] < _TRUST
+
+    def announce(self, scope: str) -> None:
+        """Tell all processes of this node. Call it after the commit, before the answer; once too often does no harm."""
+        word = _WORD_OF[scope]
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            self._words[word] += 1
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    async def change(self, database: Database, scope: Scope, body: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run a transaction that changes something in a scope, and announce it before returning its result."""
+
+        async def bumped(tx: Tx) -> T:
+            result = await body(tx)
+            await bump(tx, scope)
+            return result
+
+        try:
+            return await database.transact(bumped)
+        finally:  # a commit whose outcome we were not told, or that we were cancelled during, may stand
+            self.announce(scope)
+
+    async def look(self, database: Database) -> None:
+        """Read the rows once and announce what has moved since. Raises DatabaseUnavailable."""
+        for scope, version in await database.rows(_VERSIONS):
+            if scope in _WORD_OF and self._versions.get(scope) != version:
+                self._versions[scope] = version
+                self.announce(scope)
+        self._words[_SEEN] = _monotonic()
+
+    async def poll(self, database: Database) -> None:
+        """Look every 250 ms until cancelled. Every process calls it; the one that holds the file's lock looks."""
+        while True:
+            if self._takes_the_lock():
+                try:
+                    await self.look(database)
+                except DatabaseUnavailable:
+                    self._versions.clear()  # `trusted` tells when this has gone on for too long
+            await asyncio.sleep(_PERIOD)
+
+    def close(self) -> None:
+        """Release the file; another process takes over the poll."""
+        self._words.release()
+        self._map.close()
+        os.close(self._file)
+        os.close(self._polling)
+
+    def _takes_the_lock(self) -> bool:
+        try:
+            fcntl.flock(self._polling, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _monotonic() -> int:
+    return time.monotonic_ns() // 1_000_000

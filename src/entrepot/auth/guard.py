@@ -1,0 +1,102 @@
+"""Slow those down who guess passwords, without locking anybody out.
+
+Counted are *different* wrong attempts, per client address and per account, in bounded tables of this process. A stale
+password that a robot repeats is one attempt however often it comes, so it neither locks its owner out nor its office.
+An account is held for at most 5 s, and never for an address from which it came in lately; an address for a minute.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Final
+
+from entrepot.auth.recent import Recent
+from entrepot.clock import Clock
+from entrepot.errors import Denied
+
+_TABLE: Final = 10_000  # addresses, accounts
+_FORGET: Final = 600_000  # milliseconds without a further wrong attempt
+_STEP: Final = 500  # milliseconds, doubled with each
+_DIFFERENT: Final = 64  # attempts told apart; beyond, the longest wait has been reached anyway
+
+
+class Blocked(Denied):
+    """This request is blocked due to recurrent request failures, please try again in {seconds} second(s)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    free: int  # different wrong attempts before anything slows down
+    longest: int  # milliseconds
+
+
+_ADDRESS: Final = _Rule(5, 60_000)
+_ACCOUNT: Final = _Rule(3, 5_000)
+
+
+@dataclass(slots=True)
+class _Record:
+    attempts: set[bytes] = field(default_factory=set)
+    last: int = 0
+    until: int = 0
+
+    def add(self, attempt: bytes, now: int, rule: _Rule) -> None:
+        if now - self.last > _FORGET:
+            self.attempts.clear()
+        if attempt in self.attempts:
+            return
+        self.last = now
+        if len(self.attempts) < _DIFFERENT:
+            self.attempts.add(attempt)
+        over = len(self.attempts) - rule.free
+        if over >= 0:
+            self.until = now + min(_STEP << min(over, 16), rule.longest)
+
+
+class Guard:
+    """What this process remembers of failed logins. All methods are called on the loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._addresses: Recent[str, _Record] = Recent(_TABLE)
+        self._accounts: Recent[str, _Record] = Recent(_TABLE)
+        self._familiar: Recent[tuple[str, str], bool] = Recent(_TABLE)
+
+    def check(self, address: str, name: str) -> None:
+        """Raise Blocked while this address, or this account, has to wait."""
+        now = self._clock.now()
+        network = _network(address)
+        until = _until(self._addresses.get(network))
+        if not self._familiar.get((network, name)):
+            until = max(until, _until(self._accounts.get(name)))
+        if until > now:
+            seconds = -(-(until - now) // 1000)
+            raise Blocked(seconds=seconds, headers=[("retry-after", str(seconds))])
+
+    def failed(self, address: str, name: str, attempt: bytes) -> None:
+        """Count a wrong attempt; `attempt` tells different ones apart."""
+        now = self._clock.now()
+        network = _network(address)
+        for table, key, rule in ((self._addresses, network, _ADDRESS), (self._accounts, name, _ACCOUNT)):
+            record = table.get(key) or _Record()
+            record.add(attempt, now, rule)
+            table.put(key, record)
+
+    def succeeded(self, address: str, name: str) -> None:
+        """Remember that this account comes in from here. What its address has on record stays: a guesser may own it."""
+        self._familiar.put((_network(address), name), True)
+
+
+def _until(record: _Record | None) -> int:
+    return record.until if record is not None else 0
+
+
+def _network(address: str) -> str:
+    """Return what one client can be held to: an IPv4 address, a /64 of IPv6."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
+    except ValueError:
+        return address

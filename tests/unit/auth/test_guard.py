@@ -1,0 +1,111 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.auth.support import Clock
+
+from entrepot.auth.guard import Blocked, Guard
+
+HERE, ELSEWHERE = "192.0.2.1", "198.51.100.9"
+
+
+@pytest.fixture
+def guard(clock: Clock) -> Guard:
+    return Guard(clock)
+
+
+def fail(guard: Guard, *, times: int, address: str = HERE, name: str = "bob") -> None:
+    for number in range(times):
+        guard.failed(address, name, f"{name} {number}".encode())
+
+
+def blocked(guard: Guard, address: str = HERE, name: str = "bob") -> int:
+    """For how many seconds; 0: not at all."""
+    try:
+        guard.check(address, name)
+    except Blocked as refused:
+        [(header, seconds)] = refused.headers
+        return int(seconds) if header == "retry-after" and f"in {seconds} second(s)" in refused.message else -1
+    return 0
+
+
+def test_a_few_wrong_passwords_slow_nobody_down(guard: Guard) -> None:
+    fail(guard, times=2)
+    assert blocked(guard) == 0
+
+
+def test_twenty_different_wrong_passwords_from_one_address_hold_it_for_a_minute(guard: Guard, clock: Clock) -> None:
+    fail(guard, times=20)
+    assert blocked(guard) == 60
+    assert blocked(guard, name="ann") == 60
+    clock.wait(seconds=60)
+    assert blocked(guard) == 0
+
+
+def test_meanwhile_the_owner_comes_in_from_elsewhere_within_seconds(guard: Guard, clock: Clock) -> None:
+    fail(guard, times=20)
+    assert blocked(guard, ELSEWHERE) <= 5
+    clock.wait(seconds=5)
+    assert blocked(guard, ELSEWHERE) == 0
+
+
+def test_an_account_is_not_held_where_its_owner_came_in_lately(guard: Guard) -> None:
+    guard.succeeded(ELSEWHERE, "bob")
+    fail(guard, times=20)
+    assert blocked(guard, ELSEWHERE) == 0
+    assert blocked(guard, ELSEWHERE, "ann") == 0
+    assert blocked(guard, "203.0.113.5") == 5
+
+
+def test_a_success_does_not_clear_the_address_of_a_guesser(guard: Guard) -> None:
+    fail(guard, times=20)
+    guard.succeeded(HERE, "mallory")
+    assert blocked(guard) == 60
+
+
+def test_one_stale_password_repeated_holds_nobody(guard: Guard) -> None:
+    for _ in range(1000):
+        guard.failed(HERE, "bob", b"the same")
+    assert blocked(guard) == 0
+    assert blocked(guard, ELSEWHERE) == 0
+
+
+def test_the_wait_doubles(guard: Guard, clock: Clock) -> None:
+    waits = []
+    for number in range(14):
+        guard.failed(HERE, f"user{number}", b"%d" % number)
+        waits.append(blocked(guard, name="nobody"))
+        clock.wait(seconds=60)
+    assert waits == [0, 0, 0, 0, 1, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_old_failures_are_forgotten(guard: Guard, clock: Clock) -> None:
+    fail(guard, times=20)
+    clock.wait(seconds=601)
+    fail(guard, times=2)
+    assert blocked(guard) == 0
+
+
+def test_a_client_with_a_whole_ipv6_network_is_one_client(guard: Guard) -> None:
+    for number in range(20):
+        guard.failed(f"2001:db8:1:2::{number:x}", f"user{number}", b"%d" % number)
+    assert blocked(guard, "2001:db8:1:2:ffff::1", "nobody") == 60
+    assert blocked(guard, "2001:db8:1:3::1", "nobody") == 0
+
+
+@given(st.text(max_size=50))
+def test_any_text_may_stand_for_an_address(address: str) -> None:
+    guard = Guard(Clock())
+    fail(guard, times=20, address=address)
+    assert blocked(guard, address) == 60
+
+
+def test_the_tables_are_bounded(guard: Guard) -> None:
+    for number in range(10_100):
+        guard.failed(f"a{number}", f"u{number}", b"x")
+        guard.succeeded(f"a{number}", f"u{number}")
+    assert {len(table) for table in (guard._addresses, guard._accounts, guard._familiar)} == {10_000}
+    for number in range(200):
+        guard.failed(HERE, "bob", b"%d" % number)
+    record = guard._accounts.get("bob")
+    assert record is not None
+    assert len(record.attempts) == 64
