@@ -13,7 +13,7 @@ Promises of every driver, tried by `tests/contract/blobs.py`:
 * `delete` of a missing key is success; a read that has begun may fail after it, a new one raises `BlobMissing`.
 * no method holds more than a few MiB per call in memory, whatever the size of the object (`s3`: two parts of 8 MiB).
 * every call over a network has a deadline without progress; what fails is `StoreUnavailable`, and full is `StoreFull`.
-* a call that is cancelled ends what it has begun (a write on a thread, a request) before it raises.
+* a `put` or `delete` that is cancelled ends what it has begun (a write on a thread, a request) before it raises.
 * a key that is not valid raises `KeyInvalid` before anything is touched.
 """
 
@@ -45,6 +45,13 @@ class StoreFull(Unavailable):
     status = 507
 
 
+class TooManyUploads(Unavailable):
+    """Too many uploads are under way; try again in {seconds} second(s)."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """What `list` tells of one object: its key and size in bytes."""
@@ -59,7 +66,7 @@ class Driver(Protocol):
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """Write all chunks (each any size, some may be empty) durably under a new key; return how many bytes.
 
-        Raises what `chunks` raises, StoreUnavailable, StoreFull; nothing is readable under the key then.
+        Raises what `chunks` raises, StoreUnavailable, StoreFull, TooManyUploads; nothing is readable under it then.
         """
         ...
 

@@ -10,11 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entrepot.blobs.contract import StoreUnavailable
+from entrepot.blobs.contract import StoreUnavailable, TooManyUploads
 from entrepot.blobs.digest import Checksums
 from entrepot.blobs.streams import take
 from entrepot.blobs.threads import HASHING, Lane, settled
-from entrepot.errors import TooLarge, Unavailable
+from entrepot.errors import TooLarge
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,10 +29,6 @@ _BUFFER = 1 << 20  # bytes per thread hop: the hop costs below 5 % of hashing it
 _CROWD = 32  # uploads: beyond, each gets smaller buffers, so that all together hold no more
 _SMALL_BUFFER = 1 << 18
 _MOST = 256  # uploads streaming into drivers at once, per process
-
-
-class TooManyUploads(Unavailable):
-    """Too many uploads are under way; try again in {seconds} second(s)."""
 
 
 class Hashes:
@@ -152,7 +148,7 @@ async def ingest(
         await _add(head, hashes, hashing)
         return Received(len(head), None, head)
     if _Buffers.active >= _MOST:
-        raise TooManyUploads(seconds=1)
+        raise TooManyUploads
     _Buffers.active += 1
     try:
         return await _store(body, driver, await key())
