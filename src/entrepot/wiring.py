@@ -17,6 +17,7 @@ from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
 from entrepot.errors import Unavailable
+from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
 from entrepot.formats.docker.images import PACKAGE_TYPES
@@ -120,3 +121,9 @@ async def writing(store: Store) -> AsyncIterator[None]:
     async with in_background((BEAT_SECONDS, lambda: store.writer.beat(store.intake), "writer")):
         yield
     await store.writer.leave(store.intake)
+
+
+async def bootstrap(settings: Settings, database: Database, password: str) -> None:
+    """Fill a new database; `password` is what `admin` gets. Does nothing when it has been filled."""
+    del settings
+    await fill(database, password)

@@ -32,7 +32,7 @@ def decide(
         return Verdict.LOGIN
     if not caller.ceiling.allows(action, repository.key, path, folder=folder):
         return Verdict.OUT_OF_SCOPE
-    if _administers(caller):
+    if caller.is_admin:
         return Verdict.ALLOWED
     if not repository.reserved and rules.allow(caller.principals, action, repository, path, folder=folder):
         return Verdict.ALLOWED
@@ -47,13 +47,9 @@ def decides_all(
         return False
     if caller.ceiling.limits:
         return None
-    if _administers(caller):
+    if caller.is_admin:
         return True
     if repository.reserved:
         return False
     return rules.allow_all(caller.principals, action, repository, folder)
 
-
-def _administers(caller: Caller) -> bool:
-    """A Docker token does not administer, but its user's rights over content are still an administrator's."""
-    return caller.is_admin and caller.ceiling.admin

@@ -98,7 +98,7 @@ class Ceiling:
     """The most that a credential may do: every limit must have an entry that allows it. No limits: no ceiling."""
 
     limits: tuple[tuple[ArtifactScope, ...], ...] = ()
-    admin: bool = True  # whether an administrator may use the rights of one
+    admin: bool = True  # whether an administrator may administer with it; content is bound by the limits alone
 
     def allows(self, action: Action, key: str, path: str, *, folder: bool = False) -> bool:
         """Whether an action on a path of a repository stays below."""

@@ -1,0 +1,196 @@
+"""Permission targets as the three APIs write them; one store behind all (the Access shape, which tells the most).
+
+    v1      {"name","includesPattern","excludesPattern","repositories":[],"principals":{"users":{"u":["r"]},"groups":{}}}
+    v2      {"name","repo":{"include-patterns":[],"exclude-patterns":[],"repositories":[],"actions":{"users":{},"groups":{}}}}
+    Access  {"name","resources":{"artifact":{"actions":{...},"targets":{"repo":{"include_patterns":[],"exclude_patterns":[]}}}}}
+
+The stored body is the Access shape as it was sent, so that it comes back word for word; these functions are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from entrepot.access.actions import ACCESS_WORDS, LETTERS, WORDS, Action, mask
+from entrepot.access.patterns import PatternSet, split
+from entrepot.access.permissions import ANY, ANY_DISTRIBUTION, ANY_LOCAL, ANY_REMOTE, Covered, PermissionTarget, Section
+from entrepot.errors import Invalid
+
+Body = dict[str, Any]
+
+_SECTIONS = {"repo": "artifact", "build": "build", "releaseBundle": "release_bundle"}
+_ANYWHERE = frozenset({ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION, "*"})
+_BUILDS = "artifactory-build-info"
+_FORBIDDEN = frozenset('/\\:|?*"<>')
+
+
+class NoSection(Invalid):
+    """Permission target request missing repositories, builds and release bundles. Must have at least one."""
+
+
+def parse(body: Mapping[str, Any]) -> PermissionTarget:
+    """Read the Access shape. Raises Invalid with what is wrong."""
+    sections = {}
+    for kind, resource in _mapping(body.get("resources"), "resources").items():
+        stated = _mapping(resource, kind)
+        actions = _mapping(stated.get("actions"), "actions")
+        targets = {
+            str(key): Covered(
+                tuple(_texts(_mapping(one, key).get("include_patterns"), ["**"])),
+                tuple(_texts(_mapping(one, key).get("exclude_patterns"), [])),
+            )
+            for key, one in _mapping(stated.get("targets"), "targets").items()
+        }
+        for covered in targets.values():
+            PatternSet.of(covered.includes, covered.excludes)
+        sections[kind] = Section(targets, _who(actions, "users"), _who(actions, "groups"))
+    if not sections:
+        raise NoSection
+    return PermissionTarget(check_name(str(body.get("name") or "")), sections)
+
+
+def check_name(name: str) -> str:
+    """Return the name. Raises Invalid."""
+    if not 0 < len(name) <= 64 or not _FORBIDDEN.isdisjoint(name) or not name.isprintable():  # noqa: PLR2004 - upstream's limit
+        raise Invalid(f"'{name[:64]}' is not a valid name for a permission target.")
+    return name
+
+
+def repositories(target: PermissionTarget) -> set[str]:
+    """Return the repository keys that it names, without ANY and its kin."""
+    section = target.sections.get("artifact")
+    return set(section.targets) - _ANYWHERE if section else set()
+
+
+def principals(target: PermissionTarget) -> tuple[set[str], set[str]]:
+    """Return the users and groups that it names."""
+    users = {name for section in target.sections.values() for name in section.users}
+    groups = {name for section in target.sections.values() for name in section.groups}
+    return users, groups
+
+
+def from_v1(name: str, stated: Mapping[str, Any]) -> Body:
+    """Turn v1 into the stored shape. Raises Invalid."""
+    who = _mapping(stated.get("principals"), "principals")
+    actions = {
+        kind: {principal: _words(letters, LETTERS) for principal, letters in _mapping(who.get(kind), kind).items()}
+        for kind in ("users", "groups")
+    }
+    covered = {
+        "include_patterns": split(str(stated.get("includesPattern") or "**")),
+        "exclude_patterns": split(str(stated.get("excludesPattern") or "")),
+    }
+    targets = {str(key): covered for key in dict.fromkeys(_texts(stated.get("repositories"), []))}
+    return {"name": name, "resources": {"artifact": {"actions": _without_empty(actions), "targets": targets}}}
+
+
+def to_v1(body: Body) -> Body:
+    """Show the stored shape as v1: its artifact section, patterns merged."""
+    resource = body.get("resources", {}).get("artifact", {})
+    includes, excludes = _merged(resource)
+    return {
+        "name": body["name"],
+        "includesPattern": ",".join(includes) or "**",
+        "excludesPattern": ",".join(excludes),
+        "repositories": list(resource.get("targets", {})),
+        "principals": {
+            kind: {who: _back(words, LETTERS) for who, words in resource.get("actions", {}).get(kind, {}).items()}
+            for kind in ("users", "groups")
+        },
+    }
+
+
+def from_v2(name: str, stated: Mapping[str, Any]) -> Body:
+    """Turn v2 into the stored shape; patterns default to everything. Raises Invalid."""
+    if stated.get("name", name) != name:
+        raise Invalid("The name in the body must equal the one in the path.")
+    resources = {}
+    for section, kind in _SECTIONS.items():
+        if stated.get(section) is not None:
+            resources[kind] = _resource_of_v2(_mapping(stated[section], section), kind)
+    if not resources:
+        raise NoSection
+    return {"name": name, "resources": resources}
+
+
+def to_v2(body: Body) -> Body:
+    """Show the stored shape as v2. Empty users and groups are left out; patterns are always there."""
+    shown: Body = {"name": body["name"]}
+    for section, kind in _SECTIONS.items():
+        resource = body.get("resources", {}).get(kind)
+        if resource is None:
+            continue
+        includes, excludes = _merged(resource)
+        actions = {
+            who: {name: _back(words, WORDS) for name, words in named.items()}
+            for who, named in resource.get("actions", {}).items()
+            if named
+        }
+        shown[section] = {
+            "include-patterns": includes,
+            "exclude-patterns": excludes,
+            "repositories": list(resource.get("targets", {})),
+            "actions": actions,
+        }
+    return shown
+
+
+def _resource_of_v2(stated: Mapping[str, Any], kind: str) -> Body:
+    keys = _texts(stated.get("repositories"), [_BUILDS] if kind == "build" else [])
+    if kind == "artifact" and _BUILDS in keys:
+        raise Invalid(f"'{_BUILDS}' belongs in the section build.")
+    covered = {
+        "include_patterns": _texts(stated.get("include-patterns"), ["**"]),
+        "exclude_patterns": _texts(stated.get("exclude-patterns"), []),
+    }
+    who = _mapping(stated.get("actions"), "actions")
+    actions = {
+        side: {name: _words(words, WORDS) for name, words in _mapping(who.get(side), side).items()}
+        for side in ("users", "groups")
+    }
+    return {"actions": _without_empty(actions), "targets": dict.fromkeys(keys, covered)}
+
+
+def _merged(resource: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    found = list(resource.get("targets", {}).values())
+    includes = list(dict.fromkeys(text for one in found for text in one.get("include_patterns", ["**"])))
+    excludes = list(dict.fromkeys(text for one in found for text in one.get("exclude_patterns", [])))
+    return includes or ["**"], excludes
+
+
+def _who(actions: Mapping[str, Any], kind: str) -> dict[str, Action]:
+    return {
+        str(name): mask(_texts(words, []), ACCESS_WORDS) for name, words in _mapping(actions.get(kind), kind).items()
+    }
+
+
+def _words(names: object, table: Mapping[str, Action]) -> list[str]:
+    """Translate names of one API to those of Access, in their order."""
+    back = {action: word for word, action in ACCESS_WORDS.items()}
+    return [back[mask([name], table)] for name in _texts(names, [])]
+
+
+def _back(words: object, table: Mapping[str, Action]) -> list[str]:
+    back = {action: name for name, action in table.items()}
+    return [back[ACCESS_WORDS[word]] for word in _texts(words, []) if ACCESS_WORDS.get(word) in back]
+
+
+def _without_empty(actions: Body) -> Body:
+    return {kind: named for kind, named in actions.items() if named}
+
+
+def _mapping(value: object, name: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Invalid(f"The field {str(name)[:64]} must be an object.")
+    return value
+
+
+def _texts(value: object, default: list[str]) -> list[str]:
+    if value is None:
+        return list(default)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Invalid("Patterns, repositories and actions must be arrays of strings.")
+    return list(value)

@@ -1,0 +1,1 @@
+"""Metrics: what a node counts and measures, summed over its processes, in the Prometheus text format."""
