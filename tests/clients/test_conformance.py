@@ -1,7 +1,6 @@
 """The conformance tool of the OCI distribution specification, with every check on but sparse manifests."""
 
 import subprocess
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,17 +13,18 @@ from tests.parts.processes import PartError
 # Off by default in the tool; all else is on. Sparse manifests are those whose blobs the registry does not have.
 SWITCHES = ("BLOBS_UPLOAD_CANCEL", "MANIFESTS_TAG_PARAM", "BLOBS_DIGEST_HEADER", "MANIFESTS_DIGEST_HEADER")
 SECONDS = 300
+SHOWN = 60
 FEWEST_CHECKS = 900
 """The tool ran 967 checks and skipped 25 when this was written; far fewer means that it did not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the tool found: its exit code, the checks that failed, how many there were of each outcome, its table."""
+    """What the tool found: its exit code, how many checks it made, those that failed and why, its own table."""
 
     code: int
+    checks: int
     failed: list[str]
-    counts: Counter[str]
     table: str
 
 
@@ -55,22 +55,21 @@ def report(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Repo
 
 
 def read(junit: Path, done: subprocess.CompletedProcess[str]) -> Report:
-    """Count the tool's outcomes."""
-    counts: Counter[str] = Counter()
-    failed = []
-    for case in ET.parse(junit).iter("testcase"):
-        outcome = next((child.tag for child in case if child.tag in {"failure", "error", "skipped"}), "passed")
-        counts[outcome] += 1
-        if outcome in {"failure", "error"}:
-            failed.append(f"{case.get('classname')}/{case.get('name')}: {' '.join(case.itertext()).strip()[:300]}")
-    return Report(done.returncode, failed, counts, done.stdout[done.stdout.rfind("OCI Conformance Result") :])
+    """Count the tool's outcomes. A test case has its outcome in `status`, the reason in `system-out`."""
+    root = ET.parse(junit).getroot()
+    failed = [
+        f"{case.get('name')}: {case.findtext('system-out', '')[:500]}"
+        for case in root.iter("testcase")
+        if case.get("status") not in {"passed", "skipped"}
+    ]
+    checks = int(root.get("tests", 0)) - int(root.get("skipped", 0))
+    return Report(done.returncode, checks, failed, done.stdout[done.stdout.rfind("OCI Conformance Result") :])
 
 
 def test_no_check_fails(report: Report) -> None:
     if report.failed or report.code:
-        shown = "\n".join(report.failed[:50])
-        pytest.fail(f"{report.table}\n{report.counts}\nexit {report.code}\n{shown}", pytrace=False)
+        pytest.fail("\n".join([report.table, f"exit {report.code}", *report.failed[:SHOWN]]), pytrace=False)
 
 
 def test_the_checks_did_run(report: Report) -> None:
-    assert report.counts.total() - report.counts["skipped"] > FEWEST_CHECKS, report.table
+    assert report.checks > FEWEST_CHECKS, report.table

@@ -21,6 +21,7 @@ Word = str | Path
 """One word of a command line."""
 
 POLL_SECONDS = 0.05
+LINGER_SECONDS = 2
 TAIL_BYTES = 4_000
 
 
@@ -202,7 +203,7 @@ class Server:
         except subprocess.TimeoutExpired as late:
             self.kill9()
             raise PartError(f"{self.name} ignored {by.name} for {seconds} s\n{self.tail()}") from late
-        if not wait_until(lambda: not self.survivors(), seconds=5):
+        if not wait_until(lambda: not self.survivors(), seconds=LINGER_SECONDS):
             self.kill9()
             raise PartError(f"{self.name} ended with {code} but left processes behind\n{self.tail()}")
         return code
