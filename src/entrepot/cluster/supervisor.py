@@ -39,12 +39,11 @@ class CannotStart(EntrepotError):
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """What the processes of a node run. `prepare` runs to its end, before the others, when `needed` says so."""
+    """What the processes of a node run. `prepare` runs to its end before the others, and only when it is needed."""
 
     worker: tuple[str, ...]
     jobs: tuple[str, ...]
     prepare: tuple[str, ...]
-    needed: Callable[[Settings], bool]
 
 
 class Supervisor:
@@ -60,7 +59,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._rotated = 0.0
 
-    def run(self, ready: Callable[[], None]) -> int:
+    def run(self, ready: Callable[[], None], *, prepare: bool) -> int:
         """Start everything, call `ready`, and run until told to end; return the exit status. Raises EntrepotError.
 
         The home folder is prepared and its lock is held.
@@ -72,7 +71,8 @@ class Supervisor:
         clean_run_folder(self._settings.home)
         write_private(self._handed_over, dump(self._settings))
         try:
-            self._prepare()
+            if prepare:
+                self._prepare()
             if not self._signals:
                 self._start(listeners, ports)
             if not self._signals:
@@ -85,10 +85,9 @@ class Supervisor:
             self._handed_over.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
-        if self._programs.needed(self._settings):
-            failure = run_once(Program("prepare", self._programs.prepare), self._handed_over)
-            if failure and not self._signals:
-                raise CannotStart(process="The preparation of the database", reason=failure.rstrip("."))
+        failure = run_once(Program("prepare", self._programs.prepare), self._handed_over)
+        if failure and not self._signals:
+            raise CannotStart(process="The database", reason=failure.rstrip("."))
 
     def _start(self, listeners: list[list[socket.socket]], ports: list[int]) -> None:
         """Start all processes and wait until the workers are ready. Raises CannotStart."""

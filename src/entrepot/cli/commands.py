@@ -1,0 +1,130 @@
+"""The commands and their options. What they do is imported when they are called, so that each starts fast."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from entrepot.settings import ROWS
+from entrepot.settings_table import Setting
+
+_SHORT = 14  # characters of a placeholder that fits in the help page
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="One highly available home for every binary a company builds or downloads.",
+)
+admin = typer.Typer(help="Administer an instance from its own machine.")
+app.add_typer(admin, name="admin")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Home = Annotated[str, typer.Option("--home", metavar="DIR", help=ROWS["home"].help)]
+File = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="The settings file.", show_default=False)]
+
+
+def _option(setting: Setting) -> inspect.Parameter:
+    default = setting.derived or setting.shown(setting.default)
+    words = setting.kind.words
+    option = typer.Option(
+        setting.flag,
+        help=setting.help,
+        metavar=words.upper() if len(words) <= _SHORT else "VALUE",
+        show_default=default or False,
+    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(setting.attribute, kind, default=None, annotation=Annotated[str | None, option])
+
+
+def with_settings(command: F) -> F:
+    """Give a command an option for each setting; it gets those that were used as `flags`, by key."""
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "flags"]
+
+    def wrapped(**given: Any) -> Any:
+        rest = {parameter.name: given.pop(parameter.name) for parameter in own}
+        by_attribute = {row.attribute: key for key, row in ROWS.items()}
+        flags = {by_attribute[name]: value for name, value in given.items() if value is not None}
+        return command(flags=flags, **rest)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + [_option(row) for row in ROWS.values()]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
+    return wrapped  # type: ignore[return-value]
+
+
+@app.command()
+@with_settings
+def serve(flags: dict[str, str], file: File = None) -> None:
+    """Serve, until SIGTERM or Ctrl-C."""
+    from entrepot.cli.serve import serve as run  # noqa: PLC0415 - see above
+
+    run(flags, file)
+
+
+@app.command()
+@with_settings
+def settings(
+    flags: dict[str, str],
+    file: File = None,
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of all settings.")] = False,
+) -> None:
+    """Show the settings in force and where each comes from."""
+    from entrepot.cli.settings import reference, show  # noqa: PLC0415 - see above
+
+    if markdown:
+        typer.echo(reference(), nl=False)
+    else:
+        show(flags, file, json=json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from entrepot import __version__  # noqa: PLC0415 - see above
+
+    typer.echo(f"entrepot {__version__}")
+
+
+@app.command()
+def gc(
+    home: Home = "",
+    file: File = None,
+    check: Annotated[bool, typer.Option("--check", help="Report orphaned and missing blobs; change nothing.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Also mend what is found.")] = False,
+    json: Json = False,
+) -> int:
+    """Compare database and blob store, also while the server runs. Exit status 1 when they do not agree."""
+    from entrepot.cli.inspect import run_check  # noqa: PLC0415 - see above
+
+    if not check and not repair:
+        raise typer.BadParameter("say --check or --repair; garbage is collected by the running server")
+    return run_check(home, file, repair=repair, json=json)
+
+
+@app.command()
+def fsck(home: Home = "", file: File = None, json: Json = False) -> int:
+    """Read every blob again and compare its digest. Exit status 1 when one differs."""
+    from entrepot.cli.inspect import run_fsck  # noqa: PLC0415 - see above
+
+    return run_fsck(home, file, json=json)
+
+
+@admin.command("reset-password")
+def reset_password(
+    home: Home = "",
+    file: File = None,
+    user: Annotated[str, typer.Option("--user", help="Whose password.")] = "admin",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the new password from stdin.")] = False,
+) -> None:
+    """Give a user a new password, also while the server runs; a random one is shown once."""
+    from entrepot.cli.passwords import reset  # noqa: PLC0415 - see above
+
+    reset(home, file, user=user, from_stdin=password_stdin)

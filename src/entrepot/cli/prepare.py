@@ -1,0 +1,107 @@
+"""Before the first request: bring the database to this build's schema and give a new instance its first contents.
+
+Runs in a process of its own, for migrations need modules of 98 MiB that a serving process should not carry. It may be
+repeated, also after a crash at any point: an instance that has its contents keeps them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+
+import structlog
+
+from entrepot.cli.serve import PREPARED
+from entrepot.cli.supervise import PASSWORD_FILE
+from entrepot.cluster.child import Child, begin
+from entrepot.cluster.home import event_log, run_folder, write_private
+from entrepot.errors import EntrepotError, Unavailable
+from entrepot.logs.setup import configure
+from entrepot.metadata.migrate import HEAD, migrate, refuse_newer, sqlite_revision
+from entrepot.metadata.open import open_database
+from entrepot.metadata.sql import sql
+from entrepot.settings import Settings
+
+_FAILED = 3
+_REVISION = sql("SELECT version_num FROM alembic_version")
+
+log = structlog.get_logger()
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare the database; return the exit status."""
+    child = begin(arguments)
+    events = event_log(child.settings, "prepare")
+    configure(events)
+    try:
+        prepare(child.settings)
+    except EntrepotError as error:
+        return _fail(child, error.message)
+    except Exception as error:
+        log.exception("prepare.failed")
+        return _fail(child, f"{type(error).__name__}: {error}")
+    finally:
+        events.close()
+    return 0
+
+
+def prepare(settings: Settings) -> None:
+    """Migrate if needed, then make the first contents. Raises EntrepotError, or what a database driver raises."""
+    found = _revision(settings)
+    refuse_newer(found)
+    if found != HEAD:
+        log.info("database.migrating", found=found, wanted=HEAD)
+        migrate(settings.home, settings.database_url)
+    password, generated = _password(settings)
+    made = asyncio.run(_bootstrap(settings, password))
+    if generated and not made:
+        (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # it opens nothing
+    (run_folder(settings.home) / PREPARED).touch()
+
+
+def _revision(settings: Settings) -> str | None:
+    if not settings.database_url:
+        return sqlite_revision(settings.home / "entrepot.db")
+    return asyncio.run(_postgres_revision(settings))
+
+
+async def _postgres_revision(settings: Settings) -> str | None:
+    database = await open_database(settings.home, settings.database_url)
+    try:
+        row = await database.row(_REVISION)
+    except Unavailable:  # most likely there is no such table yet; a database that is down tells the migration so
+        return None
+    finally:
+        await database.close()
+    return str(row[0]) if row else None
+
+
+def _password(settings: Settings) -> tuple[str, bool]:
+    """Return the password for `admin` and whether we made it up; kept on disk before the account exists."""
+    if settings.admin_password is not None:
+        return settings.admin_password.reveal(), False
+    file: Path = settings.home / PASSWORD_FILE
+    if not file.exists():
+        write_private(file, f"{secrets.token_urlsafe(18)}\n".encode())
+    return file.read_text().strip(), True
+
+
+async def _bootstrap(settings: Settings, password: str) -> bool:
+    from entrepot import wiring  # noqa: PLC0415 - not before the schema is there
+
+    database = await open_database(settings.home, settings.database_url)
+    try:
+        return await wiring.bootstrap(settings, database, password)
+    finally:
+        await database.close()
+
+
+def _fail(child: Child, reason: str) -> int:
+    child.failed(reason)
+    return _FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""`entrepot serve`: read the settings, then become the supervisor.
+
+The process is replaced (exec), because reading a command line takes modules that a supervisor should not carry for
+months: 12 MiB stay instead of 30. The settings, secrets among them, go over in a file that has no name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from entrepot.cluster.home import prepare_home, run_folder
+from entrepot.metadata.migrate import HEAD, refuse_newer, sqlite_revision
+from entrepot.settings import Settings, SettingsInvalid, dump, load
+
+PREPARED = "prepared"
+SUPERVISE = (sys.executable, "-m", "entrepot.cli.supervise")
+
+
+def serve(flags: Mapping[str, str], file: Path | None) -> None:
+    """Serve with the settings in force; does not return. Raises SettingsInvalid, HomeUnusable, SchemaTooNew."""
+    started = time.time()
+    settings = load(flags, os.environ, file).settings
+    _check_certificate(settings)
+    prepare_home(settings.home)
+    prepare = needs_preparing(settings)
+    with tempfile.TemporaryFile() as handed_over:
+        handed_over.write(dump(settings))
+        handed_over.flush()
+        os.set_inheritable(handed_over.fileno(), True)
+        words = [str(handed_over.fileno()), str(started), "prepare" if prepare else ""]
+        os.execv(SUPERVISE[0], [*SUPERVISE, *words])  # noqa: S606 - our own program
+
+
+def needs_preparing(settings: Settings) -> bool:
+    """Return whether the database may need migrating or its first contents. Raises SchemaTooNew."""
+    if settings.database_url:
+        return True
+    found = sqlite_revision(settings.home / "entrepot.db")
+    refuse_newer(found)
+    return found != HEAD or not (run_folder(settings.home) / PREPARED).exists()
+
+
+def _check_certificate(settings: Settings) -> None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    import ssl  # noqa: PLC0415 - only needed here
+
+    for key, path in (("tls.cert", settings.tls_cert), ("tls.key", settings.tls_key)):
+        if not os.access(path, os.R_OK):
+            raise SettingsInvalid(f"{key}: {path} cannot be read")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_cert, settings.tls_key, password=lambda: ""
+        )
+    except (ssl.SSLError, OSError) as error:
+        raise SettingsInvalid(f"tls.cert and tls.key: not a PEM certificate with its key: {error}") from None

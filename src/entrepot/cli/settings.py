@@ -1,0 +1,76 @@
+"""`entrepot settings`: what is in force and where from; and the reference page, made from the same table."""
+
+# ruff: noqa: T201 - what a command prints is what it is for
+
+from __future__ import annotations
+
+import json as encoder
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from entrepot.settings import ROWS, Loaded, load
+from entrepot.settings_table import Setting
+
+_HEAD = """\
+# Settings
+
+<!-- Made by `entrepot settings --markdown` from src/entrepot/settings.py; a test compares. Do not edit. -->
+
+Each setting is a flag of `entrepot serve`, an environment variable, and a key of the settings file. A flag comes before
+the environment, that before the file, that before the default. An unknown name is an error, in all three.
+
+The settings file is TOML: `entrepot.toml` in the home folder, or what `--settings FILE` or `ENTREPOT_SETTINGS` names.
+
+```toml
+workers = 4
+trusted.proxies = ["10.0.0.0/8"]
+
+[gc]
+grace.seconds = 7200
+```
+
+`entrepot settings` shows what is in force and where each value comes from. Changes take effect at the next start, unless
+a setting says otherwise.
+"""
+
+
+def show(flags: Mapping[str, str], file: Path | None, *, json: bool) -> None:
+    """Print the settings in force. Raises SettingsInvalid."""
+    loaded = load(flags, os.environ, file)
+    if json:
+        values = {key: {"value": _value(ROWS[key], loaded), "from": _origin(key, loaded)} for key in ROWS}
+        print(encoder.dumps(values, indent=2))
+        return
+    from rich.console import Console  # noqa: PLC0415 - 0.1 s
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table("setting", "value", "from", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for key, row in ROWS.items():
+        origin = _origin(key, loaded)
+        table.add_row(key, Text(_value(row, loaded)), Text(origin), style="dim" if origin == "default" else "")
+    Console(soft_wrap=True).print(table)
+
+
+def reference() -> str:
+    """Return docs/reference/settings.md."""
+    return _HEAD + "".join(_section(row) for row in ROWS.values())
+
+
+def _section(row: Setting) -> str:
+    default = row.derived or (f"`{row.shown(row.default)}`" if row.shown(row.default) else "none")
+    lines = [f"\n## {row.key}\n", row.help, ""]
+    lines += [f"- Value: {row.kind.words}{' (kept secret)' if row.secret else ''}", f"- Default: {default}"]
+    lines += [f"- Flag: `{row.flag}`", f"- Environment: `{row.variable}`", f"- Since: {row.since}"]
+    if row.reload:
+        lines.append("- Takes effect at once")
+    return "\n".join(lines) + "\n"
+
+
+def _value(row: Setting, loaded: Loaded) -> str:
+    return row.shown(getattr(loaded.settings, row.attribute))
+
+
+def _origin(key: str, loaded: Loaded) -> str:
+    return loaded.origins.get(key, "default")

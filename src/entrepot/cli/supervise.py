@@ -1,0 +1,79 @@
+"""The process behind `entrepot serve`: the supervisor with the programs of the product, and what it tells the user."""
+
+# ruff: noqa: T201 - what a command prints is what it is for
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from entrepot import __version__
+from entrepot.cli.main import complain
+from entrepot.cluster.home import event_log, prepare_home
+from entrepot.cluster.instance import lock_home
+from entrepot.cluster.supervisor import Programs, Supervisor
+from entrepot.errors import EntrepotError
+from entrepot.settings import Settings, restore
+
+PASSWORD_FILE = "admin.password"
+PROGRAMS = Programs(
+    worker=("-m", "entrepot.cluster.worker", "entrepot.server:app"),
+    jobs=("-m", "entrepot.background"),
+    prepare=("-m", "entrepot.cli.prepare"),
+)
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "localhost"}  # noqa: S104 - what to call it
+
+
+def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
+    """Run a node; the arguments are what `cli/serve.py` hands over. Return the exit status."""
+    descriptor, started, prepare = arguments
+    with os.fdopen(int(descriptor), "rb") as handed_over:
+        handed_over.seek(0)
+        settings = restore(handed_over.read())
+    log = event_log(settings, "supervisor")
+    try:
+        prepare_home(settings.home)
+        lock_home(settings.home)
+        password = settings.home / PASSWORD_FILE
+        known = password.exists()
+        supervisor = Supervisor(settings, programs, log)
+        return supervisor.run(
+            lambda: _greet(settings, float(started), None if known else password), prepare=bool(prepare)
+        )
+    except EntrepotError as error:
+        return complain(error.message)
+    finally:
+        log.close()
+
+
+def _greet(settings: Settings, started: float, password: Path | None) -> None:
+    """Tell the user where it is, who may enter, and what to try next."""
+    shown = _EVERYWHERE.get(settings.host, settings.host)
+    shown = f"[{shown}]" if ":" in shown else shown
+    scheme = "https" if settings.tls_cert else "http"
+    url = settings.base_url or f"{scheme}://{shown}:{settings.port}"
+    registry = url.partition("://")[2]
+    lines = [f"Entrepot {__version__} serves {settings.home}", "", f"  {url}/artifactory/   Artifactory API"]
+    lines += [f"  {url}/v2/            Docker registry"]
+    lines += [
+        f"  {scheme}://{shown}:{port}/v2/   Docker registry of {key}" for port, key in settings.docker_ports.items()
+    ]
+    if password is not None and password.exists():
+        lines += ["", f"  user admin, password {password.read_text().strip()}   (shown once; kept in {password})"]
+    image = f"{registry}/docker-local/hello-world"
+    lines += [
+        "",
+        "Try next:",
+        f"  docker login -u admin {registry.partition('/')[0]}",
+        f"  docker tag hello-world {image} && docker push {image}",
+        f"  docker pull {image}",
+        "",
+        f"ready in {time.time() - started:.2f} s",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+"""A node with stand-ins for the application, the jobs and the preparation, so that the supervisor is tested alone.
+
+python -m tests.cluster.stub serve ...      as `entrepot serve ...`
+python -m tests.cluster.stub prepare|jobs   what its supervisor starts
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from entrepot.cli import serve, supervise
+from entrepot.cli.main import main
+from entrepot.cluster import draining
+from entrepot.cluster.child import begin
+from entrepot.cluster.home import write_private
+from entrepot.cluster.supervisor import Programs
+
+Message = MutableMapping[str, Any]
+SELF = ("-m", "tests.cluster.stub")
+PROGRAMS = Programs(
+    worker=("-m", "entrepot.cluster.worker", "tests.cluster.stub:app"), jobs=(*SELF, "jobs"), prepare=(*SELF, "prepare")
+)
+
+
+async def app(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        broken = os.environ.get("ENTREPOT_TEST_BROKEN")
+        if broken:
+            await send({"type": "lifespan.startup.failed", "message": broken})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    status, body = 200, b"OK"
+    if scope["path"] == "/pid":
+        body = str(os.getpid()).encode()
+    elif scope["path"] == "/ready":
+        status = 503 if draining.begun() else 200
+    elif scope["path"] == "/slow":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
+        await asyncio.sleep(float(scope["query_string"]))
+        await send({"type": "http.response.body", "body": b"ended"})
+        return
+    elif scope["path"] == "/about":
+        body = f"{scope['scheme']} {scope['http_version']} {scope['server'][1]}".encode()
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def jobs() -> None:
+    child = begin(sys.argv[2:])
+    child.ready()
+    await child.stop_asked()
+
+
+def prepare() -> None:
+    child = begin(sys.argv[2:])
+    if os.environ.get("ENTREPOT_TEST_UNPREPARED"):
+        child.failed("the database is made of stone.")
+        sys.exit(3)
+    write_private(child.settings.home / supervise.PASSWORD_FILE, b"made-up\n")
+
+
+if __name__ == "__main__":
+    match sys.argv[1]:
+        case "jobs":
+            asyncio.run(jobs())
+        case "prepare":
+            prepare()
+        case "supervise":
+            sys.exit(supervise.main(sys.argv[2:], PROGRAMS))
+        case _:
+            serve.SUPERVISE = (sys.executable, *SELF, "supervise")
+            sys.exit(main())
