@@ -14,6 +14,7 @@ from entrepot.errors import Invalid
 
 MAX_PATH = 2000  # bytes of UTF-8
 MAX_SEGMENT = 255
+_MAX_RAW = 4 * MAX_PATH  # characters: every byte escaped, and slashes that will be dropped
 MAX_KEY = 64  # characters
 MAX_REMOTE_KEY = MAX_KEY - len("-cache")  # what a remote repository keeps is addressed as <key>-cache
 
@@ -68,6 +69,8 @@ class RepoPath:
         `%2F` separates like `/`; empty segments and slashes at the ends are dropped. Characters beyond ASCII that were
         sent bare count as their UTF-8. Raises PathInvalid.
         """
+        if len(raw) > _MAX_RAW:
+            raise PathInvalid(f"it is longer than {MAX_PATH} bytes")
         if _BAD_ESCAPE.search(raw):
             raise PathInvalid("an escape is not % and two hex digits")
         try:

@@ -59,6 +59,11 @@ class TestRepoPath:
         with pytest.raises(PathInvalid, match="2000"):
             RepoPath(longest + "bb")
 
+    def test_an_address_that_can_only_be_too_long_is_not_even_decoded(self) -> None:
+        assert RepoPath.parse("/" * 7997 + "%41").text == "A"
+        with pytest.raises(PathInvalid, match="2000"):
+            RepoPath.parse("/" * 7998 + "%41")
+
     @pytest.mark.parametrize(
         ("raw", "folder"), [("", True), ("/", True), ("a/", True), ("a%2F", True), ("a", False), ("a/b", False)]
     )
