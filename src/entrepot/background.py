@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from entrepot.cluster.child import Child, begin
+from entrepot.cluster.home import HANDED_OVER, event_log, run_folder
 from entrepot.cluster.writers import sweep_dead
+from entrepot.errors import EntrepotError
 from entrepot.events.followers import Feed
 from entrepot.formats.docker.retention import Retention
 from entrepot.jobs.collection import Collection
@@ -19,6 +22,9 @@ from entrepot.jobs.compaction import Compaction
 from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.purge import Purge
 from entrepot.jobs.queue import Queue
+from entrepot.logs.setup import configure
+from entrepot.metadata.database import Tx
+from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.wiring import Store, in_background, open_store, writing
 
@@ -26,21 +32,36 @@ if TYPE_CHECKING:
     from entrepot.settings import Settings
 
 _OFTEN, _SWEEP = 1.0, 15.0  # seconds
+_FAILED = 3
+
+_GRACE = sql("UPDATE grace SET millis = :millis WHERE millis <> :millis")
+_FENCE = sql("UPDATE writer SET fenced = 0 WHERE heartbeat < :began AND fenced IS NULL")
 
 
-async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; what is under way is finished or rolled back."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+async def run(child: Child) -> None:
+    """Work until the supervisor says that it is enough; what is under way is finished or rolled back."""
+    settings = child.settings
     store = await open_store(settings)
     try:
+        await begin_anew(store, settings)
         async with writing(store), working(store, settings):
-            await stopped.wait()
+            child.ready()
+            await child.stop_asked()
     finally:
         await store.driver.close()
         await store.database.close()
+
+
+async def begin_anew(store: Store, settings: Settings) -> None:
+    """Put the grace time in force; on SQLite, where nobody else can be alive, fence the writers of earlier runs."""
+    began = int((run_folder(settings.home) / HANDED_OVER).stat().st_mtime * 1000) - 1000
+
+    async def work(tx: Tx) -> None:
+        await tx.execute(_GRACE, millis=settings.gc_grace_seconds * 1000)
+        if store.database.engine == "sqlite":
+            await tx.execute(_FENCE, began=began)
+
+    await store.database.transact(work)
 
 
 @contextlib.asynccontextmanager
@@ -67,3 +88,22 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         (_SWEEP, lambda: sweep_dead(store.database, store.driver), "sweep"),
     ):
         yield
+
+
+def main(arguments: list[str]) -> int:
+    """Run as the supervisor's program; return the exit status."""
+    child = begin(arguments)
+    events = event_log(child.settings, "jobs")
+    configure(events)
+    try:
+        asyncio.run(run(child))
+    except EntrepotError as error:
+        child.failed(error.message)
+        return _FAILED
+    finally:
+        events.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

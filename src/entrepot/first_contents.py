@@ -39,17 +39,20 @@ _FIRST_TARGETS = {
 }
 
 
-async def fill(database: Database, password: str) -> None:
-    """Make the first users, groups, permission targets and repositories, unless somebody has: all or nothing."""
+async def fill(database: Database, password: str) -> bool:
+    """Make the first users, groups, permission targets and repositories, unless somebody has: all or nothing.
+
+    Return whether it was us, so that `password` is what opens.
+    """
     if await database.row(_READY) is not None:
-        return
+        return False
     passwords = Passwords(SystemClock())
     password_hash = await passwords.hash(password)
     passwords.close()
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> bool:
         if await tx.row(_READY) is not None:
-            return
+            return False
         await groups.create(tx, _READERS)
         await accounts.create(tx, "admin", accounts.Change(email="admin@localhost", password_hash=password_hash, admin=True))
         await accounts.create(tx, accounts.ANONYMOUS_NAME, accounts.Change())
@@ -61,8 +64,9 @@ async def fill(database: Database, password: str) -> None:
             await insert(tx, made[stated["key"]])
         await tx.execute(_MARK, key="service_id", value=os.urandom(13).hex())
         await tx.execute(_MARK, key="bootstrapped", value="1")
+        return True
 
     try:
-        await database.transact(work)
+        return await database.transact(work)
     except (Duplicate, AccountExists, GroupExists):
-        return  # another node was filling it at the same time, and was first
+        return False  # another node was filling it at the same time, and was first

@@ -36,6 +36,7 @@ from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.content import Content
+from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import Granter
 
 if TYPE_CHECKING:
@@ -67,12 +68,14 @@ async def open_store(settings: Settings) -> Store:
     return Store(database, driver, intake, writer, Content(database, driver), tree)
 
 
-def docker(store: Store, settings: Settings, *, granter: Granter, repositories: Repositories, key: bytes) -> tuple[Row, ...]:
+def docker(
+    store: Store, settings: Settings, *, granter: Granter, repositories: Repositories, key: bytes, downloads: Downloads
+) -> tuple[Row, ...]:
     """Build the Docker format; `key` signs the ids of upload sessions."""
     lifetime = settings.upload_expiry_seconds * 1000
     placing = Placing(store.tree, sparse=settings.docker_sparse)
     return docker_rows(
-        pull=Pull(store.database, store.content),
+        pull=Pull(store.database, store.content, downloads),
         push=Push(
             store.database, store.content, store.intake, placing=placing, manifest_limit=settings.manifest_limit_bytes
         ),
@@ -123,7 +126,7 @@ async def writing(store: Store) -> AsyncIterator[None]:
     await store.writer.leave(store.intake)
 
 
-async def bootstrap(settings: Settings, database: Database, password: str) -> None:
-    """Fill a new database; `password` is what `admin` gets. Does nothing when it has been filled."""
+async def bootstrap(settings: Settings, database: Database, password: str) -> bool:
+    """Fill a new database; `password` is what `admin` gets. Does nothing, and returns False, when it has been filled."""
     del settings
-    await fill(database, password)
+    return await fill(database, password)

@@ -1,6 +1,6 @@
 """Who is asking: from the headers of a request to a caller.
 
-What was found out once is remembered by a keyed hash of the header, for as long as the security epoch stands and at most
+What was found out once is remembered by a keyed hash of the header, while the security epoch stands and for at most
 five minutes: then a request costs one hash, one look-up and two comparisons, and never waits. Wrong credentials are
 always refused, never taken for none.
 """
@@ -141,7 +141,7 @@ class Authenticator:
         return Credential(by_password(account), account=account)
 
     async def _welcome(self, account: Account, password: str) -> None:
-        """Note the login, and store the password under today's parameters. That it could not be noted refuses nobody."""
+        """Note the login, and store the password under today's parameters. Where that fails, nobody is refused."""
         with suppress(Unavailable, TooMany):
             stored = account.password_hash or ""
             new = await self._passwords.hash(password) if self._passwords.outdated(stored) else None

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
-from entrepot.auth.jwt import Claims, sign
+from entrepot.auth.jwt import Claims, Kind, sign, verify
 from entrepot.auth.keys import SigningKey
 from entrepot.errors import NotFound, Unauthenticated
 from entrepot.metadata.database import Database, Reads, Row, Tx
@@ -123,6 +123,20 @@ class Tokens:
         self._epochs = epochs
         self._key = key
         self.issuer = f"jfac@{installation}"
+        self.docker_audience = f"docker@{installation}"
+        self._audiences = frozenset(f"{kind}@{name}" for kind in ("*", "jfrt", "jfac") for name in ("*", installation))
+
+    def verify(self, text: str) -> tuple[Kind, Claims]:
+        """Return the kind and claims of a token that we signed. Raises TokenUnknown, TokenExpired."""
+        return verify(self._key, text, issuer=self.issuer, now=self._database.now() // 1000)
+
+    def accepts(self, audience: str) -> bool:
+        """Whether one of the audiences (separated by spaces or commas) is ours."""
+        return not self._audiences.isdisjoint(audience.replace(",", " ").split())
+
+    async def sign(self, claims: Claims, kind: Kind = "JWT") -> str:
+        """Return the signed token, made in a thread."""
+        return await asyncio.to_thread(sign, self._key, claims, kind)
 
     async def issue(self, order: Order, by: Actor) -> Issued:
         """Make a token and store it."""
@@ -216,7 +230,7 @@ class Tokens:
         )
         return Issued(
             made.id,
-            await asyncio.to_thread(sign, self._key, claims),
+            await self.sign(claims),
             order.scope,
             order.expires_in,
             made.refresh,

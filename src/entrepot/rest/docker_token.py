@@ -6,7 +6,6 @@ token proves who asks, within the ceiling of the credential that bought it; righ
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,28 +14,25 @@ from urllib.parse import parse_qs, unquote
 
 from entrepot.access.actions import DOCKER_VERBS, Action
 from entrepot.access.caller import Caller
-from entrepot.access.scopes import parse_scope
 from entrepot.auth.audit import Actor
-from entrepot.auth.authenticate import Authenticator, BadCredentials
-from entrepot.auth.jwt import Claims, Entry, sign
-from entrepot.auth.tokens import Order
+from entrepot.auth.authenticate import Authenticator, Credential
+from entrepot.auth.jwt import Claims, Entry
+from entrepot.auth.tokens import Order, Tokens
 from entrepot.clock import iso
 from entrepot.errors import EntrepotError, Invalid, Unauthenticated
 from entrepot.formats.docker.challenge import ScopeEntry, parse_scopes, parse_token_query
 from entrepot.formats.docker.names import split_name
 from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.metadata.database import Database
 from entrepot.repositories.granted import Granter
 
 _LIFETIME = 3600  # seconds
 _FORM = 64 << 10  # bytes
 _YEAR = 31_536_000
 
-_SCOPE_OF_USER = "applied-permissions/user"
-
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    service: str
     scopes: Sequence[ScopeEntry]
     offline: bool
 
@@ -44,8 +40,13 @@ class _Wish:
 class DockerTokens:
     """The handlers of `v2/token`."""
 
-    def __init__(self, authenticator: Authenticator, granter: Granter, anonymous: Callable[[], bool]) -> None:
+    def __init__(
+        self, database: Database, authenticator: Authenticator, tokens: Tokens, *, granter: Granter,
+        anonymous: Callable[[], bool],
+    ) -> None:
+        self._database = database
         self._authenticator = authenticator
+        self._tokens = tokens
         self._granter = granter
         self._anonymous = anonymous
 
@@ -58,87 +59,66 @@ class DockerTokens:
 
     async def get(self, request: Request) -> Reply:
         """GET with Basic credentials, a token, or none at all where anonymous access is allowed."""
-        caller = await self._authenticator.caller(request.headers, request.address, docker=True)
+        credential = await self._authenticator.credential(request.headers, request.address)
         asked = parse_token_query(request.query)
-        wish = _Wish(asked.service or _service(request), asked.scopes, asked.offline)
-        return await self._give(request, caller, wish, oauth2=False)
+        return await self._give(request, credential, _Wish(asked.scopes, asked.offline), oauth2=False)
 
     async def post(self, request: Request) -> Reply:
         """POST of an OAuth2 form: grant_type password or refresh_token."""
         form = _form(await request.body.read(_FORM))
         grant = form.get("grant_type", "")
         if grant == "password":
-            caller = await self._authenticator.password(
-                form.get("username", ""), form.get("password", ""), request.address
-            )
+            name, password = form.get("username", ""), form.get("password", "")
+            credential = await self._authenticator.password(name, password, request.address)
         elif grant == "refresh_token":
-            caller = await self._refreshed(form.get("refresh_token", ""), request.address)
+            credential = await self._authenticator.docker_login(form.get("refresh_token", ""))
         else:
             raise Invalid("The grant_type must be password or refresh_token.")
-        scopes = parse_scopes([form.get("scope", "")])
-        offline = form.get("access_type") == "offline"
-        return await self._give(request, caller, _Wish(form.get("service") or _service(request), scopes, offline), oauth2=True)
+        wish = _Wish(parse_scopes([form.get("scope", "")]), form.get("access_type") == "offline")
+        return await self._give(request, credential, wish, oauth2=True)
 
-    async def _refreshed(self, secret: str, address: str) -> Caller:
-        """Return whom a refresh token stands for; some clients present the password or token of the user here."""
-        found = await self._authenticator.tokens.find_secret(secret)
-        if found is None or found.kind != "docker":
-            return await self._authenticator.password("token", secret, address)
-        account = await self._authenticator.standing(found.account_id, found.security_epoch)
-        if account is None or (found.parent and await self._authenticator.tokens.find(found.parent) is None):
-            raise BadCredentials
-        scope = None if found.scope == _SCOPE_OF_USER and not found.parent else parse_scope(found.scope)
-        return self._authenticator.of_account(account, scope, "reference", found.parent)
-
-    async def _give(self, request: Request, caller: Caller, wish: _Wish, *, oauth2: bool) -> Reply:
+    async def _give(self, request: Request, credential: Credential, wish: _Wish, *, oauth2: bool) -> Reply:
+        caller = credential.caller
         if caller.is_anonymous and not self._anonymous():
             raise Unauthenticated("Authentication is required")
-        now = self._authenticator.clock.now()
+        now = self._database.now()
         repo = unquote(request.words.get("repo", ""))
         granted = [Entry(one.type, one.name, self._reduced(caller, one, repo)) for one in wish.scopes]
-        token = await self._signed(caller, wish.service, granted, now // 1000)
+        token = await self._signed(credential, granted, now // 1000)
         answer: dict[str, object] = {"token": token, "access_token": token, "expires_in": _LIFETIME, "issued_at": iso(now)}
         if oauth2:
             answer["scope"] = " ".join(f"{one.type}:{one.name}:{','.join(one.actions)}" for one in granted)
-        if wish.offline and not caller.is_anonymous:
-            answer["refresh_token"] = await self._refresh_token(caller, request.address)
+        if wish.offline and credential.account is not None:
+            answer["refresh_token"] = await self._refresh_token(credential, request.address)
         reply = json_reply(answer)
         reply.headers.append(("cache-control", "no-store"))
         return reply
 
-    async def _signed(self, caller: Caller, service: str, granted: list[Entry], now: int) -> str:
-        tokens = self._authenticator.tokens
-        account = None if caller.user_id is None else await self._authenticator.identities.by_id(caller.user_id)
+    async def _signed(self, credential: Credential, granted: list[Entry], now: int) -> str:
+        account, tokens = credential.account, self._tokens
         claims = Claims(
-            sub=f"{tokens.issuer}/users/{caller.name}",
-            scp=await self._scope_of(caller),
-            aud=service,
+            sub=f"{tokens.issuer}/users/{credential.caller.name}",
+            scp=credential.scope,
+            aud=tokens.docker_audience,
             iss=tokens.issuer,
             iat=now,
             nbf=now,
             exp=now + _LIFETIME,
             jti=uuid.uuid4().hex,
             access=granted,
-            account=caller.user_id,
+            account=account.id if account else None,
             epoch=account.security_epoch if account else 0,
-            parent=caller.token_id or "",
+            parent=credential.parent or "",
         )
-        return await asyncio.to_thread(sign, self._authenticator.key, claims, "docker+jwt")
+        return await tokens.sign(claims, "docker+jwt")
 
-    async def _scope_of(self, caller: Caller) -> str:
-        """Return the scope of the credential that buys the token; empty when it is not limited."""
-        if not caller.token_id:
-            return ""
-        found = await self._authenticator.tokens.find(caller.token_id)
-        return found.scope if found else _SCOPE_OF_USER
-
-    async def _refresh_token(self, caller: Caller, address: str) -> str:
-        account = None if caller.user_id is None else await self._authenticator.identities.by_id(caller.user_id)
-        if account is None:
-            raise BadCredentials
-        scope = await self._scope_of(caller) or _SCOPE_OF_USER
-        order = Order(caller.name, account.id, account.security_epoch, scope, expires_in=_YEAR, description="docker login")
-        return await self._authenticator.tokens.issue_for_docker(order, caller.token_id, Actor(caller.name, address))
+    async def _refresh_token(self, credential: Credential, address: str) -> str:
+        account = credential.account
+        assert account is not None
+        order = Order(
+            account.name, account.id, account.security_epoch, credential.scope, expires_in=_YEAR, description="docker login"
+        )
+        return await self._tokens.issue_for_docker(order, credential.parent, Actor(account.name, address))
 
     def _reduced(self, caller: Caller, one: ScopeEntry, repo: str) -> list[str]:
         """Return those of the verbs that the caller may use on what a scope entry names."""
@@ -156,10 +136,6 @@ class DockerTokens:
         except EntrepotError:
             return False
         return True
-
-
-def _service(request: Request) -> str:
-    return request.base.partition("://")[2]
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -12,7 +12,7 @@ What a row's `target` says about where the repository and path are read from:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
@@ -31,9 +31,10 @@ _MAX_REFERENCE = 512
 class Pipeline:
     """Carry a request that has its row to the handler."""
 
-    def __init__(self, authenticator: Authenticator, granter: Granter) -> None:
+    def __init__(self, authenticator: Authenticator, granter: Granter, fresh: Callable[[], Awaitable[None]]) -> None:
         self._authenticator = authenticator
         self._granter = granter
+        self._fresh = fresh  # configuration and permissions as of now
         self._targets: dict[str, Callable[[Request, Action], Granted]] = {
             "image": self._image,
             "manifest": self._manifest,
@@ -47,6 +48,7 @@ class Pipeline:
 
     async def run(self, request: Request, row: Row) -> Reply:
         """Judge the request, pass its gates and return the handler's reply."""
+        await self._fresh()
         if row.action == "admin":
             _administrators_only(request.caller)
         elif row.target:

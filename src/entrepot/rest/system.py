@@ -1,0 +1,149 @@
+"""System endpoints (reference 5): what clients ask first, probes, licence, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from entrepot import __version__
+from entrepot.errors import EntrepotError, Invalid, Unavailable
+from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.sql import sql
+
+_USAGE = 1 << 20  # bytes
+_URL = 2048
+_GET = sql("SELECT value FROM setting WHERE key = :key")
+_SET = sql("""
+INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+""")
+_ADDONS = ("docker", "generic", "build", "properties", "search", "aql", "replication", "rest", "ha", "plugins", "xray", "trashcan")
+
+
+class NotReady(Unavailable):
+    """The node is not ready."""
+
+    code = "SERVICE_UNAVAILABLE"
+
+
+@dataclass(slots=True)
+class SystemApi:
+    """The handlers of `api/system` and the probes. `ready` raises EntrepotError while the node cannot serve."""
+
+    database: Database
+    reported_version: str
+    node_id: str
+    ready: Callable[[], Awaitable[None]]
+    metrics: Callable[[], bytes]
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        api, health = "/artifactory/api", "A probe"
+        return (
+            Row("GET", f"{api}/system/ping", "system.ping", "public", self.ping, summary="OK"),
+            *(Row("GET", f"/{name}/api/v1/system/ping", f"{name}.ping", "public", self.ping, summary="OK")
+              for name in ("access", "router", "mc", "event")),
+            *(Row("GET", f"{base}/v1/system/{probe}", f"{name}.{probe}", "public",
+                  self.liveness if probe == "liveness" else self.readiness, summary=health)
+              for name, base in (("artifactory", api), ("router", "/router/api"), ("access", "/access/api"))
+              for probe in ("liveness", "readiness")),
+            Row("GET", "/router/api/v1/system/health", "router.health", "public", self.health, summary="Health of all parts"),
+            Row("GET", f"{api}/system/version", "system.version", "user", self.version, summary="Versions and add-ons"),
+            Row("GET", "/access/api/v1/system/version", "access.version", "user", self.access_version, "access",
+                summary="The version of the Access API"),
+            Row("GET", f"{api}/system/status", "system.status", "admin", self.status, summary="The nodes"),
+            Row("GET", f"{api}/system/service_id", "system.service_id", "admin", self.service_id, summary="The service's id"),
+            Row("GET", f"{api}/system/license", "system.license", "user", self.license, summary="The licence"),
+            Row("GET", f"{api}/system/licenses", "system.licenses", "user", self.licenses, summary="The licences"),
+            Row("POST", f"{api}/system/usage", "system.usage", "user", self.usage, summary="Accept a client's call home"),
+            Row("GET", f"{api}/v1/uploads/config", "uploads.config", "user", self.uploads, summary="Multi-part uploads"),
+            Row("PUT", f"{api}/system/configuration/baseUrl", "system.base_url", "admin", self.base_url,
+                summary="Set the URL that users see"),
+            *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "admin", self.show_metrics, summary="Prometheus metrics")
+              for name, base in (("artifactory", api), ("access", "/access/api"), ("event", "/event/api"))),
+        )  # fmt: skip
+
+    async def ping(self, _: Request) -> Reply:
+        """Answer OK."""
+        return text_reply("OK")
+
+    async def liveness(self, _: Request) -> Reply:
+        """The loop answers: that is all that is asked."""
+        return json_reply({"code": "OK"})
+
+    async def readiness(self, _: Request) -> Reply:
+        """Whether requests should come here: database and blob store answer, and the node is not draining."""
+        try:
+            await self.ready()
+        except EntrepotError as error:
+            raise NotReady(error.message) from error
+        return json_reply({"code": "OK"})
+
+    async def health(self, _: Request) -> Reply:
+        """The state of the parts that clients know, which are one program here."""
+        try:
+            await self.ready()
+            state, message = "HEALTHY", "OK"
+        except EntrepotError as error:
+            state, message = "UNHEALTHY", error.message
+        part = {"node_id": self.node_id, "state": state, "message": message}
+        services = [{"service_id": f"{name}@{self.node_id}", **part} for name in ("jfrt", "jfac", "jfevt", "jfmd")]
+        return json_reply({"router": part, "services": services}, 200 if state == "HEALTHY" else 503)
+
+    async def version(self, _: Request) -> Reply:
+        """The version that steers clients, and our own beside it."""
+        parts = self.reported_version.split(".")
+        revision = "".join(f"{int(part):02d}" for part in parts) + "900"
+        return json_reply({
+            "version": self.reported_version, "revision": str(int(revision)), "addons": list(_ADDONS),
+            "license": "0" * 40, "entrepot": __version__,
+        })  # fmt: skip
+
+    async def access_version(self, _: Request) -> Reply:
+        """The version that the Access API says."""
+        return json_reply({"version": self.reported_version})
+
+    async def status(self, _: Request) -> Reply:
+        """The node that answers."""
+        return json_reply({"haEnabled": True, "nodes": [{"id": self.node_id, "state": "RUNNING", "version": __version__}]})
+
+    async def service_id(self, _: Request) -> Reply:
+        """The id of this instance."""
+        row = await self.database.row(_GET, key="service_id")
+        return text_reply(f"jfrt@{row[0] if row else ''}")
+
+    async def license(self, _: Request) -> Reply:
+        """There is none to buy; clients want one that has everything."""
+        return json_reply(_LICENSE)
+
+    async def licenses(self, _: Request) -> Reply:
+        """The same as a list."""
+        return json_reply({"licenses": [{**_LICENSE, "licenseHash": "0" * 40, "nodeId": self.node_id, "expired": False}]})
+
+    async def usage(self, request: Request) -> Reply:
+        """Take note of nothing."""
+        await request.body.read(_USAGE)
+        return Reply(200)
+
+    async def uploads(self, _: Request) -> Reply:
+        """Multi-part uploads come with the artifact API."""
+        return json_reply({"supported": False})
+
+    async def base_url(self, request: Request) -> Reply:
+        """Store the base URL; an empty one resets it."""
+        url = (await request.body.read(_URL)).decode("utf-8", "replace").strip()
+        if url and not url.startswith(("http://", "https://")):
+            raise Invalid(f"'{url[:200]}' is not a valid URL.")
+
+        async def work(tx: Tx) -> None:
+            await tx.execute(_SET, key="base_url", value=url)
+
+        await self.database.transact(work)
+        return text_reply(f'URL base has been successfully updated to "{url}".\n')
+
+    async def show_metrics(self, _: Request) -> Reply:
+        """Metrics in the text format of Prometheus."""
+        return Reply(200, [("content-type", "text/plain; version=0.0.4")], self.metrics())
+
+
+_LICENSE = {"type": "Enterprise Plus", "validThrough": "Dec 31, 2099", "licensedTo": "Entrepot, which needs no licence"}
