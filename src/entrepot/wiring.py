@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from entrepot.auth import accounts
+from entrepot.auth.audit import SYSTEM, record
+from entrepot.auth.epochs import bump
+from entrepot.auth.passwords import Passwords
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.open import open_driver
 from entrepot.blobs.intake import Intake
@@ -31,7 +35,7 @@ from entrepot.formats.docker.routes import rows as docker_rows
 from entrepot.formats.docker.tickets import Tickets
 from entrepot.formats.docker.uploads import Uploads
 from entrepot.messages import Row
-from entrepot.metadata.database import Database
+from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
 from entrepot.repositories.catalog import Repositories
@@ -130,3 +134,22 @@ async def bootstrap(settings: Settings, database: Database, password: str) -> bo
     """Fill a new database; `password` is what `admin` gets. Does nothing, and returns False, when it has been filled."""
     del settings
     return await fill(database, password)
+
+
+async def reset_password(settings: Settings, user: str, password: str) -> None:
+    """Give a user a new password; running nodes know within a fraction of a second. Raises AccountUnknown, Invalid."""
+    database = await open_database(settings.home, settings.database_url)
+    passwords = Passwords(SystemClock())
+    try:
+        new = await passwords.hash(password)
+
+        async def work(tx: Tx) -> None:
+            account = await accounts.get(tx, user)
+            await accounts.alter(tx, account, accounts.Change(password_hash=new, disabled=False))
+            await record(tx, SYSTEM, "user.password", account.name, detail="reset by command")
+            await bump(tx, "security")
+
+        await database.transact(work)
+    finally:
+        passwords.close()
+        await database.close()
