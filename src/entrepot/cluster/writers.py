@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entrepot.blobs.contract import Driver
+from entrepot.blobs.intake import Intake
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
-from entrepot.blobs.intake import Intake
 
 BEAT_SECONDS = 5.0
 _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections

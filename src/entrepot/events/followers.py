@@ -21,7 +21,9 @@ _JOIN = sql("""
 INSERT INTO follower (name, cursor, state, updated) VALUES (:name, :cursor, 'live', {now}) ON CONFLICT (name) DO NOTHING
 """)
 _GET = sql("SELECT cursor, state FROM follower WHERE name = :name")
-_MOVE = sql("UPDATE follower SET cursor = :cursor, state = 'live', updated = {now} WHERE name = :name AND cursor <= :cursor")
+_MOVE = sql(
+    "UPDATE follower SET cursor = :cursor, state = 'live', updated = {now} WHERE name = :name AND cursor <= :cursor"
+)
 _SLOWEST = sql("SELECT MIN(cursor) FROM follower WHERE state = 'live'")
 
 

@@ -144,4 +144,3 @@ class Collection:
             await self._database.transact(work)
             report.objects += len(done)
             report.failures += len(failed)
-

@@ -69,7 +69,9 @@ class Inspection:
         return not (self.orphan_count or self.missing_count or self.corrupt_count)
 
 
-async def check(database: Database, driver: Driver, *, repair: bool = False, progress: Progress | None = None) -> Inspection:
+async def check(
+    database: Database, driver: Driver, *, repair: bool = False, progress: Progress | None = None
+) -> Inspection:
     """Compare rows with objects both ways; `progress` is called with (blobs looked at, blobs in all)."""
     found = Inspection()
     async for row in _walk(database, found, progress):

@@ -59,13 +59,17 @@ Handle = Callable[[Job, Renew], Awaitable[None]]
 
 
 async def enqueue(
-    tx: Tx, kind: str, payload: Mapping[str, object], *, dedup: str | None = None, delay: int = 0, max_attempts: int = 25
+    tx: Tx,
+    kind: str,
+    payload: Mapping[str, object],
+    *,
+    dedup: str | None = None,
+    delay: int = 0,
+    max_attempts: int = 25,
 ) -> None:
     """Queue work in the transaction that makes it necessary; with `dedup`, at most one such job waits or runs."""
     packed = msgspec.json.encode(dict(payload)).decode()
-    await tx.execute(
-        _ADD, kind=kind, version=1, payload=packed, delay=delay, max_attempts=max_attempts, dedup=dedup
-    )
+    await tx.execute(_ADD, kind=kind, version=1, payload=packed, delay=delay, max_attempts=max_attempts, dedup=dedup)
 
 
 class Queue:

@@ -194,7 +194,12 @@ class Tree:
                 await projection.added(tx, where, item)
             placed.append(item)
             changes.append(
-                Change("created" if before is None else "updated", item.path, await _facts(tx, before), await _facts(tx, item))
+                Change(
+                    "created" if before is None else "updated",
+                    item.path,
+                    await _facts(tx, before),
+                    await _facts(tx, item),
+                )
             )
         await record(tx, where, changes)
         return placed
@@ -238,7 +243,11 @@ class Tree:
         while folder:
             parent, name = split(folder)
             row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
-            if row is None or row[3] != FOLDER or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None:
+            if (
+                row is None
+                or row[3] != FOLDER
+                or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None
+            ):
                 return
             await self._remove_items(tx, where, [_item(row)])
             folder = parent.removeprefix(".")
@@ -286,4 +295,13 @@ async def _facts(tx: Tx, item: Item | None) -> Facts | None:
 
 
 def _rest(item: Item) -> tuple[int, int, int | None, int, str, int, str, int]:
-    return (item.kind, item.size, item.blob_id, item.created, item.created_by, item.modified, item.modified_by, item.updated)
+    return (
+        item.kind,
+        item.size,
+        item.blob_id,
+        item.created,
+        item.created_by,
+        item.modified,
+        item.modified_by,
+        item.updated,
+    )

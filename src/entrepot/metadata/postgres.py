@@ -167,8 +167,13 @@ async def open_postgres(url: str) -> PostgresDatabase:
     """Connect to the database at a `postgresql://` URL. Raises DatabaseUnavailable with the reason."""
     try:
         pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=_CONNECTIONS, timeout=10, command_timeout=_DEADLINE,
-            max_inactive_connection_lifetime=60, server_settings={"application_name": "entrepot", "idle_in_transaction_session_timeout": "60000"},
+            url,
+            min_size=1,
+            max_size=_CONNECTIONS,
+            timeout=10,
+            command_timeout=_DEADLINE,
+            max_inactive_connection_lifetime=60,
+            server_settings={"application_name": "entrepot", "idle_in_transaction_session_timeout": "60000"},
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise DatabaseUnavailable(f"Cannot connect to the PostgreSQL database: {error}") from error

@@ -85,8 +85,13 @@ repository = _table(
     Column("config", Text, nullable=False),
     _int("created"),
     Column("deleted", _INT64),
-    Index("uq_repository_folded", "folded", unique=True, sqlite_where=text("deleted IS NULL"),
-          postgresql_where=text("deleted IS NULL")),
+    Index(
+        "uq_repository_folded",
+        "folded",
+        unique=True,
+        sqlite_where=text("deleted IS NULL"),
+        postgresql_where=text("deleted IS NULL"),
+    ),
 )
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
@@ -102,7 +107,9 @@ blob = _table(
     _int("created"),
     _int("keep_until"),  # not collected before, whether or not anyone refers to it
     Column("review", _INT64),  # when the collection shall look at it; NULL: it is referred to, nobody let go
-    Index("ix_blob_review", "review", sqlite_where=text("review IS NOT NULL"), postgresql_where=text("review IS NOT NULL")),
+    Index(
+        "ix_blob_review", "review", sqlite_where=text("review IS NOT NULL"), postgresql_where=text("review IS NOT NULL")
+    ),
 )
 
 
@@ -135,7 +142,11 @@ delete_queue = _table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
 )
 writer = _table(  # one row per process start that writes objects
-    "writer", Column("id", _KEY, primary_key=True), _key("node"), _int("started"), _int("heartbeat"),
+    "writer",
+    Column("id", _KEY, primary_key=True),
+    _key("node"),
+    _int("started"),
+    _int("heartbeat"),
     Column("fenced", _INT64),  # since when nothing that it stored may be named any more
 )
 writer_hour = _table(  # the hours in which a writer may have left objects that no row names
@@ -225,8 +236,13 @@ event = _table(
     Column("version", SmallInteger, nullable=False),
     Column("before", Text),
     Column("after", Text),
-    Index("uq_event_seq", "seq", unique=True, sqlite_where=text("seq IS NOT NULL"),
-          postgresql_where=text("seq IS NOT NULL")),
+    Index(
+        "uq_event_seq",
+        "seq",
+        unique=True,
+        sqlite_where=text("seq IS NOT NULL"),
+        postgresql_where=text("seq IS NOT NULL"),
+    ),
 )
 follower = _table(
     "follower",
@@ -351,10 +367,21 @@ docker_manifest = _table(
     UniqueConstraint("repo_id", "image", "reference"),
     Index("ix_docker_manifest_tags", "repo_id", "image", "is_tag", "reference"),
     Index("ix_docker_manifest_digest", "repo_id", "image", "blob_id"),
-    Index("ix_docker_manifest_subject", "repo_id", "image", "subject", "blob_id",
-          sqlite_where=text("subject IS NOT NULL"), postgresql_where=text("subject IS NOT NULL")),
-    Index("ix_docker_manifest_retired", "retired",
-          sqlite_where=text("retired IS NOT NULL"), postgresql_where=text("retired IS NOT NULL")),
+    Index(
+        "ix_docker_manifest_subject",
+        "repo_id",
+        "image",
+        "subject",
+        "blob_id",
+        sqlite_where=text("subject IS NOT NULL"),
+        postgresql_where=text("subject IS NOT NULL"),
+    ),
+    Index(
+        "ix_docker_manifest_retired",
+        "retired",
+        sqlite_where=text("retired IS NOT NULL"),
+        postgresql_where=text("retired IS NOT NULL"),
+    ),
 )
 docker_document = _table(  # what a manifest's bytes say, wherever they are placed
     "docker_document",
@@ -379,6 +406,10 @@ image_blob = _table(  # who may name a blob: an upload or mount for a while, a m
     _key("created_by"),  # who uploaded or mounted it; until a manifest names it, it is readable to them
     UniqueConstraint("repo_id", "image", "blob_id"),
     Index("ix_image_blob_blob_id", "blob_id", "repo_id", "image"),
-    Index("ix_image_blob_expires", "expires", sqlite_where=text("expires IS NOT NULL"),
-          postgresql_where=text("expires IS NOT NULL")),
+    Index(
+        "ix_image_blob_expires",
+        "expires",
+        sqlite_where=text("expires IS NOT NULL"),
+        postgresql_where=text("expires IS NOT NULL"),
+    ),
 )

@@ -36,7 +36,9 @@ class Statement:
         self.names, self.postgres = _numbered(
             _LIST.sub(
                 r"= ANY(:\1)",
-                _words(text, now=POSTGRES_NOW, share="FOR KEY SHARE", update="FOR UPDATE", skip="FOR UPDATE SKIP LOCKED"),
+                _words(
+                    text, now=POSTGRES_NOW, share="FOR KEY SHARE", update="FOR UPDATE", skip="FOR UPDATE SKIP LOCKED"
+                ),
             )
         )
 

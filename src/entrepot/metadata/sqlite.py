@@ -152,5 +152,3 @@ class SqliteDatabase:
 def open_sqlite(home: Path) -> SqliteDatabase:
     """Open the database of a home folder, which migrations have brought up to date."""
     return SqliteDatabase(home / "entrepot.db", home / "write.lock")
-
-

@@ -135,7 +135,7 @@ class Writer(Generic[X]):
         connection.execute("SAVEPOINT one")
         try:
             work.result = _finished(work.body(self._make_tx(connection)))
-        except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
+        except Exception as error:
             work.error = error
             if not connection.in_transaction:  # SQLite gave the whole transaction up: full disk, I/O error
                 raise sqlite3.OperationalError(str(error)) from error

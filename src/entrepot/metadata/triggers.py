@@ -27,8 +27,7 @@ def sqlite_triggers() -> list[str]:
     made = []
     for table in HOLDERS:
         made.append(
-            f"CREATE TRIGGER tg_{table}_deleted AFTER DELETE ON {table} "
-            f"WHEN OLD.blob_id IS NOT NULL BEGIN {keep}; END"
+            f"CREATE TRIGGER tg_{table}_deleted AFTER DELETE ON {table} WHEN OLD.blob_id IS NOT NULL BEGIN {keep}; END"
         )
         made.append(
             f"CREATE TRIGGER tg_{table}_moved AFTER UPDATE OF blob_id ON {table} "

@@ -60,7 +60,9 @@ async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Sessio
         return Session(upload_id, repo_id, image)
     state, epoch, size, inline, digest = row
     pieces = await reads.rows(_SEGMENTS, id=upload_id) if size and inline is None else []
-    return Session(upload_id, repo_id, image, state, epoch, size, inline, digest, tuple(Piece(*piece) for piece in pieces))
+    return Session(
+        upload_id, repo_id, image, state, epoch, size, inline, digest, tuple(Piece(*piece) for piece in pieces)
+    )
 
 
 async def append(
@@ -111,20 +113,41 @@ async def expire(tx: Tx, upload_id: str) -> bool:
 
 
 async def _step(
-    tx: Tx, session: Session, *, state: str, size: int, inline: bytes | None, digest: str | None, actor: str, lifetime: int
+    tx: Tx,
+    session: Session,
+    *,
+    state: str,
+    size: int,
+    inline: bytes | None,
+    digest: str | None,
+    actor: str,
+    lifetime: int,
 ) -> bool:
     if session.epoch == 0:
         place = {"repo_id": session.repo_id, "image": session.image}
         return (
             await tx.execute(
-                _BEGIN, id=session.id, **place, state=state, size=size, inline=inline, digest=digest, actor=actor,
+                _BEGIN,
+                id=session.id,
+                **place,
+                state=state,
+                size=size,
+                inline=inline,
+                digest=digest,
+                actor=actor,
                 lifetime=lifetime,
             )
             > 0
         )
     return (
         await tx.execute(
-            _GO_ON, id=session.id, epoch=session.epoch, state=state, size=size, inline=inline, digest=digest,
+            _GO_ON,
+            id=session.id,
+            epoch=session.epoch,
+            state=state,
+            size=size,
+            inline=inline,
+            digest=digest,
             lifetime=lifetime,
         )
         > 0

@@ -39,11 +39,11 @@ Bump = Callable[[Tx, str], Awaitable[None]]
 
 
 class RepositoryUnknown(NotFound):
-    """Repository {key} does not exist"""  # noqa: D400, D415 - the reference's words
+    """Repository {key} does not exist"""
 
 
 class RepositoryExists(Invalid):
-    """Case insensitive repository key already exists"""  # noqa: D400, D415 - the reference's words
+    """Case insensitive repository key already exists"""
 
 
 @dataclass(slots=True)
@@ -101,9 +101,7 @@ class Repositories:
         async def work(tx: Tx) -> None:
             repo_id, config = await _row(tx, key)
             new = change(config)
-            await tx.execute(
-                _UPDATE, id=repo_id, config=_packed(new), project_key=str(new.get("projectKey") or "")
-            )
+            await tx.execute(_UPDATE, id=repo_id, config=_packed(new), project_key=str(new.get("projectKey") or ""))
 
         await self._change(work)
 
@@ -122,10 +120,14 @@ class Repositories:
         async def work(tx: Tx) -> None:
             repo_id, _ = await _row(tx, key)
             await tx.execute(_RETIRE, id=repo_id)
-            await tx.execute(_PURGE, payload=msgspec.json.encode({"repo_id": repo_id}).decode(), dedup=f"purge:{repo_id}")
+            await tx.execute(
+                _PURGE, payload=msgspec.json.encode({"repo_id": repo_id}).decode(), dedup=f"purge:{repo_id}"
+            )
             for member_of, config in await _virtuals_with(tx, key):
                 await tx.execute(
-                    _UPDATE, id=member_of, config=_packed(_without(config, key)),
+                    _UPDATE,
+                    id=member_of,
+                    config=_packed(_without(config, key)),
                     project_key=str(config.get("projectKey") or ""),
                 )
 
@@ -148,8 +150,13 @@ async def insert(tx: Tx, config: Mapping[str, Any]) -> None:
     """Add a row for a complete configuration. Raises Duplicate."""
     key = config["key"]
     await tx.execute(
-        _INSERT, key=key, folded=key.casefold(), rclass=config["rclass"], package_type=config["packageType"],
-        project_key=str(config.get("projectKey") or ""), config=_packed(config),
+        _INSERT,
+        key=key,
+        folded=key.casefold(),
+        rclass=config["rclass"],
+        package_type=config["packageType"],
+        project_key=str(config.get("projectKey") or ""),
+        config=_packed(config),
     )
 
 

@@ -8,7 +8,14 @@ from entrepot.formats.docker.errors import BlobUnknown
 from entrepot.formats.docker.images import Image, readable_images, visible_blob, visible_manifest, writable_image
 from entrepot.formats.docker.layout import blob_file_name
 from entrepot.formats.docker.names import parse_digest
-from entrepot.formats.docker.records import NamedBlob, forget_blob, holder_paths, manifests_by_digest, named_blob, prolong
+from entrepot.formats.docker.records import (
+    NamedBlob,
+    forget_blob,
+    holder_paths,
+    manifests_by_digest,
+    named_blob,
+    prolong,
+)
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database, Tx
@@ -99,4 +106,3 @@ class Blobs:
         return deliver(
             request, self._content, stored, headers=headers, etag=f'"{digest}"', file_name=blob_file_name(stored.sha256)
         )
-

@@ -51,7 +51,9 @@ class Discard:
 
 def _deletable(granted: Granted, image: Image, held: list[Manifest]) -> list[Manifest]:
     """Return all references when the caller may delete each; none when he may not even see any. Raises Denied between."""
-    mine = [one for one in held if granted.may(Action.DELETE, image.repository, manifest_path(image.name, one.reference))]
+    mine = [
+        one for one in held if granted.may(Action.DELETE, image.repository, manifest_path(image.name, one.reference))
+    ]
     if len(mine) == len(held):
         return mine
     seen = [one for one in held if granted.may(Action.READ, image.repository, manifest_path(image.name, one.reference))]

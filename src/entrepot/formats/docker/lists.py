@@ -98,14 +98,18 @@ class Lists:
         found: list[str] = []
         after, judged, want = page.last, 0, page.n + 1
         while len(found) < want and judged < _JUDGED:
-            batch = await tags(self._reads, image.repository.id, image.name, after=after, limit=want if everything else 1000)
+            batch = await tags(
+                self._reads, image.repository.id, image.name, after=after, limit=want if everything else 1000
+            )
             if not batch:
                 break
             judged += 0 if everything else len(batch)
             found += (
                 batch
                 if everything
-                else [tag for tag in batch if granted.may(Action.READ, image.repository, manifest_path(image.name, tag))]
+                else [
+                    tag for tag in batch if granted.may(Action.READ, image.repository, manifest_path(image.name, tag))
+                ]
             )
             after = batch[-1]
             if everything:
@@ -174,5 +178,3 @@ def _descriptor(one: Referrer) -> dict[str, object]:
     if one.annotations:
         descriptor["annotations"] = one.annotations
     return descriptor
-
-

@@ -82,5 +82,3 @@ class Mounts:
             return True
 
         return await self._database.transact(body)
-
-

@@ -37,7 +37,9 @@ _RETIRE = sql("""
 UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference
 """)
-_REVIVE = sql("UPDATE docker_manifest SET retired = NULL, retired_tag = NULL WHERE item_id = :item_id AND retired IS NOT NULL")
+_REVIVE = sql(
+    "UPDATE docker_manifest SET retired = NULL, retired_tag = NULL WHERE item_id = :item_id AND retired IS NOT NULL"
+)
 _COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
 _OLDEST_TAGS = sql("""
 SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
@@ -119,9 +121,13 @@ class Placing:
         """
         document = new.document
         await note_document(
-            tx, new.blob_id, document.media_type, artifact_type=document.artifact_type,
+            tx,
+            new.blob_id,
+            document.media_type,
+            artifact_type=document.artifact_type,
             subject=str(document.subject.digest) if document.subject else None,
-            annotations=dict(document.annotations), children=[str(child.digest) for child in document.children],
+            annotations=dict(document.annotations),
+            children=[str(child.digest) for child in document.children],
         )
         for tag in references:
             await self._place_one(tx, granted, image, new=new, tag=tag)
@@ -172,9 +178,7 @@ class Placing:
             return
         kept = digest_folder(digest)
         await self._tree.rename_folder(tx, place, folder, folder_of(image.name, kept))
-        await tx.execute(
-            _RETIRE, repo_id=image.repository.id, image=image.name, reference=kept, tag=tag.reference
-        )
+        await tx.execute(_RETIRE, repo_id=image.repository.id, image=image.name, reference=kept, tag=tag.reference)
 
     async def _drop_oldest(self, tx: Tx, granted: Granted, image: Image, limit: int) -> None:
         repo_id = image.repository.id

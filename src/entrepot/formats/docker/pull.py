@@ -50,9 +50,7 @@ class Pull:
             held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=_HELD)
         return await visible_manifest(self._reads, granted, image, held)
 
-    def _reply(
-        self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str
-    ) -> Reply:
+    def _reply(self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str) -> Reply:
         by_digest = ":" in reference
         digest = reference if by_digest else manifest.digest or stored.digest
         file_name = manifest_file_name(manifest.media_type)
@@ -74,5 +72,3 @@ class Pull:
         if self._downloads is not None and request.method == "GET":
             self._downloads.count(manifest.item_id, request.caller.name)
         return reply
-
-

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.blobs.ingest import Hashes
+from entrepot.blobs.intake import Intake
 from entrepot.errors import Denied, EntrepotError, Unavailable
 from entrepot.formats.docker.errors import ManifestInvalid
 from entrepot.formats.docker.images import Image, writable_image
@@ -21,9 +22,8 @@ from entrepot.formats.docker.records import named_blob
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
-from entrepot.repositories.content import Content
-from entrepot.blobs.intake import Intake
 from entrepot.repositories.arrivals import arrival
+from entrepot.repositories.content import Content
 
 _TAGS_AT_ONCE = 100
 _CONFIG_LIMIT = 1 << 20
@@ -70,8 +70,13 @@ class Push:
             blobs = await self._placing.resolve(tx, request.granted, image, document)
             blob_id = await admit(tx, arrived)
             new = Placement(
-                document, Digest.of("sha256", checksums.sha256), blob_id, len(body), blobs=blobs,
-                pushed=str(wanted.digest or ""), labels=properties,
+                document,
+                Digest.of("sha256", checksums.sha256),
+                blob_id,
+                len(body),
+                blobs=blobs,
+                pushed=str(wanted.digest or ""),
+                labels=properties,
             )
             await self._placing.place(tx, request.granted, image, new=new, references=tags)
 

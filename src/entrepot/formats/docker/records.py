@@ -239,13 +239,24 @@ def _referrer(*row: object) -> Referrer:
 
 
 async def note_document(
-    tx: Tx, blob_id: int, media_type: str, *, artifact_type: str | None, subject: str | None,
-    annotations: dict[str, str] | None, children: Sequence[str],
+    tx: Tx,
+    blob_id: int,
+    media_type: str,
+    *,
+    artifact_type: str | None,
+    subject: str | None,
+    annotations: dict[str, str] | None,
+    children: Sequence[str],
 ) -> None:
     """Record what a manifest's bytes say."""
     packed = msgspec.json.encode(annotations).decode() if annotations else None
     await tx.execute(
-        _DOCUMENT, blob_id=blob_id, media_type=media_type, artifact_type=artifact_type, subject=subject, annotations=packed
+        _DOCUMENT,
+        blob_id=blob_id,
+        media_type=media_type,
+        artifact_type=artifact_type,
+        subject=subject,
+        annotations=packed,
     )
     if children:
         await tx.many(_CHILD, [{"blob_id": blob_id, "digest": child} for child in dict.fromkeys(children)])

@@ -48,7 +48,9 @@ class Retention:
             for item_id, repo_id, image, reference, tag, retired in page:
                 repository = self._by_id(repo_id)
                 if repository is not None:
-                    removed += await self._look_at(repository, item_id, image, reference=reference, tag=tag, retired=retired)
+                    removed += await self._look_at(
+                        repository, item_id, image, reference=reference, tag=tag, retired=retired
+                    )
             after_id, after = page[-1][0], page[-1][5]
         return removed
 

@@ -1,5 +1,6 @@
 """The rows of the Docker registry API V2 and OCI distribution 1.1 (A1). Written for the repository-path form; the other
-access methods come here rewritten (`web/base.py`)."""
+access methods come here rewritten (`web/base.py`).
+"""
 
 from __future__ import annotations
 
@@ -20,9 +21,7 @@ async def ping(request: Request) -> Reply:
     return Reply(200, [("content-type", "application/json")], b"{}")
 
 
-def rows(
-    *, pull: Pull, push: Push, discard: Discard, blobs: Blobs, uploads: Uploads, lists: Lists
-) -> tuple[Row, ...]:
+def rows(*, pull: Pull, push: Push, discard: Discard, blobs: Blobs, uploads: Uploads, lists: Lists) -> tuple[Row, ...]:
     """Return all rows."""
     manifest, blob = "/v2/{name*}/manifests/{reference}", "/v2/{name*}/blobs/{digest}"
     session, start = "/v2/{name*}/blobs/uploads/{upload}", "/v2/{name*}/blobs/uploads"
@@ -42,8 +41,16 @@ def rows(
         _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", lists.referrers),
         Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", summary="Pull a manifest"),
         Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", target="manifest", summary="Push a manifest"),
-        Row("DELETE", manifest, "docker.delete", "DELETE", discard.delete, "oci", target="manifest",
-            summary="Delete a tag, or a manifest with all its tags"),
+        Row(
+            "DELETE",
+            manifest,
+            "docker.delete",
+            "DELETE",
+            discard.delete,
+            "oci",
+            target="manifest",
+            summary="Delete a tag, or a manifest with all its tags",
+        ),
     )
 
 

@@ -1,11 +1,11 @@
 """Blob uploads: sessions that any worker or node continues (A6), in every style that clients have.
 
-    POST                     202  signs an id; nothing is stored
-    POST ?digest= with body  201  the whole upload in one request
-    POST ?mount=&from=       201  or 202 when it cannot be mounted, for whatever reason
-    PATCH                    202  appends a chunk: an object of its own, admitted by the session's epoch
-    PUT ?digest=             201  appends the last bytes, verifies, names the blob
-    GET, DELETE              204  where it stands; cancel
+POST                     202  signs an id; nothing is stored
+POST ?digest= with body  201  the whole upload in one request
+POST ?mount=&from=       201  or 202 when it cannot be mounted, for whatever reason
+PATCH                    202  appends a chunk: an object of its own, admitted by the session's epoch
+PUT ?digest=             201  appends the last bytes, verifies, names the blob
+GET, DELETE              204  where it stands; cancel
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
+from entrepot.blobs.intake import Intake
 from entrepot.errors import EntrepotError, Unavailable
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
 from entrepot.formats.docker.images import Image, writable_image
@@ -26,9 +27,8 @@ from entrepot.messages import Body, Reply, Request
 from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
-from entrepot.repositories.content import Content
-from entrepot.blobs.intake import Intake
 from entrepot.repositories.arrivals import arrival
+from entrepot.repositories.content import Content
 from entrepot.web.ranges import parse_content_range
 
 _FINISHED = 3600_000  # ms that a finished session answers a repeated PUT
@@ -254,5 +254,3 @@ async def _preceded(prefix: bytes, body: Body | None) -> AsyncIterator[bytes]:
     if body is not None:
         async for piece in body:
             yield piece
-
-
