@@ -2,10 +2,11 @@
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.values import Failed
@@ -93,6 +94,40 @@ def cpu_seconds(roots: Iterable[int]) -> float:
             if fields := stat(pid):
                 ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Neighbours:
+    """The share of the machine's CPU that went to others: to processes that are no part of this run, or stolen by a
+    hypervisor. Rates taken while it is more than a few percent are too low, and not by the same factor everywhere."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.foreign = 0.0
+
+    def watch(self, roots: list[int], step: Callable[[], None]) -> None:
+        """Run the step, which must wait for its child processes, and count what others used meanwhile."""
+        began = used(roots)
+        step()
+        total, busy, own = (now - before for now, before in zip(used(roots), began, strict=True))
+        self.total += total
+        self.foreign += max(0.0, busy - own)
+
+    def describe(self) -> str:
+        if not self.total:
+            return "others on this machine: not measured"
+        return f"others took {100 * self.foreign / self.total:.0f} % of the CPU meanwhile"
+
+
+def used(roots: list[int]) -> tuple[float, float, float]:
+    """Give CPU seconds since boot: of all processors, of those the busy ones, and of this run's own processes."""
+    if not PROC.exists():
+        return 0.0, 0.0, 0.0
+    ticks = [int(field) for field in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
+    idle, scale = ticks[3] + ticks[4], os.sysconf("SC_CLK_TCK")
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    mine = resource.getrusage(resource.RUSAGE_SELF)
+    own = spent.ru_utime + spent.ru_stime + mine.ru_utime + mine.ru_stime
+    return sum(ticks) / scale, (sum(ticks) - idle) / scale, own + cpu_seconds(roots)
 
 
 def settle(roots: list[int], *, patience: float = 30.0) -> None:

@@ -29,17 +29,19 @@ def start_all(servers: Sequence[Server]) -> tuple[list[Server], dict[str, str], 
 
 
 def run_rows(rows: Sequence[Row], servers: Sequence[Server], rounds: int, report: Report) -> None:
+    neighbours = machine.Neighbours()
     print(padded(["", *report.titles.values()], 28), flush=True)
     for row in rows:
-        cells = run_row(row, servers, 1 if row.once else rounds)
+        cells = run_row(row, servers, 1 if row.once else rounds, neighbours)
         report.add(row, cells)
         print(padded([row.name, *(show(cells.get(key)) for key in report.titles)], 28), flush=True)
         for key, cell in cells.items():
             if cell.error:
                 print(f"    {key}: {cell.error}", flush=True)
+    report.plan += f"; {neighbours.describe()}"
 
 
-def run_row(row: Row, servers: Sequence[Server], rounds: int) -> dict[str, Cell]:
+def run_row(row: Row, servers: Sequence[Server], rounds: int, neighbours: machine.Neighbours) -> dict[str, Cell]:
     """Measure one server after another, round by round (A B C A B C); a failure ends that server's part of the row."""
     able = [server for server in servers if server.is_registry or not row.registries_only]
     cells = {server.key: prepared(row, server) for server in able}
@@ -50,7 +52,7 @@ def run_row(row: Row, servers: Sequence[Server], rounds: int) -> dict[str, Cell]
                 if row.writes:
                     os.sync()
                 machine.settle(roots)
-                cells[server.key] = measured(row, server, cells[server.key])
+                cells[server.key] = measured(row, server, cells[server.key], lambda step: neighbours.watch(roots, step))
     return cells
 
 
@@ -65,9 +67,9 @@ def prepared(row: Row, server: Server) -> Cell:
     return guarded(lambda: row.prepare(server)) or Cell()
 
 
-def measured(row: Row, server: Server, cell: Cell) -> Cell:
+def measured(row: Row, server: Server, cell: Cell, watch: Callable[[Callable[[], None]], None]) -> Cell:
     taken: list[Sample] = []
-    failed = guarded(lambda: taken.append(row.measure(server)))
+    failed = guarded(lambda: watch(lambda: taken.append(row.measure(server))))
     return failed or replace(cell, samples=(*cell.samples, *taken))
 
 
