@@ -11,8 +11,6 @@ import os
 import sys
 
 from entrepot import __version__
-from entrepot.errors import EntrepotError
-from entrepot.settings import SettingsInvalid
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -23,6 +21,9 @@ def main() -> int:
     if arguments in (["version"], ["--version"]):  # without Typer, which takes longer than all the rest
         print(f"entrepot {__version__}")
         return 0
+    from entrepot.errors import EntrepotError  # noqa: PLC0415 - as above
+    from entrepot.settings import SettingsInvalid  # noqa: PLC0415 - as above
+
     try:
         return _run(arguments)
     except (EntrepotError, SettingsInvalid) as error:

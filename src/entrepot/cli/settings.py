@@ -30,8 +30,8 @@ trusted.proxies = ["10.0.0.0/8"]
 grace.seconds = 7200
 ```
 
-`entrepot settings` shows what is in force and where each value comes from. Changes take effect at the next start, unless
-a setting says otherwise.
+`entrepot settings` shows what is in force and where each value comes from. Changes take effect at the next start,
+unless a setting says otherwise.
 """
 
 

@@ -21,6 +21,7 @@ from entrepot.logs.events import EventLog
 from entrepot.settings import Settings
 
 HANDED_OVER = "settings.json"
+METRICS = "metrics"
 _PRIVATE = 0o700
 
 
@@ -40,7 +41,7 @@ def run_folder(home: Path) -> Path:
 
 def metrics_folder(home: Path) -> Path:
     """Return where the processes of a running node count."""
-    return run_folder(home) / "metrics"
+    return run_folder(home) / METRICS
 
 
 def event_log(settings: Settings, process: str) -> EventLog:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.cluster.child import FAILED, READY
+from entrepot.cluster.home import METRICS
 
 _STEADY = 10.0  # seconds alive, after which a death is an accident and no longer a pattern
 _PAUSE, _LONGEST_PAUSE = 0.2, 30.0  # seconds before a start that follows several early deaths
@@ -69,7 +70,7 @@ class Process:
             [sys.executable, *self.program.arguments, *words],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno(), *(listener.fileno() for listener, _ in self._listeners)],
-            env=_environment(),
+            env=_environment(self._settings.parent),
         )
         theirs.close()
         self._channel, self._born = ours, time.monotonic()
@@ -123,10 +124,10 @@ def run_once(program: Program, settings: Path) -> str:
     return failure
 
 
-def _environment() -> dict[str, str]:
+def _environment(run_folder: Path) -> dict[str, str]:
     """Our environment without our settings, which are handed over in a file that nobody else can read.
 
     Two arenas: glibc makes up to eight per core, and threads that hash uploads leave each of them full of holes.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_") or "_TEST_" in name}
-    return {"MALLOC_ARENA_MAX": "2", **kept}
+    return {"MALLOC_ARENA_MAX": "2", **kept, "PROMETHEUS_MULTIPROC_DIR": str(run_folder / METRICS)}
