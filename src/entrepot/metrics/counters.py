@@ -164,7 +164,8 @@ class Metrics:
         Reads the files of all processes, some milliseconds. What other processes counted within the last second may
         be missing.
         """
-        self.flush()
+        if self._later is None:
+            self.flush()
         if self._shared is None:
             return bytes(generate_latest(self._registry)) + self._render_node()
         summed = CollectorRegistry()
