@@ -1,0 +1,11 @@
+import pytest
+from tests.contract.blobs import DriverContract
+
+from entrepot.blobs.contract import Driver
+from entrepot.blobs.drivers.memory import Memory
+
+
+class TestMemory(DriverContract):
+    @pytest.fixture
+    def driver(self) -> Driver:
+        return Memory()
