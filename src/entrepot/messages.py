@@ -7,7 +7,7 @@ out by `web/bodies.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -58,11 +58,16 @@ class Request:
     id: str  # 16 hex digits, in every log line and error of this request
     address: str  # of the client
     scheme: str
-    base: str  # public base URL without trailing slash, as this client sees it: "https://host:port"
+    base_of: Callable[[], str]
     caller: Caller
     words: Mapping[str, str] = field(default_factory=dict)  # what the row's path captured, still percent-encoded
     prefix: str = ""  # of a Docker access method: what comes before /v2 in the URLs that this client uses
     granted: Any = None  # repositories.granted.Granted, for rows that address a repository
+
+    @property
+    def base(self) -> str:
+        """The public base URL without trailing slash, as this client sees it: `https://host:port`."""
+        return self.base_of()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Reply:
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    fixed: tuple[tuple[bytes, bytes], ...] = ()  # more headers, encoded once because they never change
     file: FileSpan | None = None
     stream: AsyncIterator[bytes] | None = None
     length: int | None = None  # of file and stream; always stated in Content-Length when known
@@ -113,6 +119,11 @@ class Row:
     request: type | None = None
     response: type | None = None
     summary: str = ""
+
+
+def encoded(headers: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return headers as the server takes them; what HTTP cannot carry becomes a question mark."""
+    return tuple((name.encode(), value.encode("latin-1", "replace")) for name, value in headers)
 
 
 def json_reply(value: object, status: int = 200, content_type: str = "application/json") -> Reply:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from entrepot.clock import http_date
 from entrepot.errors import Unsatisfiable
-from entrepot.messages import Reply, Request
+from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.repositories.content import Content
-from entrepot.web.ranges import Conditions, Span, evaluate, parse_range
+from entrepot.ranges import Conditions, Span, evaluate, parse_range
 
 _SAFE = "!#$&+-.^_`|~"
 
@@ -29,6 +30,26 @@ def deliver(
 
     Validators are accepted as we give them, bare or quoted, and as the sha1 that Artifactory gives.
     """
+    fixed = _headers(stored, tuple(headers), etag, file_name, modified=modified, ranges=ranges)
+    reply = Reply(200, fixed=fixed)
+    conditions = Conditions.of(request.headers)
+    if request.method == "GET" and conditions.any:
+        tags = (etag.strip('"'), stored.sha1.hex(), stored.digest)
+        if evaluate(conditions, tags, modified):
+            reply.status = 304
+            return reply
+    span = _span(request, conditions, stored, etag=etag, modified=modified) if ranges else None
+    if span is None:
+        return content.fill(reply, stored)
+    reply.status = 206
+    reply.headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{stored.size}"))
+    return content.fill(reply, stored, span.start, span.stop)
+
+
+@lru_cache(maxsize=4096)
+def _headers(
+    stored: Stored, headers: tuple[tuple[str, str], ...], etag: str, file_name: str, *, modified: int | None, ranges: bool
+) -> tuple[tuple[bytes, bytes], ...]:
     common = [
         *headers,
         ("etag", etag),
@@ -40,25 +61,19 @@ def deliver(
     ]
     if modified is not None:
         common.append(("last-modified", http_date(modified)))
-    tags = (etag.strip('"'), stored.sha1.hex(), stored.digest)
-    conditions = Conditions.of(request.headers)
-    if request.method == "GET" and evaluate(conditions, tags, modified):
-        return Reply(304, common)
     if ranges:
         common.append(("accept-ranges", "bytes"))
-        span = _span(request, conditions, stored, tags=tags, modified=modified)
-        if span is not None:
-            common.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{stored.size}"))
-            return content.fill(Reply(206, common), stored, span.start, span.stop)
-    return content.fill(Reply(200, common), stored)
+    return encoded(common)
 
 
 def _span(
-    request: Request, conditions: Conditions, stored: Stored, *, tags: tuple[str, ...], modified: int | None
+    request: Request, conditions: Conditions, stored: Stored, *, etag: str, modified: int | None
 ) -> Span | None:
     """Return the one range to send; None for the whole (several ranges are answered whole, as RFC 9110 allows)."""
     header = request.headers.get("range")
-    if header is None or request.method != "GET" or not conditions.range_applies(tags, modified):
+    if header is None or request.method != "GET":
+        return None
+    if not conditions.range_applies((etag.strip('"'), stored.sha1.hex(), stored.digest), modified):
         return None
     spans = parse_range(header, stored.size)
     if spans is None:

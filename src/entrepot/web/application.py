@@ -6,15 +6,15 @@ Why ASGI and not RSGI: RSGI hides when a chunked body was cut off, and gives the
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from entrepot.access.caller import ANONYMOUS
-from entrepot.clock import new_id
 from entrepot.errors import EntrepotError, Invalid
 from entrepot.formats.docker.challenge import challenge_for
-from entrepot.messages import Face, Reply, Request, Row
+from entrepot.messages import Face, Reply, Request, Row, encoded
 from entrepot.web.base import Doors
 from entrepot.web.bodies import StreamedBody, parse_query
 from entrepot.web.errors import error_reply, face_of
@@ -47,22 +47,21 @@ class Watcher(Protocol):
 class AsgiHeaders:
     """Request headers over ASGI's list (`messages.Headers`)."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_first", "_raw")
 
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        found: dict[bytes, list[bytes]] = {}
-        for name, value in raw:
-            found.setdefault(name, []).append(value)
-        self._found = found
+        self._raw = raw
+        self._first = dict(reversed(raw))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value."""
-        values = self._found.get(name.encode())
-        return values[0].decode("latin-1") if values else default
+        value = self._first.get(name.encode())
+        return default if value is None else value.decode("latin-1")
 
     def get_all(self, name: str) -> list[str]:
         """Return all values, in order."""
-        return [value.decode("latin-1") for value in self._found.get(name.encode(), ())]
+        wanted = name.encode()
+        return [value.decode("latin-1") for key, value in self._raw if key == wanted]
 
 
 class Application:
@@ -75,16 +74,15 @@ class Application:
         self._pipeline = pipeline
         self._doors = doors
         self._watcher = watcher
-        self._always = always
+        self._always = encoded(always)
+        self._always_oci = encoded((*always, _OCI))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Whatever happens, the client gets an answer in its own shape, and never a traceback."""
         started = time.perf_counter()
         request, row, reply = await self._answer(scope, receive)
-        reply.headers += self._always
-        if request.path.startswith("/v2"):
-            reply.headers.append(_OCI)
-        sent = await send_reply(reply, send, head=request.method == "HEAD")
+        always = self._always_oci if request.path.startswith("/v2") else self._always
+        sent = await send_reply(reply, send, head=request.method == "HEAD", always=always)
         if reply.after is not None and sent:
             reply.after()
         self._watcher.answered(request, row, reply, seconds=time.perf_counter() - started, sent=sent)
@@ -122,10 +120,10 @@ class Application:
             query={},
             headers=headers,
             body=StreamedBody(receive, declared),
-            id=new_id()[:16],
+            id=os.urandom(8).hex(),
             address=self._doors.address(headers, peer),
             scheme=scope["scheme"],
-            base=self._doors.base(headers, scope["scheme"], peer),
+            base_of=lambda: self._doors.base(headers, scope["scheme"], peer),
             caller=ANONYMOUS,
         )
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from entrepot.messages import FileSpan, Reply
+from entrepot.messages import FileSpan, Reply, encoded
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -19,9 +19,9 @@ _PIECE = 512 << 10  # bytes per send: large enough that the hop from Python into
 _DIRECT = 2 << 20  # bytes of a range that are read on the loop: they are in the page cache, or soon will be
 
 
-async def send_reply(reply: Reply, send: Send, *, head: bool) -> int:
+async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> int:
     """Send the reply and return how many bytes of payload left; fewer than promised when the client went away."""
-    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in reply.headers]
+    headers = [*encoded(reply.headers), *reply.fixed, *always]
     length = reply.length if reply.length is not None else len(reply.body)
     streamed = reply.stream is not None and reply.length is None
     if not streamed and reply.status not in {204, 304}:

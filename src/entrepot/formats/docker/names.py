@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 from urllib.parse import unquote
 
@@ -43,6 +44,7 @@ def check_image(name: str, key: str = "") -> ImageName:
     return ImageName(name)
 
 
+@lru_cache(maxsize=8192)
 def split_name(name: str) -> tuple[str, ImageName]:
     """Split `docker-local/lib/app` into repository key and image. Raises NameInvalid, also when either is missing."""
     key, _, image = name.partition("/")
@@ -68,6 +70,7 @@ def parse_digest(raw: str) -> Digest:
     return Digest.parse(unquote(raw) if "%" in raw else raw)
 
 
+@lru_cache(maxsize=8192)
 def parse_reference(text: str) -> Reference:
     """Read a tag, or a digest when there is a colon. Raises TagInvalid, DigestInvalid."""
     if ":" in text:

@@ -5,19 +5,21 @@ Nothing is converted, so GET, HEAD, digest and size always agree (containerd#332
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import unquote
 
+from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import ManifestUnknown
 from entrepot.formats.docker.images import Image, image_name, readable_images, visible_manifest
 from entrepot.formats.docker.layout import manifest_file_name
 from entrepot.formats.docker.names import parse_reference
 from entrepot.formats.docker.records import Manifest, manifest_by_reference, manifests_by_digest
-from entrepot.messages import Reply, Request
+from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Reads
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
-from entrepot.web.ranges import Conditions, evaluate
+from entrepot.ranges import Conditions, evaluate
 
 _HELD = 100  # references of one digest that are looked at for a caller with narrow rights
 
@@ -45,30 +47,37 @@ class Pull:
         repo_id, granted = image.repository.id, request.granted
         if wanted.digest is None:
             return await manifest_by_reference(self._reads, repo_id, image.name, reference)
-        held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest)
-        if held and not await visible_manifest(self._reads, granted, image, held):
-            held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=_HELD)
+        limit = 1 if granted.throughout(Action.READ, image.repository, image.name) else _HELD
+        held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=limit)
         return await visible_manifest(self._reads, granted, image, held)
 
     def _reply(self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str) -> Reply:
         by_digest = ":" in reference
         digest = reference if by_digest else manifest.digest or stored.digest
-        file_name = manifest_file_name(manifest.media_type)
-        headers = [
-            ("content-type", manifest.media_type),
+        fixed = _headers(manifest.media_type, digest, stored, by_digest=by_digest, key=image.repository.key)
+        conditions = Conditions.of(request.headers)
+        if request.method == "GET" and conditions.any and evaluate(conditions, (stored.digest, stored.sha1.hex()), None):
+            return Reply(304, fixed=fixed)
+        reply = self._content.fill(Reply(200, fixed=fixed), stored)
+        if self._downloads is not None and request.method == "GET":
+            self._downloads.count(manifest.item_id, request.caller.name)
+        return reply
+
+
+@lru_cache(maxsize=4096)
+def _headers(
+    media_type: str, digest: str, stored: Stored, *, by_digest: bool, key: str
+) -> tuple[tuple[bytes, bytes], ...]:
+    return encoded(
+        (
+            ("content-type", media_type),
             ("docker-content-digest", digest),
             ("etag", f'"{stored.digest}"'),
             ("cache-control", "max-age=31536000" if by_digest else "no-cache"),
             ("x-checksum-sha256", stored.sha256.hex()),
             ("x-checksum-sha1", stored.sha1.hex()),
             ("x-checksum-md5", stored.md5.hex()),
-            ("x-artifactory-filename", file_name),
-            ("x-artifactory-docker-registry", image.repository.key),
-        ]
-        tags = (stored.digest, stored.sha1.hex())
-        if request.method == "GET" and evaluate(Conditions.of(request.headers), tags, None):
-            return Reply(304, headers)
-        reply = self._content.fill(Reply(200, headers), stored)
-        if self._downloads is not None and request.method == "GET":
-            self._downloads.count(manifest.item_id, request.caller.name)
-        return reply
+            ("x-artifactory-filename", manifest_file_name(media_type)),
+            ("x-artifactory-docker-registry", key),
+        )
+    )

@@ -29,7 +29,7 @@ from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
-from entrepot.web.ranges import parse_content_range
+from entrepot.ranges import parse_content_range
 
 _FINISHED = 3600_000  # ms that a finished session answers a repeated PUT
 

@@ -85,8 +85,13 @@ class Conditions:
     @classmethod
     def of(cls, headers: Headers) -> Conditions:
         """Read the headers; several If-None-Match lines are one list."""
-        tags = headers.get_all("if-none-match")
+        tags = headers.get_all("if-none-match") if headers.get("if-none-match") is not None else None
         return cls(",".join(tags) if tags else None, headers.get("if-modified-since"), headers.get("if-range"))
+
+    @property
+    def any(self) -> bool:
+        """Whether the request has a condition that a 304 may answer."""
+        return self.if_none_match is not None or self.if_modified_since is not None
 
     def range_applies(self, tags: Collection[str], modified: int | None) -> bool:
         """Whether Range is to be obeyed: no If-Range, or one that names this very version (weak ones never do).

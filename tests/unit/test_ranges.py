@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from entrepot.web.ranges import Conditions, Span, evaluate, parse_content_range, parse_date, parse_range
+from entrepot.ranges import Conditions, Span, evaluate, parse_content_range, parse_date, parse_range
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 SECONDS = 784111777
