@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from entrepot import __version__
 
@@ -35,6 +36,22 @@ def main() -> int:
         return FAILED
 
 
+def plain_flags(arguments: list[str]) -> dict[str, str] | None:
+    """Read `--name value` and `--name=value`; return values by key, or None when there is anything else."""
+    from entrepot.settings import ROWS  # noqa: PLC0415 - not for every command
+
+    keys = {row.flag: key for key, row in ROWS.items()} | {"--settings": "settings"}
+    found: dict[str, str] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        name, sign, value = argument.partition("=")
+        given = value if sign else next(rest, None)
+        if name not in keys or given is None:
+            return None
+        found[keys[name]] = given
+    return found
+
+
 def complain(message: str) -> int:
     """Say in one line what is wrong, and return the exit status for that."""
     print("entrepot:", " ".join(message.split()), file=sys.stderr)
@@ -42,6 +59,12 @@ def complain(message: str) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    flags = plain_flags(arguments[1:]) if arguments[0] == "serve" else None
+    if flags is not None:  # nothing that needs Typer's help, whose import is a good part of a start
+        from entrepot.cli.serve import serve  # noqa: PLC0415 - as above
+
+        file = flags.pop("settings", None)
+        serve(flags, Path(file) if file else None)
     import typer  # noqa: PLC0415 - 0.15 s
 
     from entrepot.cli.commands import app  # noqa: PLC0415 - as above

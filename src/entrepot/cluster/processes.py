@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrepot.cluster.child import FAILED, READY
+from entrepot.cluster.channel import FAILED, READY
 from entrepot.cluster.home import METRICS
 
 _STEADY = 10.0  # seconds alive, after which a death is an accident and no longer a pattern

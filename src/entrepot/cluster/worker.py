@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+import traceback
 from collections.abc import Callable
-
-import structlog
 
 from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import event_log
 from entrepot.cluster.lifespan import Asgi, lifespan
 from entrepot.cluster.serving import Doors
 from entrepot.errors import EntrepotError
+from entrepot.logs.events import EventLog
 from entrepot.logs.setup import configure
 
 _FAILED = 3
-
-log = structlog.get_logger()
 
 
 def main(arguments: list[str]) -> int:
@@ -29,12 +27,12 @@ def main(arguments: list[str]) -> int:
     configure(events)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_work(child, target))
+            runner.run(_work(child, target, events))
     except EntrepotError as error:
         child.failed(error.message)
         return _FAILED
-    except Exception as error:
-        log.exception("worker.failed")
+    except Exception as error:  # noqa: BLE001 - the last line: in the log with its traceback, told in one line
+        events.note("critical", "worker.failed", exception=traceback.format_exc())
         child.failed(f"{type(error).__name__}: {error}")
         return _FAILED
     finally:
@@ -42,7 +40,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-async def _work(child: Child, target: str) -> None:
+async def _work(child: Child, target: str, events: EventLog) -> None:
     application = _load(target)
     async with lifespan(application, {"settings": child.settings}):
         doors = Doors(application, child.settings, list(zip(child.listeners, child.ports, strict=True)))
@@ -51,7 +49,7 @@ async def _work(child: Child, target: str) -> None:
         await child.stop_asked()
         await asyncio.sleep(child.settings.drain_notice_seconds)
         if not await doors.close(child.settings.drain_seconds):
-            log.warning("worker.cut_off", seconds=child.settings.drain_seconds)
+            events.note("warning", "worker.cut_off", seconds=child.settings.drain_seconds)
 
 
 def _load(target: str) -> Asgi:

@@ -1,0 +1,8 @@
+"""The words that a child says to its supervisor, one to a line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+READY: Final = b"ready"
+FAILED: Final = b"failed "  # and the reason
