@@ -19,7 +19,6 @@ Rooms subclass these for their own errors; only `web/errors.py` turns them into 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -38,7 +37,9 @@ class EntrepotError(Exception):
         headers: Sequence[tuple[str, str]] = (),
         **words: object,
     ) -> None:
-        template = message or (inspect.getdoc(type(self)) or "").partition("\n")[0]
+        template = (
+            message or next(kind.__doc__ for kind in type(self).__mro__ if kind.__doc__).strip().partition("\n")[0]
+        )
         self.message = template.format(**words) if words else template
         self.detail = detail
         self.headers = tuple(headers)  # that the client needs to go on: where an upload stands, say
@@ -65,13 +66,13 @@ class Denied(EntrepotError):
 
 
 class NotFound(EntrepotError):
-    """Not Found"""  # noqa: D400, D415 - clients look for these words
+    """Not Found"""
 
     code, status = "NOT_FOUND", 404
 
 
 class NotAllowed(EntrepotError):
-    """Method Not Allowed"""  # noqa: D400, D415 - clients look for these words
+    """Method Not Allowed"""
 
     code, status = "UNSUPPORTED", 405
 

@@ -54,7 +54,9 @@ async def fill(database: Database, password: str) -> bool:
         if await tx.row(_READY) is not None:
             return False
         await groups.create(tx, _READERS)
-        await accounts.create(tx, "admin", accounts.Change(email="admin@localhost", password_hash=password_hash, admin=True))
+        await accounts.create(
+            tx, "admin", accounts.Change(email="admin@localhost", password_hash=password_hash, admin=True)
+        )
         await accounts.create(tx, accounts.ANONYMOUS_NAME, accounts.Change())
         for name, body in _FIRST_TARGETS.items():
             await tx.execute(_TARGET, name=name, body=body)

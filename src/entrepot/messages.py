@@ -60,6 +60,7 @@ class Request:
     scheme: str
     base_of: Callable[[], str]
     caller: Caller
+    query_string: str = ""  # as it was sent
     words: Mapping[str, str] = field(default_factory=dict)  # what the row's path captured, still percent-encoded
     prefix: str = ""  # of a Docker access method: what comes before /v2 in the URLs that this client uses
     granted: Any = None  # repositories.granted.Granted, for rows that address a repository

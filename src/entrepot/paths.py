@@ -26,10 +26,25 @@ _NAME_START = (  # XML 1.0, fifth edition, [4] NameStartChar without the colon
     "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
 )
 _XML_NAME = re.compile(f"[{_NAME_START}][-.0-9\u00b7\u0300-\u036f\u203f\u2040{_NAME_START}]*")
-_RESERVED = frozenset((
-    "api", "list", "simple", "ui", "webapp", "repo", "plugins", "home", "search", "favicon.ico", "robots.txt", "v2",
-    "support-bundles", "release-bundles", "auto-trashcan",
-))
+_RESERVED = frozenset(
+    (
+        "api",
+        "list",
+        "simple",
+        "ui",
+        "webapp",
+        "repo",
+        "plugins",
+        "home",
+        "search",
+        "favicon.ico",
+        "robots.txt",
+        "v2",
+        "support-bundles",
+        "release-bundles",
+        "auto-trashcan",
+    )
+)
 _BUILD_INFO_KEY = "artifactory-build-info"
 
 

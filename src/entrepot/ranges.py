@@ -131,8 +131,8 @@ def parse_date(text: str) -> int | None:
         if found is None:
             continue
         year = int(found["y"])
-        if len(found["y"]) == 2:  # noqa: PLR2004 - of RFC 850: nearer the present century than the last
-            year += 2000 if year < 70 else 1900  # noqa: PLR2004
+        if len(found["y"]) == 2:
+            year += 2000 if year < 70 else 1900
         clock = int(found["H"]), int(found["M"]), 59 if found["S"] == "60" else int(found["S"])  # a leap second
         try:
             return int(datetime(year, _MONTHS.get(found["m"], 0), int(found["d"]), *clock, tzinfo=UTC).timestamp())
@@ -150,4 +150,4 @@ def _span(found: re.Match[str], size: int) -> Span | None:
 
 
 def _number(digits: str) -> int:
-    return int(digits) if len(digits) < 19 else _FAR  # noqa: PLR2004 - 18 digits are below 2**63
+    return int(digits) if len(digits) < 19 else _FAR

@@ -1,27 +1,58 @@
-"""What is told of each answered request: log lines and counts."""
+"""What is told of each answered request: a line in the request log, counts, and denials in the access log."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
 
+from entrepot.cluster.home import logs_folder
+from entrepot.logs.records import AccessAction, Accessed, Answered, RecordLogs
 from entrepot.messages import Reply, Request, Row
+from entrepot.metrics.counters import Meter, Metrics
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
 
 log = structlog.get_logger()
 
+_REFUSED = frozenset({401, 403})
+_ACTIONS: dict[str, AccessAction] = {"READ": "DOWNLOAD", "DEPLOY": "DEPLOY", "DELETE": "DELETE", "ANNOTATE": "ANNOTATE"}
+
 
 class Watching:
-    """Tell logs and metrics of requests (`web.application.Watcher`)."""
+    """Tell logs and metrics of requests (`web.application.Watcher`). One per process, used on its loop."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        later = asyncio.get_running_loop().call_later
+        self._metrics = Metrics(settings.home, later) if settings.metrics_enabled else None
+        self._records = RecordLogs(logs_folder(settings.home), later, requests=settings.log_requests)
+        self._meters: dict[tuple[str, str], Meter] = {}
 
     def answered(self, request: Request, row: Row | None, reply: Reply, *, seconds: float, sent: int) -> None:
         """See Watcher."""
+        received = -1 if request.body.length is None else request.body.length
+        user = "non_authenticated_user" if reply.status == 401 else request.caller.name
+        self._records.request(
+            Answered(
+                request.id,
+                request.address,
+                user,
+                request.method,
+                request.path,
+                request.query_string,
+                reply.status,
+                received,
+                sent,
+                int(seconds * 1000),
+                request.headers.get("user-agent") or "",
+            )
+        )
+        if self._metrics is not None:
+            self._meter(row, request.method).answered(reply.status, seconds, received=received, sent=sent)
+        if reply.status in _REFUSED:
+            self._denied(request, row, reply)
 
     def failed(self, request: Request, error: BaseException) -> None:
         """See Watcher."""
@@ -29,7 +60,30 @@ class Watching:
 
     def metrics(self) -> bytes:
         """Return all metrics of this node."""
-        return b""
+        return b"" if self._metrics is None else self._metrics.render()
 
     def close(self) -> None:
         """Write what is held back."""
+        self._records.close()
+        if self._metrics is not None:
+            self._metrics.flush()
+
+    def _meter(self, row: Row | None, method: str) -> Meter:
+        assert self._metrics is not None
+        key = (row.operation, method) if row else ("unknown", "other")
+        meter = self._meters.get(key)
+        if meter is None:
+            meter = self._meters[key] = self._metrics.meter(*key)
+        return meter
+
+    def _denied(self, request: Request, row: Row | None, reply: Reply) -> None:
+        """Note a refusal; what comes without credentials first, as clients of registries do, is none."""
+        if reply.status == 401 and request.headers.get("authorization") is None:
+            return
+        if self._metrics is not None and reply.status == 401:
+            self._metrics.login_failed("credentials")
+        action = "LOGIN" if reply.status == 401 else _ACTIONS.get(row.action if row else "", "CONFIGURATION_CHANGE")
+        user = "" if reply.status == 401 else request.caller.name
+        self._records.access(
+            Accessed(request.id, action, False, request.path, user, request.address, request.caller.token_id or "")
+        )

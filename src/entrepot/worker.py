@@ -15,6 +15,7 @@ from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.epochs import Epochs, bump
 from entrepot.auth.keys import Vault, master_key, signing_key
 from entrepot.auth.passwords import Passwords
+from entrepot.auth.rules import LiveRules
 from entrepot.auth.tokens import Tokens
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
@@ -74,9 +75,8 @@ async def build(settings: Settings) -> AsyncIterator[Application]:
     passwords = Passwords(SystemClock())
     polling = asyncio.create_task(epochs.poll(store.database))
     try:
-        async with writing(store):
-            async with _application(store, settings, epochs, passwords=passwords) as application:
-                yield application
+        async with writing(store), _application(store, settings, epochs, passwords=passwords) as application:
+            yield application
     finally:
         polling.cancel()
         await asyncio.gather(polling, return_exceptions=True)
@@ -98,7 +98,8 @@ async def _application(
     tokens = Tokens(store.database, epochs, await signing_key(store.database, Vault(secret)), installation)
     authenticator = Authenticator(store.database, epochs, tokens, passwords)
     repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
-    snapshots = Snapshots(store.database, epochs, repositories, anonymous=settings.anonymous_enabled)
+    rules = LiveRules(store.database, epochs, anonymous=lambda: settings.anonymous_enabled)
+    snapshots = Snapshots(epochs, repositories, rules)
     await snapshots.fresh()
     granter = Granter(repositories.get, snapshots.rules)
     downloads = Downloads(store.database, store.database.now)
@@ -122,7 +123,9 @@ async def _application(
         table,
         Pipeline(authenticator, granter, snapshots.fresh),
         doors=Doors(
-            base_url=settings.base_url, subdomain=settings.docker_subdomain, ports=settings.docker_ports,
+            base_url=settings.base_url,
+            subdomain=settings.docker_subdomain,
+            ports=settings.docker_ports,
             trusted=settings.trusted_proxies,
         ),
         watcher=watching,
@@ -143,5 +146,3 @@ def _always(settings: Settings, installation: str) -> tuple[tuple[str, str], ...
         ("x-artifactory-node-id", settings.node_id),
         ("x-content-type-options", "nosniff"),
     )
-
-

@@ -1,13 +1,13 @@
 """What a caller may do with an item, and how each API writes it.
 
-    Action       v1 letter   v2 word            Access word
-    READ         r           read               READ
-    DEPLOY       w           write              WRITE
-    ANNOTATE     n           annotate           ANNOTATE
-    DELETE       d           delete             DELETE        (overwriting needs it too)
-    MANAGE       m           manage             MANAGE
-    SCAN         mxm         managedXrayMeta    SCAN
-    DISTRIBUTE   x           distribute         EXECUTE
+Action       v1 letter   v2 word            Access word
+READ         r           read               READ
+DEPLOY       w           write              WRITE
+ANNOTATE     n           annotate           ANNOTATE
+DELETE       d           delete             DELETE        (overwriting needs it too)
+MANAGE       m           manage             MANAGE
+SCAN         mxm         managedXrayMeta    SCAN
+DISTRIBUTE   x           distribute         EXECUTE
 """
 
 from __future__ import annotations

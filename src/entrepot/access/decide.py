@@ -39,9 +39,7 @@ def decide(
     return Verdict.LOGIN if caller.is_anonymous else Verdict.DENIED
 
 
-def decides_all(
-    caller: Caller, action: Action, repository: RepositoryFacts, folder: str, rules: Rules
-) -> bool | None:
+def decides_all(caller: Caller, action: Action, repository: RepositoryFacts, folder: str, rules: Rules) -> bool | None:
     """Judge everything below a folder at once: True all allowed, False nothing, None: each path needs a decision."""
     if caller.is_anonymous and not rules.anonymous:
         return False
@@ -52,4 +50,3 @@ def decides_all(
     if repository.reserved:
         return False
     return rules.allow_all(caller.principals, action, repository, folder)
-

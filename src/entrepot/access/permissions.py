@@ -87,7 +87,13 @@ class Rules:
         self._held = lru_cache(maxsize=_HELD)(self._sorted_out)
 
     def allow(
-        self, principals: frozenset[str], action: Action, repository: RepositoryFacts, path: str, *, folder: bool = False
+        self,
+        principals: frozenset[str],
+        action: Action,
+        repository: RepositoryFacts,
+        path: str,
+        *,
+        folder: bool = False,
     ) -> bool:
         """Whether some target grants the action on the path; a folder may be read and made on the way to such a path."""
         start = folder and action in (Action.READ, Action.DEPLOY)

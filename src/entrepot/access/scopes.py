@@ -24,7 +24,7 @@ _SYSTEM = re.compile(r"system:[a-z/-]+:[a-z,*]+")
 
 
 class ScopeInvalid(Invalid):
-    """The scope is not valid: {entry}"""  # noqa: D400, D415 - the entry ends it
+    """The scope is not valid: {entry}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,7 @@ class Ceiling:
 
     def allows(self, action: Action, key: str, path: str, *, folder: bool = False) -> bool:
         """Whether an action on a path of a repository stays below."""
-        return all(
-            any(entry.allows(action, key, path, folder=folder) for entry in limit) for limit in self.limits
-        )
+        return all(any(entry.allows(action, key, path, folder=folder) for entry in limit) for limit in self.limits)
 
     def narrow(self, other: Ceiling) -> Ceiling:
         """Return both ceilings laid upon each other."""

@@ -52,7 +52,7 @@ def parse(body: Mapping[str, Any]) -> PermissionTarget:
 
 def check_name(name: str) -> str:
     """Return the name. Raises Invalid."""
-    if not 0 < len(name) <= 64 or not _FORBIDDEN.isdisjoint(name) or not name.isprintable():  # noqa: PLR2004 - upstream's limit
+    if not 0 < len(name) <= 64 or not _FORBIDDEN.isdisjoint(name) or not name.isprintable():
         raise Invalid(f"'{name[:64]}' is not a valid name for a permission target.")
     return name
 

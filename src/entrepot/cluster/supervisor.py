@@ -174,7 +174,7 @@ class Supervisor:
         self._log.note("info", "node.draining", seconds=self._settings.drain_seconds)
         self._tell_all(signal.SIGTERM)
         until = time.monotonic() + self._settings.drain_notice_seconds + self._settings.drain_seconds + _LAST_SECONDS
-        while self._running() and time.monotonic() < until and self._signals < 2:  # noqa: PLR2004 - the second one
+        while self._running() and time.monotonic() < until and self._signals < 2:
             self._wait(min(1.0, until - time.monotonic()))
         left = self._running()
         for process in left:

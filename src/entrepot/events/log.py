@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -89,9 +90,8 @@ async def cut(database: Database, cursor: int, keep: int) -> int:
     return await database.transact(work)
 
 
-def _event(*row: object) -> Event:
-    *head, before, after = row
-    return Event(*head, _json(before), _json(after))  # type: ignore[arg-type]
+def _event(*row: Any) -> Event:
+    return Event(*row[:9], *map(_json, row[9:]))
 
 
 def _json(text: object) -> dict[str, object] | None:

@@ -9,6 +9,7 @@ before its holders are looked at, in a statement of its own: what is let go mean
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
@@ -97,7 +98,7 @@ class Collection:
             progress = 0
             for blob_id in page:
                 try:
-                    size = await self._database.transact(lambda tx, blob_id=blob_id: self._look_at(tx, blob_id))
+                    size = await self._database.transact(functools.partial(self._look_at, blob_id))
                 except ReferenceLost:  # a holder that we do not know of refused: it is held
                     continue
                 progress += size != _BUSY
@@ -107,7 +108,7 @@ class Collection:
             if not progress:
                 return
 
-    async def _look_at(self, tx: Tx, blob_id: int) -> int | None:
+    async def _look_at(self, blob_id: int, tx: Tx) -> int | None:
         """Return the size when the blob was deleted, None when it stays, _BUSY when somebody else has it."""
         row = await tx.row(_LOCK, id=blob_id)
         if row is None:

@@ -7,6 +7,7 @@ Nothing here depends on a session surviving between transactions, so a transacti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -156,10 +157,8 @@ class PostgresDatabase:
 
     async def _keep_time(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(DatabaseUnavailable):  # until the next one tells, the last difference holds
                 await self.measure_clock()
-            except DatabaseUnavailable:
-                pass  # the next one will tell; until then the last difference holds
             await asyncio.sleep(_CLOCK_PERIOD)
 
 

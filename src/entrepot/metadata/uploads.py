@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Reads, Tx
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Parameter, sql
 
 OPEN, DONE, CANCELLED = "open", "done", "cancelled"
 
@@ -124,7 +124,7 @@ async def _step(
     lifetime: int,
 ) -> bool:
     if session.epoch == 0:
-        place = {"repo_id": session.repo_id, "image": session.image}
+        place: dict[str, Parameter] = {"repo_id": session.repo_id, "image": session.image}
         return (
             await tx.execute(
                 _BEGIN,

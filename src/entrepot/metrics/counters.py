@@ -62,7 +62,7 @@ class Meter:
 
     def answered(self, status: int, seconds: float, *, received: int, sent: int) -> None:
         """Note an answered request; lengths in bytes, negative when not known."""
-        place = status // 100 if status < 600 else 0  # noqa: PLR2004 - there are five classes
+        place = status // 100 if status < 600 else 0
         series = self._classes[place]
         if series is None:
             series = self._classes[place] = self._metrics.series(*self._words, _CLASSES[place])

@@ -9,6 +9,11 @@ from entrepot.metadata.blob_rows import Arrival, Piece
 def arrival(checksums: Checksums, *, inline: bytes | None, pieces: tuple[Piece, ...]) -> Arrival:
     """Return what the database is told of bytes that have become durable."""
     return Arrival(
-        checksums.sha256, checksums.sha1, checksums.md5, checksums.size, checksums.sha512, inline,
+        checksums.sha256,
+        checksums.sha1,
+        checksums.md5,
+        checksums.size,
+        checksums.sha512,
+        inline,
         () if inline is not None else pieces,
     )

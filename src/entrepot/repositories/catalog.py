@@ -65,10 +65,11 @@ class Repositories:
     def reading(cls, database: Database) -> Repositories:
         """Return a view for a process that only reads; it is refreshed by hand."""
 
-        async def refuse(tx: Tx, scope: str) -> None:
+        async def refuse(_: Tx, scope: str) -> None:
+            del scope
             raise AssertionError("this process only reads")
 
-        return cls(database, bump=refuse, announce=lambda scope: None)
+        return cls(database, bump=refuse, announce=lambda _: None)
 
     def get(self, key: str) -> Repository | None:
         """Return a repository by its exact key; what a remote keeps is also known as `<key>-cache`."""

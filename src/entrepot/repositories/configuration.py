@@ -56,9 +56,18 @@ def render(config: Mapping[str, Any], *, full: bool) -> dict[str, Any]:
     if full:
         shown = dict(config)
         if shown.get("password"):
-            shown["password"] = "**********"  # noqa: S105 - what stands for one
+            shown["password"] = "**********"
         return shown
-    names = ("key", "rclass", "packageType", "description", "url", "repoLayoutRef", "repositories", "defaultDeploymentRepo")
+    names = (
+        "key",
+        "rclass",
+        "packageType",
+        "description",
+        "url",
+        "repoLayoutRef",
+        "repositories",
+        "defaultDeploymentRepo",
+    )
     return {name: config[name] for name in names if name in config}
 
 
@@ -86,14 +95,14 @@ def _coerced(field: Field, value: Any) -> Any:
     """Return the value in the field's type; scalars may come as text. Raises Invalid."""
     kind = field.kind
     if value is None or type(value) is kind:
-        if kind is int and not -_MAX_NUMBER < value < _MAX_NUMBER:
+        if isinstance(value, int) and not -_MAX_NUMBER < value < _MAX_NUMBER:
             raise Invalid(f"The field {field.name} is out of range.")
         return value
     if kind is bool and str(value).lower() in {"true", "false"}:
         return str(value).lower() == "true"
     if kind is int and isinstance(value, (str, float)) and not isinstance(value, bool):
         text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        if text.lstrip("-").isdigit() and len(text) < 16:  # noqa: PLR2004 - within 2**53
+        if text.lstrip("-").isdigit() and len(text) < 16:
             return int(text)
     if kind is list and isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]

@@ -9,8 +9,8 @@ from entrepot.clock import http_date
 from entrepot.errors import Unsatisfiable
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
-from entrepot.repositories.content import Content
 from entrepot.ranges import Conditions, Span, evaluate, parse_range
+from entrepot.repositories.content import Content
 
 _SAFE = "!#$&+-.^_`|~"
 
@@ -48,7 +48,13 @@ def deliver(
 
 @lru_cache(maxsize=4096)
 def _headers(
-    stored: Stored, headers: tuple[tuple[str, str], ...], etag: str, file_name: str, *, modified: int | None, ranges: bool
+    stored: Stored,
+    headers: tuple[tuple[str, str], ...],
+    etag: str,
+    file_name: str,
+    *,
+    modified: int | None,
+    ranges: bool,
 ) -> tuple[tuple[bytes, bytes], ...]:
     common = [
         *headers,
@@ -66,9 +72,7 @@ def _headers(
     return encoded(common)
 
 
-def _span(
-    request: Request, conditions: Conditions, stored: Stored, *, etag: str, modified: int | None
-) -> Span | None:
+def _span(request: Request, conditions: Conditions, stored: Stored, *, etag: str, modified: int | None) -> Span | None:
     """Return the one range to send; None for the whole (several ranges are answered whole, as RFC 9110 allows)."""
     header = request.headers.get("range")
     if header is None or request.method != "GET":

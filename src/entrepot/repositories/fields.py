@@ -126,14 +126,57 @@ FIELDS: Final = (
 )
 BY_NAME: Final[Mapping[str, Field]] = MappingProxyType({field.name: field for field in FIELDS})
 
-_SIMPLE = (
-    "alpine ansible cargo chef cocoapods conda cran debian docker gems generic gitlfs helm helmoci hex huggingfaceml "
-    "machinelearning oci opkg p2 pub pypi rpm yum terraform terraformbackend vagrant vcs buildinfo"
-).split()
+_SIMPLE = [
+    "alpine",
+    "ansible",
+    "cargo",
+    "chef",
+    "cocoapods",
+    "conda",
+    "cran",
+    "debian",
+    "docker",
+    "gems",
+    "generic",
+    "gitlfs",
+    "helm",
+    "helmoci",
+    "hex",
+    "huggingfaceml",
+    "machinelearning",
+    "oci",
+    "opkg",
+    "p2",
+    "pub",
+    "pypi",
+    "rpm",
+    "yum",
+    "terraform",
+    "terraformbackend",
+    "vagrant",
+    "vcs",
+    "buildinfo",
+]
 LAYOUTS: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(_SIMPLE, "simple-default")
     | dict.fromkeys(("maven", "gradle", "releasebundles"), "maven-2-default")
-    | {name: f"{name}-default" for name in "ivy sbt npm nuget bower composer conan puppet go swift ansible nix".split()}
+    | {
+        name: f"{name}-default"
+        for name in [
+            "ivy",
+            "sbt",
+            "npm",
+            "nuget",
+            "bower",
+            "composer",
+            "conan",
+            "puppet",
+            "go",
+            "swift",
+            "ansible",
+            "nix",
+        ]
+    }
 )
 DISPLAY: Final[Mapping[str, str]] = MappingProxyType({
     "nuget": "NuGet", "rpm": "RPM", "yum": "RPM", "gitlfs": "GitLfs", "p2": "P2", "vcs": "VCS", "cran": "CRAN",
@@ -148,6 +191,4 @@ def display_name(package_type: str) -> str:
 
 def belonging(rclass: str, package_type: str) -> list[Field]:
     """Return the fields that a repository of a class and type has."""
-    return [
-        field for field in FIELDS if rclass in field.classes and (not field.types or package_type in field.types)
-    ]
+    return [field for field in FIELDS if rclass in field.classes and (not field.types or package_type in field.types)]

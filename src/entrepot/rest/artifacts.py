@@ -47,12 +47,20 @@ class Artifacts:
             item = await find(self._database, repository.id, path)
             stored = None if item is None or item.blob_id is None else await self._content.find(item.blob_id)
             if item is not None and stored is not None:
-                headers = [("content-type", await self._media_type(item)), ("x-artifactory-docker-registry", repository.key)]
+                headers = [
+                    ("content-type", await self._media_type(item)),
+                    ("x-artifactory-docker-registry", repository.key),
+                ]
                 reply = deliver(
-                    request, self._content, stored, headers=headers, etag=stored.sha1.hex(), file_name=item.name,
+                    request,
+                    self._content,
+                    stored,
+                    headers=headers,
+                    etag=stored.sha1.hex(),
+                    file_name=item.name,
                     modified=item.modified,
                 )
-                if request.method == "GET" and reply.status == 200:  # noqa: PLR2004
+                if request.method == "GET" and reply.status == 200:
                     reply.after = lambda item_id=item.id: self._downloads.count(item_id, request.caller.name)
                 return reply
         raise FileNotFound

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
-
 from entrepot.access.actions import DOCKER_VERBS, Action
 from entrepot.access.caller import Caller
 from entrepot.auth.audit import Actor
@@ -41,7 +40,12 @@ class DockerTokens:
     """The handlers of `v2/token`."""
 
     def __init__(
-        self, database: Database, authenticator: Authenticator, tokens: Tokens, *, granter: Granter,
+        self,
+        database: Database,
+        authenticator: Authenticator,
+        tokens: Tokens,
+        *,
+        granter: Granter,
         anonymous: Callable[[], bool],
     ) -> None:
         self._database = database
@@ -85,7 +89,12 @@ class DockerTokens:
         repo = unquote(request.words.get("repo", ""))
         granted = [Entry(one.type, one.name, self._reduced(caller, one, repo)) for one in wish.scopes]
         token = await self._signed(credential, granted, now // 1000)
-        answer: dict[str, object] = {"token": token, "access_token": token, "expires_in": _LIFETIME, "issued_at": iso(now)}
+        answer: dict[str, object] = {
+            "token": token,
+            "access_token": token,
+            "expires_in": _LIFETIME,
+            "issued_at": iso(now),
+        }
         if oauth2:
             answer["scope"] = " ".join(f"{one.type}:{one.name}:{','.join(one.actions)}" for one in granted)
         if wish.offline and credential.account is not None:
@@ -116,7 +125,12 @@ class DockerTokens:
         account = credential.account
         assert account is not None
         order = Order(
-            account.name, account.id, account.security_epoch, credential.scope, expires_in=_YEAR, description="docker login"
+            account.name,
+            account.id,
+            account.security_epoch,
+            credential.scope,
+            expires_in=_YEAR,
+            description="docker login",
         )
         return await self._tokens.issue_for_docker(order, credential.parent, Actor(account.name, address))
 
@@ -124,7 +138,9 @@ class DockerTokens:
         """Return those of the verbs that the caller may use on what a scope entry names."""
         if one.type != "repository":
             return list(one.actions)
-        return [verb for verb in one.actions if verb == "*" or self._may(caller, DOCKER_VERBS.get(verb), one.name, repo)]
+        return [
+            verb for verb in one.actions if verb == "*" or self._may(caller, DOCKER_VERBS.get(verb), one.name, repo)
+        ]
 
     def _may(self, caller: Caller, action: Action | None, name: str, repo: str) -> bool:
         """Whether the caller may act in an image; `repo` is the key that the access method stands for, if it does."""
@@ -144,5 +160,3 @@ def _form(body: bytes) -> dict[str, str]:
     except (ValueError, UnicodeDecodeError):
         raise Invalid("The form is not valid.") from None
     return {name: values[0] for name, values in fields.items()}
-
-

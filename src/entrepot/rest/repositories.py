@@ -35,19 +35,50 @@ class RepositoryApi:
         """Return the rows."""
         one = "/artifactory/api/repositories/{key}"
         return (
-            Row("GET", "/artifactory/api/repositories", "repositories.list", "user", self.list, summary="List repositories"),
-            Row("GET", "/artifactory/api/repositories/configurations", "repositories.configurations", "admin",
-                self.configurations, summary="All configurations by class"),
+            Row(
+                "GET",
+                "/artifactory/api/repositories",
+                "repositories.list",
+                "user",
+                self.list,
+                summary="List repositories",
+            ),
+            Row(
+                "GET",
+                "/artifactory/api/repositories/configurations",
+                "repositories.configurations",
+                "admin",
+                self.configurations,
+                summary="All configurations by class",
+            ),
             Row("GET", one, "repositories.get", "user", self.get, summary="A repository's configuration"),
-            Row("GET", "/artifactory/api/v2/repositories/{key}", "repositories.get.v2", "user", self.get,
-                summary="A repository's configuration"),
+            Row(
+                "GET",
+                "/artifactory/api/v2/repositories/{key}",
+                "repositories.get.v2",
+                "user",
+                self.get,
+                summary="A repository's configuration",
+            ),
             Row("PUT", one, "repositories.create", "admin", self.create, summary="Create a repository"),
             Row("POST", one, "repositories.update", "admin", self.update, summary="Update a repository"),
             Row("DELETE", one, "repositories.delete", "admin", self.delete, summary="Delete a repository"),
-            Row("PUT", "/artifactory/api/v2/repositories/batch", "repositories.create.batch", "admin", self.create_batch,
-                summary="Create several repositories, all or none"),
-            Row("POST", "/artifactory/api/v2/repositories/batch", "repositories.update.batch", "admin",
-                self.update_batch, summary="Update several repositories"),
+            Row(
+                "PUT",
+                "/artifactory/api/v2/repositories/batch",
+                "repositories.create.batch",
+                "admin",
+                self.create_batch,
+                summary="Create several repositories, all or none",
+            ),
+            Row(
+                "POST",
+                "/artifactory/api/v2/repositories/batch",
+                "repositories.update.batch",
+                "admin",
+                self.update_batch,
+                summary="Update several repositories",
+            ),
         )
 
     async def list(self, request: Request) -> Reply:
@@ -72,7 +103,7 @@ class RepositoryApi:
         reply.headers.append(_NO_STORE)
         return reply
 
-    async def configurations(self, request: Request) -> Reply:
+    async def configurations(self, _: Request) -> Reply:
         """GET all configurations, by class."""
         shown: dict[str, list[dict[str, Any]]] = {"LOCAL": [], "REMOTE": [], "VIRTUAL": [], "FEDERATED": []}
         for one in self._repositories.all():
@@ -152,9 +183,7 @@ class RepositoryApi:
         return any(granted.may(Action.READ, member, "", folder=True) for member in physical)
 
 
-def _updating(
-    body: Mapping[str, Any], known: configuration.Known
-) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+def _updating(body: Mapping[str, Any], known: configuration.Known) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
     return lambda config: configuration.update(config, body, known)
 
 

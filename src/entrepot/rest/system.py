@@ -17,7 +17,20 @@ _GET = sql("SELECT value FROM setting WHERE key = :key")
 _SET = sql("""
 INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
 """)
-_ADDONS = ("docker", "generic", "build", "properties", "search", "aql", "replication", "rest", "ha", "plugins", "xray", "trashcan")
+_ADDONS = (
+    "docker",
+    "generic",
+    "build",
+    "properties",
+    "search",
+    "aql",
+    "replication",
+    "rest",
+    "ha",
+    "plugins",
+    "xray",
+    "trashcan",
+)
 
 
 class NotReady(Unavailable):
@@ -105,7 +118,9 @@ class SystemApi:
 
     async def status(self, _: Request) -> Reply:
         """The node that answers."""
-        return json_reply({"haEnabled": True, "nodes": [{"id": self.node_id, "state": "RUNNING", "version": __version__}]})
+        return json_reply(
+            {"haEnabled": True, "nodes": [{"id": self.node_id, "state": "RUNNING", "version": __version__}]}
+        )
 
     async def service_id(self, _: Request) -> Reply:
         """The id of this instance."""
@@ -118,7 +133,9 @@ class SystemApi:
 
     async def licenses(self, _: Request) -> Reply:
         """The same as a list."""
-        return json_reply({"licenses": [{**_LICENSE, "licenseHash": "0" * 40, "nodeId": self.node_id, "expired": False}]})
+        return json_reply(
+            {"licenses": [{**_LICENSE, "licenseHash": "0" * 40, "nodeId": self.node_id, "expired": False}]}
+        )
 
     async def usage(self, request: Request) -> Reply:
         """Take note of nothing."""

@@ -93,7 +93,8 @@ class Application:
         match: Match | None = None
         try:
             match = self._match(request, scope)
-            request.query = parse_query(scope["query_string"].decode("latin-1"))
+            if request.query_string:
+                request.query = parse_query(request.query_string)
             if match.row.action != "public":
                 request.caller = await self._pipeline.identify(request, match.row)
             return request, match.row, await self._pipeline.run(request, match.row)
@@ -125,6 +126,7 @@ class Application:
             scheme=scope["scheme"],
             base_of=lambda: self._doors.base(headers, scope["scheme"], peer),
             caller=ANONYMOUS,
+            query_string=scope["query_string"].decode("latin-1"),
         )
 
     def _match(self, request: Request, scope: Scope) -> Match:
@@ -171,5 +173,3 @@ async def _drain(request: Request) -> None:
                 pass
         except EntrepotError:
             return
-
-

@@ -21,7 +21,7 @@ _RETRY_SECONDS = "5"
 
 def face_of(path: str) -> Face:
     """Return which client asks, by the path, for requests that no row fits."""
-    if path.startswith("/v2") or "/v2/" in path[:256] and path.startswith("/artifactory/api/"):
+    if path.startswith("/v2") or ("/v2/" in path[:256] and path.startswith("/artifactory/api/")):
         return "oci"
     return "access" if path.startswith(("/access/", "/event/", "/router/")) else "artifactory"
 

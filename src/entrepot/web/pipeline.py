@@ -74,7 +74,9 @@ class Pipeline:
 
     def _item(self, request: Request, action: Action) -> Granted:
         path = RepoPath.parse(request.words.get("path", ""))
-        return self._granter.grant(request.caller, action, unquote(request.words["repo"]), path.text, folder=path.is_folder)
+        return self._granter.grant(
+            request.caller, action, unquote(request.words["repo"]), path.text, folder=path.is_folder
+        )
 
 
 def _administrators_only(caller: Caller) -> None:

@@ -58,7 +58,7 @@ class Table:
 
 
 class MethodNotAllowed(NotAllowed):
-    """Method Not Allowed"""  # noqa: D400, D415 - clients look for these words
+    """Method Not Allowed"""
 
     def __init__(self, methods: Mapping[str, Row]) -> None:
         super().__init__()

@@ -163,18 +163,20 @@ class Reading:
         self._stop = stop
         self._fd: int | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is no further piece; not known, so False, before the first."""
+        return self._fd is not None and self._at == self._stop
+
     def piece(self, size: int) -> bytes:
-        """Return the next bytes, at most `size`; none at the end. Raises OSError, StoreUnavailable when cut short."""
+        """Return the next bytes, at most `size`; none when the range is empty. Raises OSError, StoreUnavailable."""
         if self._fd is None:
             self._open()
         assert self._fd is not None
         assert self._stop is not None
-        wanted = min(size, self._stop - self._at)
-        if wanted == 0:
-            return b""
-        piece = os.pread(self._fd, wanted, self._at)
-        if not piece:
-            raise StoreUnavailable
+        piece = os.pread(self._fd, min(size, self._stop - self._at), self._at)
+        if not piece and not self.ended:
+            raise StoreUnavailable  # somebody cut the file
         self._at += len(piece)
         return piece
 

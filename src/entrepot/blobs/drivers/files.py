@@ -67,8 +67,9 @@ class Files:
         """Yield the bytes [start, stop), one thread hop per piece. See `contract.Driver`."""
         reading = Reading(self._root / checked(key), start, stop)
         try:
-            while piece := await self._run(key, reading.piece, _PIECE):
-                yield piece
+            while not reading.ended:
+                if piece := await self._run(key, reading.piece, _PIECE):
+                    yield piece
         finally:
             reading.close()
 

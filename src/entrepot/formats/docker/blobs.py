@@ -94,7 +94,7 @@ class Blobs:
     async def _manifest_bytes(self, request: Request, image: Image, digest: Digest) -> Stored | None:
         """Return a manifest asked for as a blob, as containerd does when it looks for one everywhere."""
         held = await manifests_by_digest(self._database, image.repository.id, image.name, digest, limit=100)
-        manifest = await visible_manifest(self._database, request.granted, image, held)
+        manifest = visible_manifest(request.granted, image, held)
         return None if manifest is None else await self._content.find(manifest.blob_id)
 
     def _reply(self, request: Request, stored: Stored, digest: Digest) -> Reply:

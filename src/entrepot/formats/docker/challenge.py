@@ -25,7 +25,7 @@ _MOST_HEADER = 16384  # characters of a challenge
 _TYPE = re.compile(r"([a-z0-9]{1,64})(?:\([a-z0-9]{1,64}\))?")
 _NAME = re.compile(r"[!#-\[\]-~]{1,512}")  # printable, without quotes and backslashes
 _ACTIONS = re.compile(r"(?:[a-z]{1,32}|\*)?(?:,(?:[a-z]{1,32}|\*)){0,31}")
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - of RFC 7230
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(rf'[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=][^\s",]*))')
 # A scheme, or the credentials that another scheme has in the place of parameters.
 _WORD = re.compile(rf"[ \t,]*(?:({_TOKEN})(?=[ \t,]|$)|[A-Za-z0-9._~+/-]+=+(?=[ \t,]|$))")

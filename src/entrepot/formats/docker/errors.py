@@ -28,25 +28,25 @@ _ENTRIES = 100  # missing blobs that are told at once
 
 
 class BlobUnknown(NotFound):
-    """blob unknown to registry"""  # noqa: D415 - the words that clients know
+    """blob unknown to registry"""
 
     code = "BLOB_UNKNOWN"
 
 
 class BlobUploadInvalid(Invalid):
-    """blob upload invalid"""  # noqa: D415 - the words that clients know
+    """blob upload invalid"""
 
     code = "BLOB_UPLOAD_INVALID"
 
 
 class BlobUploadUnknown(NotFound):
-    """blob upload unknown to registry"""  # noqa: D415 - the words that clients know
+    """blob upload unknown to registry"""
 
     code = "BLOB_UPLOAD_UNKNOWN"
 
 
 class ManifestBlobUnknown(Invalid):
-    """manifest references a manifest or blob unknown to registry"""  # noqa: D415 - the words that clients know
+    """manifest references a manifest or blob unknown to registry"""
 
     code = "MANIFEST_BLOB_UNKNOWN"
 
@@ -56,7 +56,7 @@ class ManifestBlobUnknown(Invalid):
 
 
 class ManifestInvalid(Invalid):
-    """manifest invalid"""  # noqa: D415 - the words that clients know
+    """manifest invalid"""
 
     code = "MANIFEST_INVALID"
 
@@ -74,25 +74,25 @@ class ManifestUnknown(NotFound):
 
 
 class ManifestUnverified(Invalid):
-    """manifest failed signature verification"""  # noqa: D415 - the words that clients know
+    """manifest failed signature verification"""
 
     code = "MANIFEST_UNVERIFIED"
 
 
 class NameInvalid(Invalid):
-    """invalid repository name"""  # noqa: D415 - the words that clients know
+    """invalid repository name"""
 
     code = "NAME_INVALID"
 
 
 class NameUnknown(NotFound):
-    """repository name not known to registry"""  # noqa: D415 - the words that clients know
+    """repository name not known to registry"""
 
     code = "NAME_UNKNOWN"
 
 
 class PaginationNumberInvalid(Invalid):
-    """invalid number of results requested"""  # noqa: D415 - the words that clients know
+    """invalid number of results requested"""
 
     code = "PAGINATION_NUMBER_INVALID"
 
@@ -104,13 +104,13 @@ class RangeInvalid(Unsatisfiable):
 
 
 class SizeInvalid(Invalid):
-    """provided length did not match content length"""  # noqa: D415 - the words that clients know
+    """provided length did not match content length"""
 
     code = "SIZE_INVALID"
 
 
 class TagInvalid(Invalid):
-    """manifest tag did not match URI"""  # noqa: D415 - the words that clients know
+    """manifest tag did not match URI"""
 
     code = "TAG_INVALID"
 
@@ -140,19 +140,19 @@ class RemoteManifestDelete(Invalid):
 
 
 class AuthenticationRequired(Unauthenticated):
-    """authentication required"""  # noqa: D415 - the words that clients know
+    """authentication required"""
 
 
 class TokenUnknown(Unauthenticated):
-    """Props Authentication Token not found"""  # noqa: D415 - the words that clients know
+    """Props Authentication Token not found"""
 
 
 class TokenExpired(Unauthenticated):
-    """Token failed verification: expired"""  # noqa: D415 - the words that clients know
+    """Token failed verification: expired"""
 
 
 class TokenRevoked(Unauthenticated):
-    """Token failed verification: revoked"""  # noqa: D415 - the words that clients know
+    """Token failed verification: revoked"""
 
 
 class Entry(TypedDict):

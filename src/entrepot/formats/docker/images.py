@@ -60,7 +60,7 @@ def writable_image(request: Request) -> Image:
     return Image(repository, image_name(request))
 
 
-async def visible_manifest(reads: Reads, granted: Granted, image: Image, held: list[Manifest]) -> Manifest | None:
+def visible_manifest(granted: Granted, image: Image, held: list[Manifest]) -> Manifest | None:
     """Return the first of the references under which the image holds a manifest that the caller may read."""
     if held and granted.throughout(Action.READ, image.repository, image.name):
         return held[0]

@@ -138,9 +138,7 @@ class Lists:
             if not batch:
                 break
             judged += len(batch)
-            for name in batch:
-                if everything or await self._shows(granted, Image(repository, name)):
-                    found.append(name)
+            found += [name for name in batch if everything or await self._shows(granted, Image(repository, name))]
             after = batch[-1]
         return found[:want]
 

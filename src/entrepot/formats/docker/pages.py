@@ -19,7 +19,7 @@ _URL = "%/:@!$&'()*+,;=-._~[]"  # what stays as it is in a target that is percen
 
 
 class LastInvalid(PaginationNumberInvalid):
-    """invalid last entry"""  # noqa: D415 - the words that clients know
+    """invalid last entry"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Placing:
         if not self._sparse:
             for child in document.children:
                 known = await manifests_by_digest(tx, image.repository.id, image.name, child.digest, limit=100)
-                if await visible_manifest(tx, granted, image, known) is None:
+                if visible_manifest(granted, image, known) is None:
                     missing.append(str(child.digest))
         if missing:
             raise ManifestBlobUnknown(digests=missing)

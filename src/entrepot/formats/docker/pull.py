@@ -17,9 +17,9 @@ from entrepot.formats.docker.records import Manifest, manifest_by_reference, man
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Reads
+from entrepot.ranges import Conditions, evaluate
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
-from entrepot.ranges import Conditions, evaluate
 
 _HELD = 100  # references of one digest that are looked at for a caller with narrow rights
 
@@ -49,14 +49,18 @@ class Pull:
             return await manifest_by_reference(self._reads, repo_id, image.name, reference)
         limit = 1 if granted.throughout(Action.READ, image.repository, image.name) else _HELD
         held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=limit)
-        return await visible_manifest(self._reads, granted, image, held)
+        return visible_manifest(granted, image, held)
 
     def _reply(self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str) -> Reply:
         by_digest = ":" in reference
         digest = reference if by_digest else manifest.digest or stored.digest
         fixed = _headers(manifest.media_type, digest, stored, by_digest=by_digest, key=image.repository.key)
         conditions = Conditions.of(request.headers)
-        if request.method == "GET" and conditions.any and evaluate(conditions, (stored.digest, stored.sha1.hex()), None):
+        if (
+            request.method == "GET"
+            and conditions.any
+            and evaluate(conditions, (stored.digest, stored.sha1.hex()), None)
+        ):
             return Reply(304, fixed=fixed)
         reply = self._content.fill(Reply(200, fixed=fixed), stored)
         if self._downloads is not None and request.method == "GET":

@@ -1,5 +1,6 @@
-"""The rows of the Docker registry API V2 and OCI distribution 1.1 (A1). Written for the repository-path form; the other
-access methods come here rewritten (`web/base.py`).
+"""The rows of the Docker registry API V2 and OCI distribution 1.1 (A1).
+
+Written for the repository-path form; the other access methods come here rewritten (`web/base.py`).
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ from entrepot.messages import Body, Reply, Request
 from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
+from entrepot.ranges import parse_content_range
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
-from entrepot.ranges import parse_content_range
 
 _FINISHED = 3600_000  # ms that a finished session answers a repeated PUT
 
@@ -71,7 +71,7 @@ class Uploads:
 
     async def add(self, request: Request) -> Reply:
         """PATCH: append a chunk."""
-        image, session = await self._session(request)
+        _, session = await self._session(request)
         self._check_range(request, session)
         chunk = await self._receive(request, session, sha512=False)
         merged, piece = _pieces(session, chunk)
