@@ -54,7 +54,12 @@ class Client:
         if counted["errors"]:
             raise Failed(f"{counted['errors']} errors, first: {counted['first_error']}")
         return Outcome(
-            counted["operations"], counted["bytes"], counted["seconds"], counted["p50_ms"], counted["p99_ms"]
+            operations=counted["operations"],
+            everything=counted["all_operations"],
+            bytes=counted["bytes"],
+            seconds=counted["seconds"],
+            p50=counted["p50_ms"],
+            p99=counted["p99_ms"],
         )
 
 

@@ -48,7 +48,7 @@ class Report:
     def heads(self) -> list[str]:
         peers = [key for key in self.titles if key != "ours"]
         ratios = [f"÷ {key}" for key in peers if "ours" in self.titles]
-        return ["row", "unit", *self.titles.values(), *ratios, "to reach", "ours p50 / p99 ms"]
+        return ["row", "unit", *self.titles.values(), *ratios, "to reach", "ours p50 / p99 ms", "CPU, µs each"]
 
     def line(self, row: Row) -> list[str]:
         cells = self.results[row.name]
@@ -61,6 +61,7 @@ class Report:
             *ratios,
             self.verdict(row),
             latency(cells.get("ours")),
+            " : ".join(spent(cells.get(key)) for key in self.titles),
         ]
 
     def verdict(self, row: Row) -> str:
@@ -143,6 +144,11 @@ def latency(cell: Cell | None) -> str:
     if sample is None or sample.p50 is None or sample.p99 is None:
         return "-"
     return f"{sample.p50:.2f} / {sample.p99:.2f}"
+
+
+def spent(cell: Cell | None) -> str:
+    sample = cell.median if cell else None
+    return f"{sample.cpu:,.0f}" if sample and sample.cpu is not None else "-"
 
 
 def name_goal(goal: Goal) -> str:

@@ -88,7 +88,7 @@ class Rows:
         def measure(server: Server) -> Sample:
             flags = (f"--length={length}", f"--status={status}", self.paths(server, tails))
             done = self.client.run(Load("fetch", flags, 4), server.address, server.token("app"))
-            return Sample(done.bytes / done.seconds / scale, done.p50, done.p99)
+            return sample(done, done.bytes / scale)
 
         return Row(name, title, unit, self.seed.app, measure, Goal(0.9, "nginx"), registries_only=False)
 
@@ -121,7 +121,7 @@ class Rows:
             flags = (f"--name={server.repository('push')}", f"--size={BIG}", f"--chunk={chunk}")
             load = Load("push-blob", flags, 4, self.plan.pushes)
             done = self.client.run(load, server.address, server.token("push"))
-            return Sample(done.bytes / done.seconds / 1e6, done.p50, done.p99)
+            return sample(done, done.bytes / 1e6)
 
         return Row(name, title, "MB/s", nothing, measure, Goal(1.0, "distribution"), writes=True)
 
@@ -184,4 +184,8 @@ def auth(server: Server, image: str, *, basic: bool) -> str:
 
 
 def per_second(done: Outcome) -> Sample:
-    return Sample(done.operations / done.seconds, done.p50, done.p99)
+    return sample(done, done.operations)
+
+
+def sample(done: Outcome, amount: float) -> Sample:
+    return Sample(amount / done.seconds, done.p50, done.p99, done.everything)

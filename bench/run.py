@@ -69,7 +69,14 @@ def prepared(row: Row, server: Server) -> Cell:
 
 def measured(row: Row, server: Server, cell: Cell, watch: Callable[[Callable[[], None]], None]) -> Cell:
     taken: list[Sample] = []
-    failed = guarded(lambda: watch(lambda: taken.append(row.measure(server))))
+
+    def measure() -> None:
+        before = machine.cpu_seconds([server.pid])
+        sample = row.measure(server)
+        spent = machine.cpu_seconds([server.pid]) - before
+        taken.append(replace(sample, cpu=1e6 * spent / sample.operations) if sample.operations else sample)
+
+    failed = guarded(lambda: watch(measure))
     return failed or replace(cell, samples=(*cell.samples, *taken))
 
 

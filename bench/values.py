@@ -31,9 +31,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the load client counted: operations and payload bytes in `seconds`; latencies in milliseconds."""
+    """What the load client counted: operations and payload bytes in `seconds`; latencies in milliseconds.
+
+    `everything` counts the operations of the warm-up too, because the server worked for them as well.
+    """
 
     operations: int
+    everything: int
     bytes: int
     seconds: float
     p50: float
@@ -42,11 +46,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement in the unit of its row; latencies in milliseconds where there were requests."""
+    """One measurement in the unit of its row; latencies in milliseconds where there were requests.
+
+    `cpu` is the server's CPU time for one operation, in microseconds: a figure that noise hardly touches.
+    """
 
     value: float
     p50: float | None = None
     p99: float | None = None
+    operations: int = 0
+    cpu: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ type outcome struct {
 	Seconds    float64 `json:"seconds"`
 	P50        float64 `json:"p50_ms"`
 	P99        float64 `json:"p99_ms"`
+	All        int64   `json:"all_operations"` // with those of the warm-up
 	Errors     int64   `json:"errors"`
 	FirstError string  `json:"first_error"`
 }
@@ -178,7 +179,7 @@ func (c *crew) outcome(ops, bytes int64, took time.Duration) outcome {
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
 	result.P50, result.P99 = quantile(all, 0.50), quantile(all, 0.99)
-	result.Errors = c.errs.Load()
+	result.All, result.Errors = c.ops(), c.errs.Load()
 	if text := c.first.Load(); text != nil {
 		result.FirstError = fmt.Sprint(text)
 	}

@@ -20,6 +20,7 @@ class Tally:
     """What has been counted so far, over all connections."""
 
     operations: int = 0
+    warmed: int = 0
     bytes: int = 0
     took: list[float] = field(default_factory=list)
     errors: int = 0
@@ -55,7 +56,7 @@ async def run(flags: argparse.Namespace) -> tuple[Tally, float]:
         await asyncio.gather(*workers)
         return tally, time.perf_counter() - began
     await asyncio.wait(workers, timeout=flags.warm)
-    tally.operations, tally.bytes, began = 0, 0, time.perf_counter()
+    tally.warmed, tally.operations, tally.bytes, began = tally.operations, 0, 0, time.perf_counter()
     tally.took.clear()
     await asyncio.wait(workers, timeout=flags.seconds)
     # A rate below one in five seconds is still a rate: wait for one operation from each connection.
@@ -102,6 +103,7 @@ def main() -> None:
     ordered = sorted(tally.took)
     counted = {
         "operations": tally.operations,
+        "all_operations": tally.warmed + tally.operations,
         "bytes": tally.bytes,
         "seconds": elapsed,
         "p50_ms": quantile(ordered, 0.50),
