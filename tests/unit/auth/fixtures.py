@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import RSAKey
 from tests.unit.auth.support import Clock, Clocked, copied, epochs_of, migrated_home, migrated_postgres, opened
 
 from entrepot.auth.epochs import Epochs
+from entrepot.auth.keys import SigningKey
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +47,9 @@ def epochs(home: Path) -> Iterator[Epochs]:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def key() -> SigningKey:
+    made = RSAKey.generate_key(2048)
+    return SigningKey(made.thumbprint(), made)
