@@ -104,7 +104,7 @@ class Conditions:
         date = parse_date(stated)
         if date is not None:
             return modified is not None and modified // 1000 == date
-        return not stated.startswith("W/") and stated.strip('"') in tags
+        return stated.strip('"') in tags  # a weak one keeps its prefix, and so is none of them
 
 
 def evaluate(conditions: Conditions, tags: Collection[str], modified: int | None) -> bool:

@@ -89,8 +89,9 @@ class TestRepoPath:
 
     @pytest.mark.parametrize("name", ["", "a/b", "..", "a\x00"])
     def test_a_child_cannot_lead_elsewhere(self, name: str) -> None:
-        with pytest.raises(PathInvalid):
-            RepoPath("a").child(name)
+        for path in (RepoPath("a"), RepoPath("")):
+            with pytest.raises(PathInvalid):
+                path.child(name)
 
     def test_paths_are_ordered_by_their_text(self) -> None:
         assert sorted([RepoPath("b"), RepoPath("B"), RepoPath("a")]) == [RepoPath("B"), RepoPath("a"), RepoPath("b")]

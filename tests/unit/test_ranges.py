@@ -74,6 +74,9 @@ class TestContentRange:
     def test_a_chunk_lies_where_it_says_with_and_without_the_unit(self, header: str) -> None:
         assert parse_content_range(header) == Span(10, 20)
 
+    def test_a_chunk_may_be_a_single_byte(self) -> None:
+        assert parse_content_range("0-0") == Span(0, 1)
+
     @pytest.mark.parametrize(
         "header", ["", "19-10", "10-", "-10", "a-b", "10-19/x", "bytes */100", "10-19-20", "9" * 19 + "-" + "9" * 20]
     )
@@ -126,7 +129,7 @@ class TestIfRange:
     @pytest.mark.parametrize(
         ("value", "applies"),
         [
-            (None, True), ('"sha256:ab"', True), ("sha256:ab", True), (' "0beec7b5" ', True), ('W/"sha256:ab"', False),
+            (None, True), ('"sha256:ab"', True), ("sha256:ab", True), (' "0beec7b5" ', True), ('W/"sha256:ab"', False), ("W/sha256:ab", False),
             ('"x"', False), ("", False), (DATE, True), ("Sun, 06 Nov 1994 08:49:38 GMT", False),
             ("Sun, 06 Nov 1994 08:49:36 GMT", False),
         ],
@@ -147,6 +150,12 @@ class Lines:
 
     def get_all(self, name: str) -> list[str]:
         return [value for key, value in self.lines if key == name]
+
+
+def test_a_304_needs_a_condition() -> None:
+    assert Conditions(if_none_match="").any
+    assert Conditions(if_modified_since="").any
+    assert not Conditions(if_range='"a"').any
 
 
 def test_conditions_are_read_from_headers_and_lines_of_tags_are_one_list() -> None:
