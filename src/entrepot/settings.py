@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from entrepot.settings_table import (
@@ -44,6 +45,7 @@ FILE_VARIABLE = "ENTREPOT_SETTINGS"
 _NOT_OURS = {"ENTREPOT_PARTS", "ENTREPOT_REQUIRE_PARTS"}  # of the test suite, as is all of ENTREPOT_TEST_*
 _YEAR = 366 * 86_400
 _HOST = text("a host name or address", r"[A-Za-z0-9.:_-]{1,253}")
+_STORE = text("a URL such as file:///srv/blobs or s3://bucket/prefix", r"[a-z0-9]+:[^\x00-\x1f\x7f]*", private=True)
 _LEVEL = choice("debug", "info", "warning", "error")
 
 
@@ -70,7 +72,7 @@ class Settings:
         derived="SQLite in the home folder",
     )
     blob_store: str = declare(
-        text("a URL such as file:///srv/blobs or s3://bucket/prefix", r"[a-z0-9]+:[^\x00-\x1f\x7f]*"), "",
+        _STORE, "",
         "Where bytes are kept: `file:///folder` or `s3://bucket/prefix?endpoint=https://host&region=name`.",
         derived="`file://<home>/blobs`",
     )  # fmt: skip
@@ -105,7 +107,7 @@ class Settings:
         text("a host name", r"(?!\.)[A-Za-z0-9.-]{0,253}(?<!\.)"), "",
         "The host below which each repository has a name: `<repository>.<host>/<image>`.",
     )  # fmt: skip
-    docker_ports: Mapping[int, str] = declare(PORTS, {}, "Ports that each stand for one repository.")
+    docker_ports: Mapping[int, str] = declare(PORTS, MappingProxyType({}), "Ports that each stand for one repository.")
     docker_sparse: bool = declare(FLAG, False, "Whether an image index may name manifests that were never pushed.")
     manifest_limit_bytes: int = declare(size(1 << 10, 64 << 20), 4 << 20, "The largest manifest that is accepted.")
     upload_expiry_seconds: int = declare(
@@ -245,7 +247,7 @@ def _read(setting: Setting, value: str, origin: str) -> Any:
         return setting.kind.read(value)
     except ValueError as error:
         name = origin if origin in {setting.flag, setting.variable} else f"{origin}: {setting.key}"
-        told = "" if setting.secret or "://" in value else f", not {value[:80]!r}"
+        told = "" if setting.secret or setting.kind.private else f", not {value[:80]!r}"
         raise SettingsInvalid(f"{name} must be {error}{told}") from None
 
 

@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _YES, _NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
-_SIZE = re.compile(r"(\d+) ?([KMGT]i?B|B)?")
+_SIZE = re.compile(r"([0-9]{1,15}) ?([KMGT]i?B|B)?")
 _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _PORTS = range(1, 65_536)
 
@@ -55,6 +56,7 @@ class Kind:
     words: str
     read: Callable[[str], Any]
     write: Callable[[Any], str] = str
+    private: bool = False  # may hold a password, and so is not printed with the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def declare(
 ) -> Any:
     """Declare a field of `Settings` as a setting; its key is the field's name with dots for underscores."""
     row = {"kind": kind, "help": words, "since": since, "reload": reload, "secret": secret, "derived": derived}
-    return dataclasses.field(default_factory=lambda: default, metadata=row, repr=not secret)
+    return dataclasses.field(default_factory=lambda: default, metadata=row, repr=not (secret or kind.private))
 
 
 def rows(settings: type[Any]) -> Mapping[str, Setting]:
@@ -119,8 +121,11 @@ def rows(settings: type[Any]) -> Mapping[str, Setting]:
 
 
 def without_password(url: str) -> str:
-    """Return a URL without the password of its user and without its query, where object stores take keys."""
-    parts = urlsplit(url)
+    """Return a URL without the password of its user, and without the keys in its query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "*****"
     user, at, host = parts.netloc.rpartition("@")
     hidden = f"{user.partition(':')[0]}:*****{at}{host}" if ":" in user else parts.netloc
     query = "&".join(f"{name}={'*****' if 'key' in name else value}" for name, _, value in _pairs_of_query(parts.query))
@@ -131,7 +136,7 @@ def _pairs_of_query(query: str) -> list[tuple[str, str, str]]:
     return [part.partition("=") for part in query.split("&") if part]
 
 
-def text(words: str = "text", pattern: str = r"[^\x00-\x1f\x7f]*") -> Kind:
+def text(words: str = "text", pattern: str = r"[^\x00-\x1f\x7f]*", *, private: bool = False) -> Kind:
     """Text of one line that fits the pattern."""
 
     def read(given: str) -> str:
@@ -139,7 +144,7 @@ def text(words: str = "text", pattern: str = r"[^\x00-\x1f\x7f]*") -> Kind:
             raise ValueError(words)
         return given
 
-    return Kind(words, read)
+    return Kind(words, read, private=private)
 
 
 def choice(*names: str) -> Kind:
@@ -180,22 +185,24 @@ def _read_flag(given: str) -> bool:
 
 
 def _read_path(given: str) -> Path:
-    if not given or "\0" in given:
-        raise ValueError(PATH.words)
-    return Path(given).expanduser().absolute()
+    try:
+        if not given or "\0" in given:
+            raise ValueError(PATH.words)
+        return Path(given).expanduser().absolute()
+    except RuntimeError:  # the home folder of a user whom nobody knows
+        raise ValueError(PATH.words) from None
 
 
 def _read_base_url(given: str) -> str:
-    parts = urlsplit(given)
-    if given and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment):
+    if given and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", given):
         raise ValueError(BASE_URL.words)
     return given.rstrip("/")
 
 
 def _read_database_url(given: str) -> str:
-    if given and urlsplit(given).scheme not in {"postgresql", "postgres"}:
+    if given and not re.fullmatch(r"postgres(ql)?://[^\x00-\x20\x7f]+", given):
         raise ValueError(DATABASE_URL.words)
-    return given.replace("postgres://", "postgresql://", 1) if given.startswith("postgres://") else given
+    return re.sub("^postgres://", "postgresql://", given)
 
 
 def _read_master_key(given: str) -> Secret:
@@ -213,11 +220,15 @@ def _read_networks(given: str) -> tuple[Network, ...]:
 
 def _read_ports(given: str) -> Mapping[int, str]:
     pairs = [part.strip().partition("=") for part in given.split(",") if part.strip()]
-    if any(not re.fullmatch(r"\d{1,5}", port) or int(port) not in _PORTS or not key for port, _, key in pairs):
+    if any(not re.fullmatch("[0-9]{1,5}", port) or int(port) not in _PORTS or not key for port, _, key in pairs):
         raise ValueError(PORTS.words)
     if len({int(port) for port, _, _ in pairs}) < len(pairs):
         raise ValueError(PORTS.words + "; a port occurs twice")
-    return {int(port): key for port, _, key in pairs}
+    return MappingProxyType({int(port): key for port, _, key in pairs})
+
+
+def _read_secret(given: str) -> Secret:
+    return Secret(_ONE_LINE.read(given))
 
 
 def _revealed(secret: Secret) -> str:
@@ -228,8 +239,9 @@ FLAG = Kind("true or false", _read_flag, lambda value: "true" if value else "fal
 PATH = Kind("a path", _read_path)
 PORT = whole(_PORTS[0], _PORTS[-1])
 BASE_URL = Kind("a URL such as https://registry.example.com", _read_base_url)
-DATABASE_URL = Kind("a URL such as postgresql://user:password@host/database", _read_database_url)
-SECRET = Kind("text", Secret, _revealed)
+DATABASE_URL = Kind("a URL such as postgresql://user:password@host/database", _read_database_url, private=True)
+_ONE_LINE = text("text of one line")
+SECRET = Kind("text", _read_secret, _revealed)
 MASTER_KEY = Kind("64 hexadecimal digits", _read_master_key, _revealed)
 NETWORKS = Kind(
     "a list of networks such as 10.0.0.0/8, 192.168.1.7/32", _read_networks, lambda value: ", ".join(map(str, value))
