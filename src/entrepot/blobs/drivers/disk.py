@@ -232,10 +232,24 @@ def walk(root: Path, prefix: str) -> Iterator[StoredObject]:
     folders = [prefix]
     while folders:
         below = folders.pop()
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(root / below) as entries:
+        try:
+            entries = os.scandir(root / below)
+        except (FileNotFoundError, NotADirectoryError):
+            if not below:
+                raise  # the disk is not mounted: that is not an empty store
+            continue
+        with entries:
             for entry in entries:
                 key = f"{below}/{entry.name}" if below else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(key)
-                elif entry.is_file(follow_symlinks=False) and valid(key):
-                    yield StoredObject(key, entry.stat(follow_symlinks=False).st_size)
+                elif valid(key) and (size := _size(entry)) is not None:
+                    yield StoredObject(key, size)
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    try:
+        info = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None  # gone since the folder was read
+    return info.st_size if stat.S_ISREG(info.st_mode) else None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from entrepot.blobs.drivers.s3 import S3Credentials
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-_ENDPOINT = re.compile(r"https?://[^/?#@\s]+/?")
+_ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 

@@ -1,0 +1,112 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrepot.blobs.digest import ALGORITHMS, Checksums, Digest, DigestInvalid
+
+A256, A512 = "a" * 64, "0123456789abcdef" * 8
+LENGTHS = {"sha256": 64, "sha512": 128}
+
+
+@pytest.mark.parametrize("text", [f"sha256:{A256}", f"sha512:{A512}"])
+def test_a_registered_digest_is_read_and_written_unchanged(text: str) -> None:
+    digest = Digest.parse(text)
+    assert (str(digest), f"{digest.algorithm}:{digest.hex}") == (text, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "sha256",
+        "sha256:",
+        A256,
+        f":{A256}",
+        f"sha256:{A256[1:]}",
+        f"sha256:{A256}a",
+        f"sha256:{A512}",
+        f"sha512:{A256}",
+        f"sha256:{A256.upper()}",
+        f"SHA256:{A256}",
+        f"sha256:{A256[1:]}g",
+        f"sha256:{A256}\n",
+        f" sha256:{A256}",
+        f"sha256: {A256[1:]}",
+        f"sha256:{A256[1:]}\u0663",
+        f"sha256::{A256[1:]}",
+        f"sha384:{'a' * 96}",
+        f"md5:{'a' * 32}",
+        f"blake3:{A256}",
+        f"sha256+b64:{A256}",
+    ],
+)
+def test_anything_else_is_an_invalid_digest(text: str) -> None:
+    with pytest.raises(DigestInvalid):
+        Digest.parse(text)
+
+
+def test_no_invalid_digest_can_be_built() -> None:
+    for algorithm, digits in (("sha256", "A" * 64), ("md5", "a" * 32), ("sha512", A256)):
+        with pytest.raises(DigestInvalid):
+            Digest(algorithm, digits)
+    with pytest.raises(DigestInvalid):
+        Digest.of("sha256", b"short")
+
+
+def test_the_error_has_the_clients_code_and_shows_what_was_sent_bounded_and_printable() -> None:
+    with pytest.raises(DigestInvalid) as told:
+        Digest.parse("x:\ud800\n" + "y" * 10_000_000)
+    assert (told.value.code, told.value.status) == ("DIGEST_INVALID", 400)
+    assert isinstance(told.value.detail, str)
+    assert told.value.detail.startswith("x:\\ud800\\nyyy")
+    assert len(told.value.detail) < 200
+    with pytest.raises(DigestInvalid) as without_colon:
+        Digest.parse("nonsense")
+    assert without_colon.value.detail == "nonsense"
+
+
+@given(st.sampled_from(ALGORITHMS), st.data())
+def test_raw_bytes_and_text_are_the_same_digest(algorithm: str, data: st.DataObject) -> None:
+    size = LENGTHS[algorithm] // 2
+    raw = data.draw(st.binary(min_size=size, max_size=size))
+    digest = Digest.of(algorithm, raw)
+    assert digest.raw == raw
+    assert Digest.parse(str(digest)) == digest
+
+
+@given(st.text() | st.from_regex(r"sha(256|512):[0-9a-fA-F]{60,130}\s?"))
+def test_whatever_is_sent_is_read_unchanged_or_refused(text: str) -> None:
+    try:
+        digest = Digest.parse(text)
+    except DigestInvalid:
+        return
+    assert str(digest) == text
+    assert len(digest.hex) == LENGTHS[digest.algorithm]
+
+
+def sums(body: bytes, *, sha512: bool) -> Checksums:
+    late = hashlib.sha512(body).digest() if sha512 else None
+    return Checksums(
+        hashlib.sha256(body).digest(), hashlib.sha1(body).digest(), hashlib.md5(body).digest(), late, len(body)
+    )
+
+
+def test_checksums_name_the_body_under_each_computed_algorithm() -> None:
+    with_both, with_one = sums(b"x", sha512=True), sums(b"x", sha512=False)
+    sha256 = Digest("sha256", hashlib.sha256(b"x").hexdigest())
+    sha512 = Digest("sha512", hashlib.sha512(b"x").hexdigest())
+    assert (with_both.digest(), with_both.digest("sha512")) == (sha256, sha512)
+    assert (with_one.digest("sha256"), with_one.digest("sha512")) == (sha256, None)
+
+
+def test_checksums_match_their_own_digests_only() -> None:
+    sha256 = Digest("sha256", hashlib.sha256(b"x").hexdigest())
+    sha512 = Digest("sha512", hashlib.sha512(b"x").hexdigest())
+    assert sums(b"x", sha512=False).matches(sha256)
+    assert sums(b"x", sha512=True).matches(sha512)
+    assert not sums(b"y", sha512=True).matches(sha256)
+    assert not sums(b"y", sha512=True).matches(sha512)
+    assert not sums(b"x", sha512=False).matches(sha512)
