@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from entrepot.metadata.sql import Parameter, Statement
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
 
 _SCANNERS = 2
+_STEPS = 4096  # of SQLite's machine: some tens of microseconds
 
 
 def connect_reader(file: Path) -> sqlite3.Connection:
@@ -113,25 +115,23 @@ class SqliteDatabase:
     async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
         """See Database: a thread with a connection of its own, interrupted at the deadline or when we are cancelled."""
         text, spread = statement.for_sqlite(parameters)
-        started: list[sqlite3.Connection] = []
+        over = threading.Event()  # asked every few thousand steps: an interrupt() before the first step would be lost
 
         def read() -> list[Row]:
             connection = connect_reader(self._file)
-            started.append(connection)
+            connection.set_progress_handler(lambda: int(over.is_set()), _STEPS)
             try:
                 return connection.execute(text, spread).fetchall()
             except sqlite3.Error as error:
                 raise translated(error) from error
             finally:
-                started.clear()
                 connection.close()
 
         reading = asyncio.get_running_loop().run_in_executor(self._scanners, read)
         try:
             return await asyncio.wait_for(asyncio.shield(reading), seconds)
         except (TimeoutError, asyncio.CancelledError) as ended:
-            for connection in started:
-                connection.interrupt()
+            over.set()
             await asyncio.wait([reading])
             reading.exception()
             if isinstance(ended, asyncio.CancelledError):

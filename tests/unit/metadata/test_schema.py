@@ -1,0 +1,120 @@
+"""The schema's own rules, and that migrations lead to it."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Table, create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from entrepot.metadata.migrate import HEAD, SchemaTooNew, migrate, refuse_newer, sqlite_revision
+from entrepot.metadata.open import open_database
+from entrepot.metadata.schema import metadata
+from entrepot.metadata.triggers import HOLDERS
+from tests.parts.postgres import Postgres
+from tests.stores import Engine, value, write
+
+TABLES = list(metadata.tables.values())
+
+
+def holding(table: Table) -> list[str]:
+    return [
+        key.parent.name
+        for key in table.foreign_keys
+        if key.column.table.name == "blob" and (key.ondelete or "").upper() != "CASCADE"
+    ]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_id_is_one_that_is_never_used_again(table: Table) -> None:
+    if "id" not in table.columns or not table.columns["id"].type.python_type is int or table.name == "grace":
+        return
+    assert table.columns["id"].identity is not None
+    assert table.dialect_options["sqlite"]["autoincrement"] is True
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_foreign_key_has_an_index_that_begins_with_it(table: Table) -> None:
+    led = {
+        next(iter(index.columns)).name for index in table.indexes if index.dialect_options["sqlite"]["where"] is None
+    }
+    led.add(next(iter(table.primary_key.columns)).name)
+    led |= {next(iter(one.columns)).name for one in table.constraints if getattr(one, "columns", None)}
+    assert {key.parent.name for key in table.foreign_keys} <= led
+
+
+def test_every_holder_of_blobs_has_its_triggers() -> None:
+    assert {table.name for table in TABLES if holding(table)} == set(HOLDERS)
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_holders_call_the_blob_the_same(name: str) -> None:
+    assert holding(metadata.tables[name]) == ["blob_id"]
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+def test_migrations_lead_to_the_schema_on_sqlite(tmp_path: Path) -> None:
+    migrate(tmp_path, "")
+    engine = create_engine(f"sqlite:///{tmp_path / 'entrepot.db'}")
+    with engine.connect() as connection:
+        assert differences(connection) == []
+        triggers = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))}
+    engine.dispose()
+    assert triggers == {f"tg_{name}_{what}" for name in HOLDERS for what in ("deleted", "moved")}
+
+
+async def test_migrations_lead_to_the_schema_on_postgresql(postgres_engine: Engine, tmp_path: Path) -> None:
+    url = postgres_engine.new(tmp_path)
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        found = await connection.execute(text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"))
+        triggers = {row[0] for row in found}
+    await engine.dispose()
+    assert triggers == {f"tg_{name}_{what}" for name in HOLDERS for what in ("deleted", "moved")}
+
+
+def test_migrating_twice_changes_nothing_on_sqlite(tmp_path: Path) -> None:
+    migrate(tmp_path, "")
+    before = (tmp_path / "entrepot.db").read_bytes()
+    migrate(tmp_path, "")
+    assert (tmp_path / "entrepot.db").read_bytes() == before
+    assert sqlite_revision(tmp_path / "entrepot.db") == HEAD
+
+
+def test_migrating_twice_changes_nothing_on_postgresql(postgres_server: Postgres) -> None:
+    url = postgres_server.new_database()
+    migrate(Path(), url)
+    migrate(Path(), url)
+
+
+def test_a_home_without_a_database_has_no_revision(tmp_path: Path) -> None:
+    assert sqlite_revision(tmp_path / "entrepot.db") is None
+    (tmp_path / "entrepot.db").touch()
+    assert sqlite_revision(tmp_path / "entrepot.db") is None
+
+
+def test_a_newer_schema_is_refused() -> None:
+    refuse_newer(None)
+    refuse_newer(HEAD)
+    with pytest.raises(SchemaTooNew):
+        refuse_newer("9999")
+
+
+async def test_ids_are_not_used_again(engine: Engine, tmp_path: Path) -> None:
+    database = await open_database(tmp_path, engine.new(tmp_path))
+    add = """INSERT INTO event (time, kind, repo_id, repo_key, path, actor, origin, version)
+    VALUES (0, 'created', 1, 'r', 'p', 'a', '', 1)"""
+    await write(database, add)
+    first = await value(database, "SELECT MAX(id) FROM event")
+    await write(database, "DELETE FROM event")
+    await write(database, add)
+    second = await value(database, "SELECT MAX(id) FROM event")
+    assert isinstance(first, int)
+    assert isinstance(second, int)
+    assert second > first
+    await database.close()
