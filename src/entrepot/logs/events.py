@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from entrepot.clock import iso
+from entrepot.logs.fields import column
 from entrepot.logs.lines import LineFile
 
 FILE_NAME: Final = "entrepot.log"
@@ -48,9 +49,9 @@ class EventLog:
         """Write one event, whatever its level. Does not raise on a full disk or a closed terminal."""
         now = iso(time.time_ns() // 1_000_000)
         told = {"time": now, "level": level, "event": event, "process": self._process, "pid": os.getpid(), **words}
-        line = json.dumps(told, default=str, ensure_ascii=False) + "\n"
+        line = json.dumps(told, default=str) + "\n"
         if self._file is not None:
-            self._file.append(line.encode(errors="replace"))
+            self._file.append(line.encode())
         try:
             sys.stderr.write(self._shown(now, level, event, words) if self._console else line)
         except OSError:  # nobody reads stderr any more; the file has the line
@@ -66,9 +67,9 @@ class EventLog:
         name = f"\033[{colour}m{level.upper():<8}\033[0m" if colour else f"{level.upper():<8}"
         rest = " ".join(f"{key}={_word(value)}" for key, value in words.items() if key != "exception")
         trace = f"\n{words['exception']}" if "exception" in words else ""
-        return f"{now[11:23]} {name} {self._process:<10} {event}  {rest}".rstrip() + trace + "\n"
+        return f"{now[11:23]} {name} {self._process:<10} {column(event)}  {rest}".rstrip() + trace + "\n"
 
 
 def _word(value: object) -> str:
     shown = str(value)
-    return shown if shown and _PLAIN.issuperset(shown) else json.dumps(shown, ensure_ascii=False)
+    return shown if shown and _PLAIN.issuperset(shown) else json.dumps(shown)

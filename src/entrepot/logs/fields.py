@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 HIDDEN: Final = "*****"
 _ODD = re.compile(r"[\x00-\x1f|\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_ODD_WORD = re.compile(r"[\x00-\x20|\[\]\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+_ODD_WORD = re.compile(r"[\s\x00-\x1f|\[\]\x7f-\x9f\ud800-\udfff]")
 _PARTS = (
     "token",
     "passw",
