@@ -3,7 +3,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.blobs.keys import KeyInvalid, KeyMaker, checked, checked_prefix, valid
@@ -144,6 +144,7 @@ def test_any_other_text_is_refused_with_a_line_that_can_be_printed(key: str) -> 
     assert told.value.status == 500
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab./\\\0 \n%", max_size=12))
 def test_a_key_never_leaves_its_folder(key: str) -> None:
     segments = key.split("/")
