@@ -22,6 +22,8 @@ Word = str | Path
 
 POLL_SECONDS = 0.05
 LINGER_SECONDS = 2
+# Runs beside every server: when the test process is gone, however it went, its end of the pipe closes.
+GUARD = "read nothing; kill -s TERM -- -$0; sleep 5; kill -s KILL -- -$0"
 TAIL_BYTES = 4_000
 
 
@@ -134,6 +136,17 @@ def _processes() -> Iterator[_Process]:
             yield _Process(int(stat.parent.name), int(parent), int(group), state in "ZX")
 
 
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """A process that ends `group` when this one is gone."""
+    return subprocess.Popen(
+        ["sh", "-c", GUARD, str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 @dataclass(slots=True)
 class Server:
     """A program that runs until it is stopped, leading its own process group."""
@@ -145,6 +158,7 @@ class Server:
     drop: str = ""
     """Variables whose names start with this are not inherited (empty: all are)."""
     _popen: subprocess.Popen[bytes] | None = None
+    _guard: subprocess.Popen[bytes] | None = None
 
     def start(self, ready: Callable[[], bool], *, seconds: float = 30) -> None:
         """Start, and return when `ready()` holds. Raises PartError with the log when it does not come to that."""
@@ -158,6 +172,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._guard = _guard(self.pid)
         try:
             self._await(ready, seconds)
         except BaseException:
@@ -206,6 +221,7 @@ class Server:
         if not wait_until(lambda: not self.survivors(), seconds=LINGER_SECONDS):
             self.kill9()
             raise PartError(f"{self.name} ended with {code} but left processes behind\n{self.tail()}")
+        self._dismiss()
         return code
 
     def kill9(self) -> None:
@@ -217,6 +233,14 @@ class Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.popen.wait(30)
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """End the guard; before its pipe is closed, or it would kill whoever has the group's number by then."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
 
     def survivors(self) -> list[int]:
         """Its processes that still run: the group, and descendants that left it (PostgreSQL's do)."""
@@ -239,4 +263,15 @@ class Server:
 def short_folder(name: str) -> Iterator[Path]:
     """A scratch folder with a path short enough for sockets (108 bytes), removed afterwards."""
     with tempfile.TemporaryDirectory(prefix=f"ent-{name}-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        finally:
+            _unmount_below(Path(folder))
+
+
+def _unmount_below(folder: Path) -> None:
+    """Take away what engines leave mounted when they stop; a mounted folder cannot be removed."""
+    mounts = Path("/proc/mounts")
+    points = [line.split()[1] for line in mounts.read_text().splitlines()] if mounts.exists() else []
+    for point in reversed([point for point in points if point.startswith(f"{folder}/")]):
+        run(["umount", "--lazy", point])

@@ -19,7 +19,7 @@ def digest_of(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-class Refused(Exception):  # noqa: N818 - what happened, not what is wrong with us
+class Refused(Exception):
     """The server answered, and not with success."""
 
 
@@ -82,12 +82,14 @@ class Registry:
         blobs = {digest_of(body): body for body in (config, *layers)}
         for body in blobs.values():
             await self.push_blob(name, body, skip=skip)
-        manifest = json.dumps({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": {"mediaType": CONFIG, "digest": digest_of(config), "size": len(config)},
-            "layers": [{"mediaType": LAYER, "digest": digest_of(body), "size": len(body)} for body in layers],
-        }).encode()
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": {"mediaType": CONFIG, "digest": digest_of(config), "size": len(config)},
+                "layers": [{"mediaType": LAYER, "digest": digest_of(body), "size": len(body)} for body in layers],
+            }
+        ).encode()
         headers = {"content-type": MANIFEST}
         await self._expect(201, "PUT", f"/v2/{name}/manifests/{tag}", content=manifest, headers=headers)
         return Image(name, tag, manifest, blobs)

@@ -23,6 +23,17 @@ if os.fork() == 0:
 time.sleep(60)
 """
 
+# Starts a server and dies as a killed test run does, without cleaning up.
+ABANDON = """
+import os, pathlib, sys
+from tests.parts.processes import Server
+folder = pathlib.Path(sys.argv[1])
+server = Server("abandoned", ["sleep", "60"], folder / "log")
+server.start(lambda: True)
+(folder / "pid").write_text(str(server.pid))
+os._exit(0)
+"""
+
 
 def family(folder: Path) -> Server:
     """A running process whose child has left its group, as PostgreSQL's do; the child's id is in `folder`/pid."""
@@ -51,6 +62,11 @@ class TestServer:
         server = Server("broken", ["sh", "-c", "echo no such luck; exit 3"], tmp_path / "log")
         with pytest.raises(PartError, match=r"ended with 3 .*\n.*no such luck"):
             server.start(lambda: False)
+
+    def test_a_server_ends_with_the_process_that_started_it(self, tmp_path: Path) -> None:
+        run([sys.executable, "-c", ABANDON, tmp_path], env={"PYTHONPATH": str(Path(__file__).parents[2])})
+        server = int((tmp_path / "pid").read_text())
+        assert wait_until(lambda: not _alive(server), seconds=10)
 
     def test_a_stop_gives_the_exit_code(self, tmp_path: Path) -> None:
         server = Server("sleeper", ["sleep", "60"], tmp_path / "log")
