@@ -8,12 +8,14 @@ keeper (`cluster/writers.py`) asks the database later; so does the sweep, should
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, ingest
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import Clock
+from entrepot.errors import EntrepotError, Unavailable
 
 
 @dataclass(slots=True)
@@ -41,10 +43,29 @@ class Intake:
 
         try:
             return await ingest(source, driver=self.driver, key=key, hashes=hashes, inline_limit=inline, limit=limit)
+        except StoreUnavailable:  # perhaps something of it is there: the keeper will remove it
+            self.doubtful.update(made)
+            raise
         except BaseException:
             for failed in made:
                 self.unsettled.pop(failed, None)
             raise
+
+    @asynccontextmanager
+    async def naming(self, received: Received | None) -> AsyncIterator[None]:
+        """Run the transaction that names an object within this, and keep or remove the object by how it ends."""
+        try:
+            yield
+        except EntrepotError as error:
+            if isinstance(error, Unavailable):  # perhaps it was committed: it stays until the keeper has asked
+                self.doubt(received)
+            else:
+                await self.abandon(received)
+            raise
+        except BaseException:  # cancelled while the transaction goes on, or a fault of ours: the same
+            self.doubt(received)
+            raise
+        self.settle(received)
 
     def settle(self, received: Received | None) -> None:
         """Note that a row names the object now, or that the delete queue does."""

@@ -29,6 +29,7 @@ _HELD = sql("""
 SELECT 1 WHERE EXISTS (SELECT 1 FROM item WHERE blob_id = :id) OR EXISTS (SELECT 1 FROM image_blob WHERE blob_id = :id)
 """)
 _PASS = sql("UPDATE blob SET review = NULL WHERE id = :id")
+_POSTPONE = sql("UPDATE blob SET review = {now} + (SELECT millis FROM grace) WHERE id = :id")
 _LATER = sql("UPDATE blob SET review = keep_until WHERE id = :id")
 _SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id")
 _DELETE = sql("DELETE FROM blob WHERE id = :id AND keep_until < {now}")
@@ -99,7 +100,8 @@ class Collection:
             for blob_id in page:
                 try:
                     size = await self._database.transact(functools.partial(self._look_at, blob_id))
-                except ReferenceLost:  # a holder that we do not know of refused: it is held
+                except ReferenceLost:  # a holder that we do not know of refused: it is held; make room for the others
+                    await self._database.transact(lambda tx, blob_id=blob_id: tx.execute(_POSTPONE, id=blob_id))
                     continue
                 progress += size != _BUSY
                 if size is not None and size != _BUSY:

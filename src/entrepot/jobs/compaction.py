@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
-from entrepot.errors import EntrepotError, Unavailable
+from entrepot.errors import EntrepotError
 from entrepot.metadata.blob_rows import Piece, assert_writer, discard
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
@@ -60,17 +60,9 @@ class Compaction:
             await discard(tx, tuple(pieces), wait=int(grace[0]))
             return True
 
-        try:
+        async with self._intake.naming(received):
             joined = await self._database.transact(work)
-        except Unavailable:
-            self._intake.doubt(received)
-            raise
-        except EntrepotError:
-            await self._intake.abandon(received)
-            raise
-        if joined:
-            self._intake.settle(received)
-        else:
+        if not joined:
             await self._intake.abandon(received)
         return joined
 

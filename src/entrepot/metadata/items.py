@@ -51,7 +51,7 @@ WHERE repo_id = :repo_id AND path = :path AND name > :after ORDER BY name LIMIT 
 """)
 _BELOW = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path, name LIMIT :limit
+WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path, name LIMIT :limit {update}
 """)
 _REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
 _RENAME_CHILDREN = sql("UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old")
@@ -164,7 +164,7 @@ class Tree:
             return
         parent, name = split(folder)
         found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
-        if found is None:
+        while found is None:  # more than once only when others make and prune it meanwhile
             await self.ensure_folder(tx, where, "" if parent == "." else parent)
             depth = folder.count("/") + 1
             made = await tx.execute(
@@ -173,8 +173,23 @@ class Tree:
             found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
             if made:
                 await record(tx, where, [Change("created", f"{folder}/")])
-        if found is not None and found[1] == FILE:
+        if found[1] == FILE:
             raise FileInTheWay(path=folder)
+
+    async def occupy(self, tx: Tx, where: Where, folder: str) -> None:
+        """Make a folder, and let nobody else change what is directly in it by `occupy` or `remove` until the commit.
+
+        Raises FileInTheWay.
+        """
+        while True:
+            await self.ensure_folder(tx, where, folder)
+            if await self.lock(tx, where, folder):
+                return
+
+    async def lock(self, tx: Tx, where: Where, path: str) -> bool:
+        """Lock an item against any change until the commit; False when there is none."""
+        folder, name = split(path)
+        return await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name) is not None
 
     async def put_files(self, tx: Tx, where: Where, folder: str, files: Sequence[NewFile]) -> list[Item]:
         """Place files in a folder, replacing those that are there; their properties become exactly the given ones.
@@ -206,10 +221,11 @@ class Tree:
 
     async def remove(self, tx: Tx, where: Where, path: str) -> int:
         """Remove an item and all below it; return how many items went, 0 when there was none."""
-        top = await find(tx, where.repo_id, path)
-        if top is None:
+        folder, name = split(path)
+        row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name)
+        if row is None:
             return 0
-        gone = 0
+        top, gone = _item(row), 0
         low, high = below(path)
         while top.kind == FOLDER:
             rows = await tx.rows(_BELOW, repo_id=where.repo_id, path=path, low=low, high=high, limit=BATCH)

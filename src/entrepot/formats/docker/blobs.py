@@ -11,7 +11,6 @@ from entrepot.formats.docker.names import parse_digest
 from entrepot.formats.docker.records import (
     NamedBlob,
     forget_blob,
-    holder_paths,
     manifests_by_digest,
     named_blob,
     prolong,
@@ -53,10 +52,7 @@ class Blobs:
         repo_id, blob_id = image.repository.id, named.blob_id
 
         async def body(tx: Tx) -> bool:
-            if await holder_paths(tx, repo_id, image.name, blob_id, limit=1):
-                return False
-            await forget_blob(tx, repo_id, image.name, blob_id)
-            return True
+            return await forget_blob(tx, repo_id, image.name, blob_id)
 
         if not await self._database.transact(body):
             raise NotAllowed("A manifest refers to this blob; delete the manifest first.")

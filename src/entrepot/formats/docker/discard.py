@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest
 from entrepot.errors import Denied
 from entrepot.formats.docker.errors import ManifestUnknown
 from entrepot.formats.docker.images import Image, image_name, writable_image
@@ -35,11 +36,12 @@ class Discard:
         async def work(tx: Tx) -> bool:
             wanted = parse_reference(reference)
             if wanted.digest is None:
+                await self._placing.lock(tx, granted, image, [reference])
                 tag = await manifest_by_reference(tx, image.repository.id, image.name, reference)
                 if tag is not None:
                     await self._placing.untag(tx, granted, image, tag)
                 return tag is not None
-            held = await manifests_by_digest(tx, image.repository.id, image.name, wanted.digest, limit=_AT_ONCE)
+            held = await self._locked(tx, granted, image, wanted.digest)
             mine = _deletable(granted, image, held)
             await self._placing.remove(tx, granted, image, mine)
             return bool(mine)
@@ -47,6 +49,17 @@ class Discard:
         if not await self._database.transact(work):
             raise ManifestUnknown(detail={"manifest": image_name(request)})
         return Reply(202)
+
+    async def _locked(self, tx: Tx, granted: Granted, image: Image, digest: Digest) -> list[Manifest]:
+        """Return the references of a digest once none of them can move on before our commit."""
+        locked: set[str] = set()
+        while True:
+            held = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=_AT_ONCE)
+            fresh = {one.reference for one in held} - locked
+            if not fresh:
+                return held
+            await self._placing.lock(tx, granted, image, [*fresh])
+            locked |= fresh
 
 
 def _deletable(granted: Granted, image: Image, held: list[Manifest]) -> list[Manifest]:

@@ -71,6 +71,11 @@ def folder_of(image: str, reference: str) -> str:
     return f"{image}/{reference}"
 
 
+def deeper_than(image: str) -> str:
+    """Return the LIKE pattern, with `!` as its escape, of the folders that belong to images further down."""
+    return image.replace("!", "!!").replace("_", "!_").replace("%", "!%") + "/%/%"
+
+
 def manifest_path(image: str, reference: str, media_type: str = "") -> str:
     """Return the path of the manifest in its folder, `manifest.json` unless the media type says that it is an index."""
     return f"{image}/{reference}/{manifest_file_name(media_type)}"

@@ -37,6 +37,11 @@ _RETIRE = sql("""
 UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference
 """)
+_RETIRE_AGAIN = sql("""
+UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
+WHERE repo_id = :repo_id AND image = :image AND reference = :reference AND retired IS NOT NULL
+""")
+_SHARE = sql("SELECT item_id FROM docker_manifest WHERE item_id = :item_id {share}")
 _REVIVE = sql(
     "UPDATE docker_manifest SET retired = NULL, retired_tag = NULL WHERE item_id = :item_id AND retired IS NOT NULL"
 )
@@ -108,7 +113,8 @@ class Placing:
         if not self._sparse:
             for child in document.children:
                 known = await manifests_by_digest(tx, image.repository.id, image.name, child.digest, limit=100)
-                if visible_manifest(granted, image, known) is None:
+                seen = visible_manifest(granted, image, known)
+                if seen is None or await tx.row(_SHARE, item_id=seen.item_id) is None:  # else retention waits for us
                     missing.append(str(child.digest))
         if missing:
             raise ManifestBlobUnknown(digests=missing)
@@ -140,8 +146,13 @@ class Placing:
         _refuse_immutable(image, tag.reference)
         await self._retire(tx, granted, image, tag)
 
+    async def lock(self, tx: Tx, granted: Granted, image: Image, references: Sequence[str]) -> None:
+        """Let nobody else change what these references point at until the commit."""
+        for reference in sorted(references):
+            await self._tree.lock(tx, where(granted, image), folder_of(image.name, reference))
+
     async def remove(self, tx: Tx, granted: Granted, image: Image, held: Sequence[Manifest]) -> None:
-        """Take away every reference to a manifest, tags too."""
+        """Take away every reference to a manifest, tags too; the caller has locked them."""
         for manifest in held:
             if manifest.is_tag:
                 _refuse_immutable(image, manifest.reference)
@@ -151,6 +162,11 @@ class Placing:
 
     async def _place_one(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, tag: str) -> None:
         reference = tag or digest_folder(new.digest)
+        place, folder = where(granted, image), folder_of(image.name, reference)
+        if not tag and await manifests_by_digest(tx, image.repository.id, image.name, new.digest):
+            await self._tree.lock(tx, place, folder)
+        else:
+            await self._tree.occupy(tx, place, folder)  # of two pushes to one tag the second sees what the first did
         existing = await manifest_by_reference(tx, image.repository.id, image.name, reference)
         if existing is not None and existing.blob_id == new.blob_id and existing.media_type == new.document.media_type:
             await tx.execute(_REVIVE, item_id=existing.item_id)
@@ -162,23 +178,25 @@ class Placing:
             if not granted.may(Action.DELETE, image.repository, manifest_path(image.name, tag)):
                 raise Denied("Not enough permissions to overwrite the tag {tag} (DELETE is needed).", tag=tag)
             await self._retire(tx, granted, image, existing)
-        await self._tree.put_files(
-            tx, where(granted, image), folder_of(image.name, reference), _files(image, new, tag=tag)
-        )
+        await self._tree.put_files(tx, place, folder, _files(image, new, tag=tag))
 
-    async def _retire(self, tx: Tx, granted: Granted, image: Image, tag: Manifest) -> None:
+    async def _retire(self, tx: Tx, granted: Granted, image: Image, tag: Manifest, *, dropped: bool = False) -> None:
         place = where(granted, image)
+        retired_as = "" if dropped else tag.reference  # all that were dropped share one allowance of the retention
         row = await tx.row(_SHA256, id=tag.blob_id)
         assert row is not None
         digest = Digest.of("sha256", row[0])
         others = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=2)
         folder = folder_of(image.name, tag.reference)
+        kept = digest_folder(digest)
         if any(other.item_id != tag.item_id for other in others):
             await self._tree.remove(tx, place, folder)
+            await tx.execute(  # whoever asked for this tag a moment ago has the grace time from now
+                _RETIRE_AGAIN, repo_id=image.repository.id, image=image.name, reference=kept, tag=retired_as
+            )
             return
-        kept = digest_folder(digest)
         await self._tree.rename_folder(tx, place, folder, folder_of(image.name, kept))
-        await tx.execute(_RETIRE, repo_id=image.repository.id, image=image.name, reference=kept, tag=tag.reference)
+        await tx.execute(_RETIRE, repo_id=image.repository.id, image=image.name, reference=kept, tag=retired_as)
 
     async def _drop_oldest(self, tx: Tx, granted: Granted, image: Image, limit: int) -> None:
         repo_id = image.repository.id
@@ -186,7 +204,9 @@ class Placing:
         too_many = (row[0] if row else 0) - limit
         if too_many > 0:
             for (reference,) in await tx.rows(_OLDEST_TAGS, repo_id=repo_id, image=image.name, limit=too_many):
-                await self._tree.remove(tx, where(granted, image), folder_of(image.name, reference))
+                tag = await manifest_by_reference(tx, repo_id, image.name, reference)
+                if tag is not None:
+                    await self._retire(tx, granted, image, tag, dropped=True)
 
 
 def _refuse_immutable(image: Image, tag: str) -> None:
@@ -209,4 +229,4 @@ def _files(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
     properties.update({f"docker.label.{key}": values for key, values in new.labels.items()})
     manifest = NewFile(manifest_file_name(media_type), new.blob_id, new.size, properties)
     blobs = [NewFile(blob_file_name(blob.sha256), blob.blob_id, blob.size) for blob in new.blobs]
-    return [*blobs, manifest]
+    return [manifest, *sorted(blobs, key=lambda blob: blob.name)]  # the order in which removals lock them

@@ -7,10 +7,10 @@ delete, import), this follows.
 
 from __future__ import annotations
 
-from entrepot.formats.docker.layout import Place, place_of
+from entrepot.formats.docker.layout import Place, deeper_than, place_of
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import Item
+from entrepot.metadata.items import Item, below
 from entrepot.metadata.properties import properties_of
 from entrepot.metadata.sql import sql
 
@@ -30,6 +30,9 @@ ON CONFLICT (repo_id, image, blob_id) DO UPDATE SET expires = NULL WHERE image_b
 _STILL_HELD = sql("""
 SELECT 1 FROM item WHERE blob_id = :blob_id AND repo_id = :repo_id AND path >= :low AND path < :high
 AND path NOT LIKE :deeper ESCAPE '!' LIMIT 1
+""")
+_LOCK_NAME = sql("""
+SELECT id FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id {update}
 """)
 _LET_GO = sql("""
 UPDATE image_blob SET expires = {now} + (SELECT millis FROM grace)
@@ -60,9 +63,11 @@ class DockerProjection:
         if place.is_manifest:
             await tx.execute(_DROP_MANIFEST, item_id=item.id)
         image = place.image
-        deeper = image.replace("!", "!!").replace("_", "!_").replace("%", "!%") + "/%/%"
+        low, high = below(image)
+        # Others that add or remove a holder wait here, so that one of them sees what all have done.
+        await tx.row(_LOCK_NAME, repo_id=where.repo_id, image=image, blob_id=item.blob_id)
         held = await tx.row(
-            _STILL_HELD, blob_id=item.blob_id, repo_id=where.repo_id, low=f"{image}/", high=f"{image}0", deeper=deeper
+            _STILL_HELD, blob_id=item.blob_id, repo_id=where.repo_id, low=low, high=high, deeper=deeper_than(image)
         )
         if held is None:
             await tx.execute(_LET_GO, repo_id=where.repo_id, image=image, blob_id=item.blob_id)

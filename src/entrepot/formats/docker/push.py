@@ -10,7 +10,7 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
-from entrepot.errors import Denied, EntrepotError, Unavailable
+from entrepot.errors import Denied
 from entrepot.formats.docker.errors import ManifestInvalid
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.layout import manifest_path
@@ -80,15 +80,8 @@ class Push:
             )
             await self._placing.place(tx, request.granted, image, new=new, references=tags)
 
-        try:
+        async with self._intake.naming(received):
             await asyncio.shield(self._database.transact(work))
-        except Unavailable:  # perhaps it was committed: the object stays until the keeper has asked
-            self._intake.doubt(received)
-            raise
-        except EntrepotError:
-            await self._intake.abandon(received)
-            raise
-        self._intake.settle(received)
         return _stored(request, document, reference if wanted.digest else f"sha256:{checksums.sha256.hex()}", tags)
 
     def _tags(self, request: Request, image: Image, reference: str, *, is_digest: bool) -> list[str]:

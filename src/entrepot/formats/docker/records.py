@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from entrepot.blobs.digest import Digest
+from entrepot.formats.docker.layout import deeper_than
 from entrepot.metadata.database import Reads, Tx
+from entrepot.metadata.items import below
 from entrepot.metadata.sql import sql
 
 _BY_REFERENCE = sql("""
@@ -46,10 +48,12 @@ ON CONFLICT (repo_id, image, blob_id) DO UPDATE SET
   expires = CASE WHEN image_blob.expires IS NULL THEN NULL ELSE excluded.expires END,
   created_by = CASE WHEN image_blob.expires IS NULL THEN image_blob.created_by ELSE excluded.created_by END
 """)
-_FORGET_BLOB = sql("DELETE FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id")
+_FORGET_BLOB = sql("""
+DELETE FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NOT NULL
+""")
 _HOLDER_PATHS = sql("""
 SELECT path, name FROM item WHERE blob_id = :blob_id AND repo_id = :repo_id AND path >= :low AND path < :high
-ORDER BY path LIMIT :limit
+AND path NOT LIKE :deeper ESCAPE '!' ORDER BY path LIMIT :limit
 """)
 _ANY_HOLDER = sql("""
 SELECT repo_id, image FROM image_blob WHERE blob_id = :blob_id
@@ -177,17 +181,18 @@ async def name_for_now(tx: Tx, repo_id: int, image: str, blob_id: int, *, actor:
     await tx.execute(_PENDING, repo_id=repo_id, image=image, blob_id=blob_id, actor=actor)
 
 
-async def forget_blob(tx: Tx, repo_id: int, image: str, blob_id: int) -> None:
-    """Make a blob unknown to an image."""
-    await tx.execute(_FORGET_BLOB, repo_id=repo_id, image=image, blob_id=blob_id)
+async def forget_blob(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:
+    """Make a blob unknown to an image; False when a manifest names it."""
+    return await tx.execute(_FORGET_BLOB, repo_id=repo_id, image=image, blob_id=blob_id) > 0
 
 
 async def holder_paths(reads: Reads, repo_id: int, image: str, blob_id: int, *, limit: int) -> list[str]:
     """Return paths within an image at which a blob is held."""
+    low, high = below(image)
     rows = await reads.rows(
-        _HOLDER_PATHS, blob_id=blob_id, repo_id=repo_id, low=f"{image}/", high=f"{image}0", limit=limit
+        _HOLDER_PATHS, blob_id=blob_id, repo_id=repo_id, low=low, high=high, deeper=deeper_than(image), limit=limit
     )
-    return [f"{folder}/{name}" for folder, name in rows if folder.rpartition("/")[0] == image]
+    return [f"{folder}/{name}" for folder, name in rows]
 
 
 async def holders(

@@ -22,7 +22,10 @@ SELECT item_id, repo_id, image, reference, retired_tag, retired FROM docker_mani
 WHERE retired IS NOT NULL AND retired < {now} - (SELECT millis FROM grace) AND (retired, item_id) > (:after, :after_id)
 ORDER BY retired, item_id LIMIT :limit
 """)
-_LOCK = sql("SELECT retired FROM docker_manifest WHERE item_id = :item_id AND retired IS NOT NULL {update}")
+_LOCK = sql("""
+SELECT retired FROM docker_manifest
+WHERE item_id = :item_id AND retired < {now} - (SELECT millis FROM grace) {update}
+""")
 _NEWER = sql("""
 SELECT COUNT(*) FROM docker_manifest
 WHERE repo_id = :repo_id AND image = :image AND retired_tag = :tag AND retired > :retired
@@ -66,10 +69,11 @@ class Retention:
             return await reads.row(_IN_AN_INDEX, digest=reference, repo_id=repository.id, image=image) is None
 
         async def work(tx: Tx) -> bool:
+            where = Where(repository.id, repository.key, repository.package_type, "_system_")
+            await self._tree.lock(tx, where, folder_of(image, reference))
             row = await tx.row(_LOCK, item_id=item_id)
             if row is None or not await removable(tx, row[0]):
                 return False
-            where = Where(repository.id, repository.key, repository.package_type, "_system_")
             await self._tree.remove(tx, where, folder_of(image, reference))
             await self._tree.prune(tx, where, image)
             return True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
-from entrepot.errors import EntrepotError, Unavailable
+from entrepot.errors import EntrepotError
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.mounts import Mounts
@@ -154,17 +154,9 @@ class Uploads:
 
     async def _commit(self, body: Callable[[Tx], Awaitable[bool]], chunk: _Chunk) -> bool:
         """Run the transaction that names the chunk's object; take the object away if it certainly does not."""
-        try:
+        async with self._intake.naming(chunk.received):
             done = await asyncio.shield(self._database.transact(body))
-        except Unavailable:  # perhaps it was committed: the object stays until the keeper has asked
-            self._intake.doubt(chunk.received)
-            raise
-        except EntrepotError:
-            await self._intake.abandon(chunk.received)
-            raise
-        if done:
-            self._intake.settle(chunk.received)
-        else:
+        if not done:
             await self._intake.abandon(chunk.received)
         return done
 

@@ -1,0 +1,215 @@
+"""Uploads in every style, on both engines."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from tests.world import GRACE, Node, another, sha256
+
+SMALL, BIG = b"small", bytes(range(256)) * 400
+START = "/v2/r/app/blobs/uploads/"
+
+
+async def start(node: Node) -> str:
+    answer = await node.ask("POST", START)
+    assert answer.status == 202
+    return answer.headers["location"]
+
+
+async def readable(node: Node, content: bytes, image: str = "r/app") -> bool:
+    answer = await node.ask("GET", f"/v2/{image}/blobs/{sha256(content)}")
+    return answer.status == 200 and answer.body == content
+
+
+@pytest.mark.parametrize("content", [b"", SMALL, BIG], ids=["empty", "small", "big"])
+async def test_a_blob_may_arrive_at_once(node: Node, content: bytes) -> None:
+    answer = await node.ask("POST", f"{START}?digest={sha256(content)}", content)
+    assert answer.status == 201
+    assert answer.headers["docker-content-digest"] == sha256(content)
+    assert await readable(node, content)
+
+
+@pytest.mark.parametrize("content", [b"", SMALL, BIG], ids=["empty", "small", "big"])
+async def test_a_blob_may_arrive_with_the_put(node: Node, content: bytes) -> None:
+    answer = await node.ask("PUT", f"{await start(node)}?digest={sha256(content)}", content)
+    assert answer.status == 201
+    assert await readable(node, content)
+
+
+@pytest.mark.parametrize("cut", [1, 5000, 16_384, 20_000, len(BIG)])
+async def test_a_blob_may_arrive_in_chunks_of_any_size(node: Node, cut: int) -> None:
+    where = await start(node)
+    for at in range(0, len(BIG), cut):
+        if cut == 1 and at > 3:
+            answer = await node.ask("PATCH", where, BIG[at:], content_range=f"{at}-{len(BIG) - 1}")
+            assert answer.status == 202
+            break
+        piece = BIG[at : at + cut]
+        answer = await node.ask("PATCH", where, piece, content_range=f"{at}-{at + len(piece) - 1}")
+        assert answer.status == 202
+        assert answer.headers["range"] == f"0-{at + len(piece) - 1}"
+    assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
+    assert await readable(node, BIG)
+
+
+async def test_a_small_beginning_goes_on_as_one_object(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG[:10])
+    await node.ask("PATCH", where, BIG[10:])
+    await node.ask("PUT", f"{where}?digest={sha256(BIG)}")
+    assert len(await node.objects()) == 1
+    assert await readable(node, BIG)
+
+
+async def test_a_chunk_that_does_not_go_on_where_the_last_ended_is_refused(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG[:20_000], content_range="0-19999")
+    for span in ("0-9999", "10000-19999", "20001-30000"):
+        answer = await node.ask("PATCH", where, BIG[:10_000], content_range=span)
+        assert answer.status == 416
+        assert answer.headers["range"] == "0-19999"
+    assert (await node.ask("GET", where)).headers["range"] == "0-19999"
+    assert len(await node.objects()) == 1
+
+
+async def test_a_chunk_of_another_length_than_it_says_is_refused(node: Node) -> None:
+    where = await start(node)
+    assert (await node.ask("PATCH", where, BIG[:100], content_range="0-98")).status == 400
+    assert (await node.ask("GET", where)).headers["range"] == "0-0"
+
+
+async def test_of_two_chunks_at_once_one_is_admitted_and_the_other_leaves_nothing(node: Node) -> None:
+    where = await start(node)
+    answers = await asyncio.gather(*(node.ask("PATCH", where, BIG) for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [202, 416, 416, 416]
+    assert len(await node.objects()) == 1
+    assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
+    assert await readable(node, BIG)
+    assert node.intake.unsettled == {}
+
+
+async def test_another_process_goes_on_with_an_upload(node: Node) -> None:
+    other = await another(node)
+    where = await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    assert (await other.ask("GET", where)).headers["range"] == "0-29999"
+    await other.ask("PATCH", where, BIG[30_000:60_000])
+    await node.ask("PATCH", where, BIG[60_000:])
+    assert (await other.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
+    assert await readable(node, BIG)
+
+
+async def test_a_put_may_be_repeated(node: Node) -> None:
+    where = await start(node)
+    for _ in range(3):
+        assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}", BIG)).status == 201
+    other = await node.ask("PUT", f"{where}?digest={sha256(SMALL)}", SMALL)
+    assert other.status == 404
+    assert (await node.ask("PATCH", where, SMALL)).status == 404
+    assert len(await node.objects()) == 1
+
+
+async def test_a_wrong_digest_leaves_nothing(node: Node) -> None:
+    where = await start(node)
+    assert (await node.ask("PUT", f"{where}?digest={sha256(SMALL)}", BIG)).status == 400
+    assert (await node.ask("POST", f"{START}?digest={sha256(SMALL)}", BIG)).status == 400
+    assert await node.objects() == []
+    assert await node.count("blob") == 0
+    assert await node.count("image_blob") == 0
+    assert node.intake.unsettled == {}
+
+
+async def test_a_wrong_digest_may_be_put_right(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG)
+    assert (await node.ask("PUT", f"{where}?digest={sha256(SMALL)}")).status == 400
+    assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
+    assert await readable(node, BIG)
+
+
+async def test_a_cancelled_upload_is_over_and_what_it_stored_goes(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG)
+    assert (await node.ask("DELETE", where)).status == 204
+    assert (await node.ask("PATCH", where, BIG)).status == 404
+    assert (await node.ask("GET", where)).status == 404
+    assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 404
+    await node.later(10)
+    await node.collect()
+    assert await node.objects() == []
+
+
+async def test_an_upload_that_nobody_goes_on_with_goes(node: Node) -> None:
+    await node.ask("PATCH", await start(node), BIG)
+    await node.later(node.lifetime + 1000)
+    assert (await node.collect()).uploads == 1
+    await node.later(10)
+    await node.collect()
+    assert await node.objects() == []
+    assert await node.count("upload") == 0
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("content", [SMALL * 3, BIG], ids=["small", "big"])
+async def test_a_sha512_is_as_good_as_a_sha256(node: Node, content: bytes, parts: int) -> None:
+    digest = f"sha512:{hashlib.sha512(content).hexdigest()}"
+    where, step = await start(node), -(-len(content) // parts)
+    for at in range(0, len(content), step):
+        await node.ask("PATCH", where, content[at : at + step])
+    answer = await node.ask("PUT", f"{where}?digest={digest}")
+    assert answer.status == 201
+    assert answer.headers["docker-content-digest"] == digest
+    got = await node.ask("GET", f"/v2/r/app/blobs/{digest}")
+    assert got.body == content
+    assert got.headers["docker-content-digest"] == digest
+    assert await readable(node, content)
+
+
+@pytest.mark.parametrize("change", ["/v2/r/other/blobs/uploads/", "/v2/r/app/blobs/uploads/x"])
+async def test_an_id_that_was_not_issued_for_this_image_is_unknown(node: Node, change: str) -> None:
+    where = await start(node)
+    assert (await node.ask("PATCH", where.replace(START, change), SMALL)).status == 404
+
+
+async def test_the_id_of_another_user_is_unknown(node: Node) -> None:
+    from entrepot.access.actions import Action
+
+    where = await start(node)
+    thief = node.grant("thief", "r", rights=Action.READ | Action.DEPLOY)
+    assert (await node.ask("PATCH", where, SMALL, caller=thief)).status == 404
+
+
+async def test_the_same_bytes_are_stored_once(node: Node) -> None:
+    await node.upload("r/app", BIG)
+    await node.upload("r/other", BIG)
+    await node.later(10)
+    await node.collect()
+    assert len(await node.objects()) == 1
+    assert await readable(node, BIG, "r/app")
+    assert await readable(node, BIG, "r/other")
+
+
+async def test_chunks_are_joined_and_read_the_same(node: Node) -> None:
+    where = await start(node)
+    for at in range(0, len(BIG), 30_000):
+        await node.ask("PATCH", where, BIG[at : at + 30_000])
+    await node.ask("PUT", f"{where}?digest={sha256(BIG)}")
+    assert await node.compact() == 1
+    assert await node.compact() == 0
+    assert await readable(node, BIG)
+    await node.ask("HEAD", f"/v2/r/app/blobs/{sha256(BIG)}")
+    await node.later(GRACE // 2 - 1000)
+    await node.collect()
+    assert await readable(node, BIG)
+
+
+async def test_a_process_that_was_taken_for_dead_can_name_nothing(node: Node) -> None:
+    from tests.stores import write
+
+    where = await start(node)
+    await write(node.database, "UPDATE writer SET fenced = 1")
+    assert (await node.ask("PATCH", where, BIG)).status == 503
+    assert (await node.ask("POST", f"{START}?digest={sha256(BIG)}", BIG)).status == 503
+    assert await node.count("upload") == 0
+    assert await node.count("blob") == 0
