@@ -24,6 +24,10 @@ _GET = sql("SELECT cursor, state FROM follower WHERE name = :name")
 _MOVE = sql(
     "UPDATE follower SET cursor = :cursor, state = 'live', updated = {now} WHERE name = :name AND cursor <= :cursor"
 )
+_LIVE = sql("SELECT name, cursor FROM follower WHERE state = 'live'")
+_LEFT_BEHIND = sql("""
+UPDATE follower SET state = 'resync', updated = {now} WHERE name = :name AND cursor = :cursor AND state = 'live'
+""")
 _SLOWEST = sql("SELECT MIN(cursor) FROM follower WHERE state = 'live'")
 
 
@@ -65,10 +69,23 @@ class Feed:
         handled = 0
         for follower in self._followers:
             handled += await self._catch_up(follower)
+        await self._leave_behind()
         row = await self._database.row(_SLOWEST)
         slowest = row[0] if row and row[0] is not None else await last(self._database, self._database.engine)
         await cut(self._database, slowest, 60_000)
         return handled
+
+    async def _leave_behind(self) -> None:
+        """Mark the followers for which the log has waited long enough, wherever they run."""
+        oldest = self._database.now() - KEEP
+        for name, cursor in await self._database.rows(_LIVE):
+            waiting = await page(self._database, cursor, 1)
+            if waiting and waiting[0].time < oldest:
+
+                async def work(tx: Tx, name: str = name, cursor: int = cursor) -> None:
+                    await tx.execute(_LEFT_BEHIND, name=name, cursor=cursor)
+
+                await self._database.transact(work)
 
     async def _catch_up(self, follower: Follower) -> int:
         row = await self._database.row(_GET, name=follower.name)

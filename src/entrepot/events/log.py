@@ -33,8 +33,13 @@ WITH fresh AS (
 UPDATE event SET seq = (SELECT COALESCE(MAX(seq), 0) FROM event WHERE seq IS NOT NULL) + fresh.place
 FROM fresh WHERE event.id = fresh.id
 """)
-_CUT_BY_ID = sql("DELETE FROM event WHERE id <= :cursor AND time < {now} - :keep")
-_CUT_BY_SEQ = sql("DELETE FROM event WHERE seq <= :cursor AND time < {now} - :keep")
+# The newest stays, so that the next number is never one that followers have passed already.
+_CUT_BY_ID = sql("""
+DELETE FROM event WHERE id <= :cursor AND time < {now} - :keep AND id < (SELECT MAX(id) FROM event)
+""")
+_CUT_BY_SEQ = sql("""
+DELETE FROM event WHERE seq <= :cursor AND time < {now} - :keep AND seq < (SELECT MAX(seq) FROM event)
+""")
 
 _NUMBERED_AT_ONCE = 5000
 
