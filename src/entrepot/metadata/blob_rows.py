@@ -139,7 +139,8 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
     if not lost:
         await discard(tx, arrival.pieces)
     elif len(arrival.pieces) == 1:
-        await tx.execute(_HEAL, id=blob_id, storage_key=arrival.pieces[0].key)
+        if not await tx.execute(_HEAL, id=blob_id, storage_key=arrival.pieces[0].key):  # somebody else just did
+            await discard(tx, arrival.pieces)
     else:
         await _place(tx, blob_id, arrival)
 

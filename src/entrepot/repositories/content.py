@@ -83,6 +83,8 @@ class Content:
         return b"".join([chunk async for chunk in self.read(stored.pieces, 0, stored.size)])
 
     def _remember(self, stored: Stored) -> None:
+        if stored.id in self._known:  # two who asked at once
+            return
         self._known[stored.id] = stored
         self._held += len(stored.inline or b"")
         while len(self._known) > _REMEMBERED or self._held > _REMEMBERED_BYTES:

@@ -59,5 +59,14 @@ class Downloads:
 
         try:
             await self._database.transact(work)
-        except ReferenceLost:  # an item went away between its row's look and ours; the others count again next time
-            return
+        except ReferenceLost:  # an item went away between its row's look and ours: the next look will not find it
+            self._keep(counts)
+        except BaseException:
+            self._keep(counts)
+            raise
+
+    def _keep(self, counts: dict[int, _Count]) -> None:
+        for item_id, one in counts.items():
+            newer = self._counts.setdefault(item_id, one)
+            if newer is not one:
+                newer.downloads += one.downloads
