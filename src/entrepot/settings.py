@@ -204,7 +204,7 @@ def _entries(source: Path | None, given: Mapping[str, tuple[str, str]]) -> list[
     path = source or folder / FILE_NAME
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if source is None:
             return []
         raise SettingsInvalid(f"{path}: there is no such file") from None

@@ -41,7 +41,8 @@ class Node(Server):
 
     @property
     def events(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (self.home / "logs" / "entrepot.log").read_text().splitlines()]
+        log = self.home / "logs" / "entrepot.log"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def children(self) -> list[int]:
         return [pid for pid in self.survivors() if pid != self.pid]
@@ -281,7 +282,7 @@ def test_a_certificate_that_is_none_is_refused_in_one_line(tmp_path: Path) -> No
 
 def test_a_home_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
-    assert refused(node(tmp_path)) == f"entrepot: The home folder {tmp_path}/home cannot be used: File exists."
+    assert refused(node(tmp_path)) == f"entrepot: The home folder {tmp_path}/home cannot be used: it is not a folder."
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

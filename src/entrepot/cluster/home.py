@@ -57,6 +57,8 @@ def prepare_home(home: Path) -> None:
         for folder in (logs_folder(home), run_folder(home)):
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
         tempfile.TemporaryFile(dir=home).close()
+    except FileExistsError:
+        raise HomeUnusable(home=home, reason="it is not a folder") from None
     except OSError as error:
         raise HomeUnusable(home=home, reason=error.strerror or str(error)) from None
 
