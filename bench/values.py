@@ -8,11 +8,11 @@ from typing import Protocol
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-class Unable(Exception):  # noqa: N818
+class Unable(Exception):
     """A server or a tool that this machine does not have; its column is left empty."""
 
 
-class Failed(Exception):  # noqa: N818
+class Failed(Exception):
     """A step that should have worked and did not; its cell shows the text and the run ends with status 1."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 PIECE = 256 * 1024
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """An answer other than the wanted one."""
 
 

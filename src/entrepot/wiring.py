@@ -61,10 +61,20 @@ class Store:
     tree: Tree
 
 
+def open_blobs(settings: Settings) -> Driver:
+    """Open the blob store that the settings name. Raises BlobStoreUrlInvalid, StoreUnavailable."""
+    credentials = None
+    if settings.blob_store.startswith("s3:") and settings.s3_access_key and settings.s3_secret_key:
+        from entrepot.blobs.drivers.s3 import S3Credentials  # noqa: PLC0415 - obstore weighs on those only who use it
+
+        credentials = S3Credentials(settings.s3_access_key.reveal(), settings.s3_secret_key.reveal())
+    return open_driver(settings.blob_store, credentials)
+
+
 async def open_store(settings: Settings) -> Store:
     """Open database and blob store. Raises Unavailable with the reason."""
     database = await open_database(settings.home, settings.database_url)
-    driver = open_driver(settings.blob_store)
+    driver = open_blobs(settings)
     writer = Writer(database, new_id(), settings.node_id)
     clock = SystemClock()
     intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from tests.clients.registry import SECOND, Registry
 from tests.parts.entrepot import Entrepot, entrepot
 from tests.parts.processes import short_folder

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.images import hello_program
 from tests.parts.podman import Podman, buildah

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+
 from tests.clients.registry import LOCAL, Registry
 from tests.parts.presence import tool
 from tests.parts.processes import PartError

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.containerd import Ctr, containerd
 from tests.parts.images import Layout, hello_layer, layer

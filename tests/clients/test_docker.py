@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.dockerd import Docker, dockerd
 from tests.parts.images import hello_program

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.dockerd import Docker, dockerd
 from tests.parts.images import Layout, write_big_layer

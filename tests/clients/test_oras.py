@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.presence import tool
 from tests.parts.processes import Finished, Word, run

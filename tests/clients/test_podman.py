@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.images import hello_program
 from tests.parts.podman import Podman, podman

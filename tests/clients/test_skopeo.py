@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.clients.registry import Registry
 from tests.parts.images import Layout, hello_layer, layer
 from tests.parts.presence import tool

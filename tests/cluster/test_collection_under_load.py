@@ -41,7 +41,7 @@ class Load:
         name = f"docker-local/load/w{writer}"
         choice = self.dice.random()
         if choice < 0.45 or not mine:
-            layers = self.dice.sample(self.layers, 2) + [self.dice.randbytes(5_000)]
+            layers = [*self.dice.sample(self.layers, 2), self.dice.randbytes(5_000)]
             mine.append(await self.registry.push(name, f"t{number}", layers, skip=True))
         elif choice < 0.65:
             await self.registry.check(self.dice.choice(mine))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.parts.processes import Server, answers, free_port, run, wait_until
 
 STUB = (sys.executable, "-m", "tests.cluster.stub", "serve")

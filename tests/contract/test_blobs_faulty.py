@@ -1,9 +1,9 @@
 import pytest
-from tests.contract.blobs import DriverContract
 
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.faulty import Faulty
 from entrepot.blobs.drivers.memory import Memory
+from tests.contract.blobs import DriverContract
 
 
 class TestFaultyWithoutFaults(DriverContract):

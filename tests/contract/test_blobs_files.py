@@ -3,12 +3,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.blob_processes import MIB, peak_growth, stuck_put
-from tests.contract.blobs import BIG, DriverContract, assert_unreadable, chunks, content, keys, new_key, stored
-from tests.parts.presence import root_on_linux
 
 from entrepot.blobs.contract import Driver, StoreFull
 from entrepot.blobs.drivers.files import Files
+from tests.contract.blob_processes import MIB, peak_growth, stuck_put
+from tests.contract.blobs import BIG, DriverContract, assert_unreadable, chunks, content, keys, new_key, stored
+from tests.parts.presence import root_on_linux
 
 
 class TestFiles(DriverContract):

@@ -1,8 +1,8 @@
 import pytest
-from tests.contract.blobs import DriverContract
 
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.memory import Memory
+from tests.contract.blobs import DriverContract
 
 
 class TestMemory(DriverContract):

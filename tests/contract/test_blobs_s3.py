@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.blob_processes import MIB, peak_growth, stuck_put
-from tests.contract.blobs import BIG, BODY, DriverContract, assert_unreadable, chunks, content, keys, new_key, stored
-from tests.parts import versitygw as parts
-from tests.parts.presence import root_on_linux
-from tests.parts.versitygw import versitygw
 
 from entrepot.blobs.contract import Driver, StoreFull, StoreUnavailable
 from entrepot.blobs.drivers.open import open_driver
 from entrepot.blobs.drivers.s3 import S3, Bucket, S3Credentials
 from entrepot.clock import new_id
+from tests.contract.blob_processes import MIB, peak_growth, stuck_put
+from tests.contract.blobs import BIG, BODY, DriverContract, assert_unreadable, chunks, content, keys, new_key, stored
+from tests.parts import versitygw as parts
+from tests.parts.presence import root_on_linux
+from tests.parts.versitygw import versitygw
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import obstore
 import obstore.exceptions
 import pytest
 from obstore.store import S3Store
+
 from tests.parts.distribution import distribution
 from tests.parts.nginx import nginx
 from tests.parts.postgres import Postgres, postgres

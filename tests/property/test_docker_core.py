@@ -50,7 +50,7 @@ from entrepot.formats.docker.names import (
 from entrepot.formats.docker.pages import link, parse_page
 from entrepot.formats.docker.references import fallback_subject, parse_fallback
 from entrepot.paths import MAX_PATH, MAX_SEGMENT, PathInvalid, RepoKey, RepoKeyInvalid, RepoPath
-from entrepot.web.ranges import Conditions, Span, evaluate, parse_content_range, parse_date, parse_range
+from entrepot.ranges import Conditions, Span, evaluate, parse_content_range, parse_date, parse_range
 
 fuzz = settings(deadline=None, max_examples=150)
 

@@ -182,7 +182,7 @@ async def create(tx: Tx, name: str, change: Change, *, realm: str = "internal") 
 
 
 async def alter(tx: Tx, account: Account, change: Change) -> Account:
-    """Change an account, which was read in this transaction. Raises LastAdmin, GroupUnknown."""
+    """Change an account, which was read in this transaction. Raises LastAdmin, Invalid for an unknown group."""
     disabled = account.disabled if change.disabled is None else change.disabled
     stops = change.password_hash is not None or (disabled and not account.disabled)
     await tx.execute(

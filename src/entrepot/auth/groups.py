@@ -168,13 +168,13 @@ async def delete(tx: Tx, group: Group) -> None:
 
 
 async def join(tx: Tx, account_id: int, names: Iterable[str]) -> None:
-    """Make an account a member of groups. Raises GroupUnknown."""
+    """Make an account a member of groups. Raises Invalid for an unknown group."""
     for team in await _known(tx, names):
         await tx.execute(_JOIN, account_id=account_id, team_id=team)
 
 
 async def leave(tx: Tx, account_id: int, names: Iterable[str]) -> None:
-    """End an account's membership of groups, where it is a member. Raises GroupUnknown."""
+    """End an account's membership of groups, where it is a member. Raises Invalid for an unknown group."""
     await tx.execute(_LEAVE, account_id=account_id, teams=await _known(tx, names))
 
 
@@ -203,7 +203,7 @@ async def _known(reads: Reads, names: Iterable[str]) -> list[int]:
     found = {name: team for team, name in await reads.rows(_KNOWN, names=wanted)}
     for name in wanted:
         if name not in found:
-            raise GroupUnknown(name=name)
+            raise Invalid(f"Group '{name[:100]}' does not exist")
     return list(found.values())
 
 

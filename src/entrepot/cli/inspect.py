@@ -57,12 +57,12 @@ def existing(home: str, file: Path | None) -> Settings:
 
 
 async def _inspect(settings: Settings, inspect: Inspect, words: str) -> Inspection:
-    from entrepot.blobs.drivers.open import open_driver  # noqa: PLC0415 - heavy, and not before the settings are right
-    from entrepot.metadata.open import open_database  # noqa: PLC0415 - as above
+    from entrepot.metadata.open import open_database  # noqa: PLC0415 - heavy, and not before the settings are right
+    from entrepot.wiring import open_blobs  # noqa: PLC0415 - as above
 
     database = await open_database(settings.home, settings.database_url)
     try:
-        driver = open_driver(settings.blob_store)
+        driver = open_blobs(settings)
         try:
             return await _with_progress(lambda progress: inspect(database, driver, progress), words)
         finally:

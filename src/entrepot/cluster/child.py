@@ -30,8 +30,8 @@ def _import_structlog_lean() -> None:
     try:
         import structlog  # noqa: F401, PLC0415 - everybody who imports it later gets this one
     finally:
-        if sys.modules["rich"] is None:
-            del sys.modules["rich"]
+        if sys.modules.get("rich", ...) is None:
+            sys.modules.pop("rich")
 
 
 _import_structlog_lean()

@@ -101,7 +101,7 @@ class Collection:
                 try:
                     size = await self._database.transact(functools.partial(self._look_at, blob_id))
                 except ReferenceLost:  # a holder that we do not know of refused: it is held; make room for the others
-                    await self._database.transact(lambda tx, blob_id=blob_id: tx.execute(_POSTPONE, id=blob_id))
+                    await self._database.transact(functools.partial(_postpone, blob_id))
                     continue
                 progress += size != _BUSY
                 if size is not None and size != _BUSY:
@@ -147,3 +147,7 @@ class Collection:
             await self._database.transact(work)
             report.objects += len(done)
             report.failures += len(failed)
+
+
+async def _postpone(blob_id: int, tx: Tx) -> None:
+    await tx.execute(_POSTPONE, id=blob_id)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from joserfc.jwk import RSAKey
-from tests.unit.auth.support import Clock, Clocked, copied, epochs_of, migrated_home, migrated_postgres, opened
 
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SigningKey
+from tests.unit.auth.support import Clock, Clocked, copied, epochs_of, migrated_home, migrated_postgres, opened
 
 
 @pytest.fixture(scope="session")

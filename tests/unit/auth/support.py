@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tests.parts.postgres import postgres
-
 from entrepot.auth.epochs import Epochs
 from entrepot.metadata.database import Database, Row, Tx
 from entrepot.metadata.migrate import migrate
 from entrepot.metadata.open import open_database
 from entrepot.metadata.sql import Parameter, Statement, sql
+from tests.parts.postgres import postgres
 
 T = TypeVar("T")
 

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
-from tests.unit.auth.support import Clocked
-from tests.unit.auth.test_credentials import Headers, basic
 
 from entrepot.access.caller import ANONYMOUS, Caller
 from entrepot.auth import accounts, groups
@@ -23,6 +21,8 @@ from entrepot.auth.passwords import Passwords
 from entrepot.auth.tokens import Issued, Order, Tokens
 from entrepot.errors import Unauthenticated, Unavailable
 from entrepot.metadata.database import DatabaseUnavailable, Tx
+from tests.unit.auth.support import Clocked
+from tests.unit.auth.test_credentials import Headers, basic
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.9"
 BY = Actor("root", HERE)
@@ -31,7 +31,7 @@ WEAK = "$argon2id$v=19$m=64,t=1,p=1$"  # how the stored hashes of these tests be
 
 @pytest.fixture(scope="session")
 def hashes() -> dict[str, str]:
-    from argon2 import PasswordHasher  # noqa: PLC0415 - only here
+    from argon2 import PasswordHasher
 
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     return {password: hasher.hash(password) for password in ("right", "new")}

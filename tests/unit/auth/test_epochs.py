@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.unit.auth.support import Clocked, epochs_of
 
 from entrepot.auth.epochs import Epochs, bump
 from entrepot.metadata.database import Database, DatabaseUnavailable, Tx
+from tests.unit.auth.support import Clocked, epochs_of
 
 ANNOUNCE = """
 import sys

@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.auth.support import Clock
 
 from entrepot.auth.guard import Blocked, Guard
+from tests.unit.auth.support import Clock
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.9"
 

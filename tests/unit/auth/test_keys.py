@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.unit.auth.support import Clocked
 
 from entrepot.auth.keys import MasterKeyInvalid, SealBroken, Vault, master_key, signing_key
 from entrepot.metadata.sql import sql
+from tests.unit.auth.support import Clocked
 
 SECRETS = sql("SELECT name, value FROM secret")
 

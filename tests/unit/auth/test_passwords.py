@@ -5,11 +5,11 @@ from unittest.mock import patch
 
 import pytest
 from argon2 import PasswordHasher
-from tests.unit.auth.support import Clock
 
 from entrepot.auth import passwords as module
 from entrepot.auth.passwords import Attempt, Known, Passwords
 from entrepot.errors import Invalid, TooMany
+from tests.unit.auth.support import Clock
 
 RIGHT = "correct horse"
 

@@ -2,7 +2,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.unit.auth.support import Clocked
 
 from entrepot.access.actions import Action
 from entrepot.access.permissions import RepositoryFacts
@@ -11,6 +10,7 @@ from entrepot.auth.epochs import Epochs
 from entrepot.auth.rules import LiveRules
 from entrepot.errors import Invalid
 from entrepot.metadata.database import Tx
+from tests.unit.auth.support import Clocked
 
 REPOSITORY = RepositoryFacts("libs", "local")
 

@@ -3,7 +3,6 @@ import json
 import re
 
 import pytest
-from tests.unit.auth.support import Clocked
 
 from entrepot.auth import accounts
 from entrepot.auth.accounts import Account, Change
@@ -14,6 +13,7 @@ from entrepot.auth.keys import SigningKey
 from entrepot.auth.tokens import Order, RefreshRefused, TokenAbsent, Tokens, reference_token
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
+from tests.unit.auth.support import Clocked
 
 BY = Actor("root", "192.0.2.1")
 SECRETS = sql("SELECT secret_hash, id FROM token WHERE secret_hash IS NOT NULL ORDER BY id")

@@ -28,7 +28,7 @@ def holding(table: Table) -> list[str]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_id_is_one_that_is_never_used_again(table: Table) -> None:
-    if "id" not in table.columns or not table.columns["id"].type.python_type is int or table.name == "grace":
+    if "id" not in table.columns or table.columns["id"].type.python_type is not int or table.name == "grace":
         return
     assert table.columns["id"].identity is not None
     assert table.dialect_options["sqlite"]["autoincrement"] is True

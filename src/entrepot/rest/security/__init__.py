@@ -1,0 +1,1 @@
+"""Users, groups, permission targets and tokens by REST: thin over `auth`."""

@@ -1,0 +1,94 @@
+"""Access tokens by the old API, `artifactory/api/security/token` (reference 9.6): forms in, errors as OAuth writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Final
+
+from entrepot.access.scopes import ScopeInvalid
+from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.orders import order_of
+from entrepot.auth.tokens import RefreshRefused, Tokens
+from entrepot.errors import Denied, Invalid
+from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.metadata.database import Database
+from entrepot.rest.security.changes import actor
+from entrepot.rest.security.tokens_api import find_by_text, granted, listed, shown, stated
+
+_TOKEN: Final = "/artifactory/api/security/token"
+_HOUR: Final = 3600  # seconds
+
+Handled = Callable[["OldTokensApi", Request], Awaitable[Reply]]
+
+
+def _oauth(handler: Handled) -> Handled:
+    """Answer refusals as RFC 6749 (5.2) writes them; credentials that are missing or wrong are the pipeline's to refuse."""
+
+    @wraps(handler)
+    async def answered(self: OldTokensApi, request: Request) -> Reply:
+        try:
+            return await handler(self, request)
+        except ScopeInvalid as error:
+            return _refusal("invalid_scope", error.message, 400)
+        except RefreshRefused as error:
+            return _refusal("invalid_grant", error.message, 401)
+        except Invalid as error:
+            return _refusal("invalid_request", error.message, 400)
+        except Denied as error:
+            return _refusal("unauthorized_client", error.message, 403)
+
+    return answered
+
+
+class OldTokensApi:
+    """The handlers."""
+
+    def __init__(self, database: Database, authenticator: Authenticator, tokens: Tokens) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._tokens = tokens
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        return (
+            Row("POST", _TOKEN, "tokens.create", "user", self.create, summary="Create a token"),
+            Row("GET", _TOKEN, "tokens.list", "admin", self.list, summary="List tokens"),
+            Row("POST", f"{_TOKEN}/revoke", "tokens.revoke", "admin", self.revoke, summary="Revoke a token"),
+        )
+
+    @_oauth
+    async def create(self, request: Request) -> Reply:
+        """POST: create a token, or exchange a refresh token."""
+        said = await stated(request)
+        if said.grant_type == "refresh_token":
+            return json_reply(granted(await self._tokens.refresh(said.refresh_token or "", actor(request))))
+        if said.grant_type not in (None, "client_credentials"):
+            return _refusal("unsupported_grant_type", "The grant type is not supported.", 400)
+        credential = await self._authenticator.credential(request.headers, request.address)
+        now = self._database.now()
+        order = await order_of(self._database, credential, said.wish(), default_expiry=_HOUR, now=now)
+        return json_reply(granted(await self._tokens.issue(order, actor(request))))
+
+    async def list(self, _: Request) -> Reply:
+        """GET: all valid tokens."""
+        return json_reply({"tokens": [shown(one, self._tokens.issuer) for one in await listed(self._tokens, "")]})
+
+    @_oauth
+    async def revoke(self, request: Request) -> Reply:
+        """POST: end a token, given itself (access or refresh) or its id."""
+        said = await stated(request)
+        if bool(said.token) == bool(said.token_id):
+            raise Invalid("Either token or token_id must be given, and not both.")
+        if said.token:
+            found = await find_by_text(self._tokens, said.token)
+        else:
+            found = await self._tokens.find(said.token_id or "")
+        if found is None:
+            return text_reply("Token not found")
+        await self._tokens.revoke(found.id, actor(request))
+        return text_reply("Token revoked")
+
+
+def _refusal(error: str, description: str, status: int) -> Reply:
+    return json_reply({"error": error, "error_description": description}, status)

@@ -1,0 +1,200 @@
+"""Access tokens: `access/api/v1/tokens` (reference 10.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.jwt import TokenExpired, TokenUnknown
+from entrepot.auth.orders import Wish, order_of
+from entrepot.auth.tokens import Issued, Stored, TokenAbsent, Tokens
+from entrepot.errors import Invalid, Unauthenticated
+from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.metadata.database import Database
+from entrepot.rest.security.bodies import asked, form_or_json, word
+from entrepot.rest.security.changes import actor
+
+_TOKENS: Final = "/access/api/v1/tokens"
+_YEAR: Final = 31_536_000  # seconds
+_NO_STORE: Final = ("cache-control", "no-store")
+_MOST_LISTED: Final = 10_000
+
+
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body says of a token; forms say everything as text."""
+
+    grant_type: str | None = None
+    username: str | None = None
+    scope: str | None = None
+    expires_in: int | None = None
+    refreshable: bool | None = None
+    include_reference_token: bool | None = None
+    audience: str | None = None
+    description: str | None = None
+    refresh_token: str | None = None
+    token: str | None = None
+    token_id: str | None = None
+
+    def wish(self) -> Wish:
+        """Return what is asked for."""
+        return Wish(
+            self.username or "", self.scope or "", self.audience or "", self.expires_in, bool(self.refreshable),
+            bool(self.include_reference_token), self.description or "",
+        )  # fmt: skip
+
+
+async def stated(request: Request) -> Stated:
+    """Return the body, a form or JSON. Raises Invalid, TooLarge."""
+    fields: Mapping[str, Any] = {name: value for name, value in (await form_or_json(request)).items() if value != ""}
+    try:
+        return msgspec.convert(fields, Stated, strict=False)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from None
+
+
+async def find_by_text(tokens: Tokens, text: str) -> Stored | None:
+    """Return the row of an access, reference or refresh token while it is valid."""
+    found = await tokens.find_secret(text)
+    if found is not None:
+        return found
+    try:
+        return await tokens.find(tokens.verify(text)[1].jti)
+    except (TokenUnknown, TokenExpired):
+        return None
+
+
+class TokensApi:
+    """The handlers."""
+
+    def __init__(self, database: Database, authenticator: Authenticator, tokens: Tokens) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._tokens = tokens
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        revoke, me, one = f"{_TOKENS}/revoke", f"{_TOKENS}/me", f"{_TOKENS}/{{token_id}}"
+        return (
+            Row("POST", _TOKENS, "access.tokens.create", "user", self.create, "access", summary="Create a token"),
+            Row("GET", _TOKENS, "access.tokens.list", "user", self.list, "access", summary="List tokens"),
+            Row("DELETE", revoke, "access.tokens.revoke", "user", self.revoke, "access", summary="Revoke a token"),
+            Row("POST", revoke, "access.tokens.revoke.post", "user", self.revoke, "access", summary="Revoke a token"),
+            Row("GET", me, "access.tokens.me", "user", self.me, "access", summary="The token of this request"),
+            Row("DELETE", me, "access.tokens.me.revoke", "user", self.revoke_me, "access", summary="Revoke it"),
+            Row("GET", one, "access.tokens.get", "user", self.get, "access", summary="A token"),
+            Row("DELETE", one, "access.tokens.delete", "user", self.delete, "access", summary="Revoke a token"),
+        )
+
+    async def create(self, request: Request) -> Reply:
+        """POST: create a token, or exchange a refresh token, which needs no other credentials."""
+        said = await stated(request)
+        if said.grant_type == "refresh_token":
+            return _told(await self._tokens.refresh(said.refresh_token or "", actor(request)))
+        if said.grant_type not in (None, "client_credentials"):
+            raise Invalid("The grant_type must be client_credentials or refresh_token.")
+        credential = await self._authenticator.credential(request.headers, request.address)
+        now = self._database.now()
+        order = await order_of(self._database, credential, said.wish(), default_expiry=_YEAR, now=now)
+        return _told(await self._tokens.issue(order, actor(request)), username=order.subject)
+
+    async def list(self, request: Request) -> Reply:
+        """GET: an administrator's view of all tokens, anybody else's of its own."""
+        _somebody(request)
+        subject = asked(request, "username").lower()
+        if not request.caller.may_administer:
+            subject = request.caller.name
+        found = await listed(self._tokens, subject)
+        wanted = asked(request, "refreshable")
+        return json_reply({
+            "tokens": [shown(one, self._tokens.issuer) for one in found if wanted in ("", str(one.refreshable).lower())]
+        })  # fmt: skip
+
+    async def get(self, request: Request) -> Reply:
+        """GET one."""
+        return json_reply(shown(await self._owned(request, word(request, "token_id")), self._tokens.issuer))
+
+    async def me(self, request: Request) -> Reply:
+        """GET the token that the request came with."""
+        return json_reply(shown(await self._owned(request, request.caller.token_id or ""), self._tokens.issuer))
+
+    async def delete(self, request: Request) -> Reply:
+        """DELETE one."""
+        return await self._revoked(request, await self._owned(request, word(request, "token_id")))
+
+    async def revoke_me(self, request: Request) -> Reply:
+        """DELETE the token that the request came with."""
+        return await self._revoked(request, await self._owned(request, request.caller.token_id or ""))
+
+    async def revoke(self, request: Request) -> Reply:
+        """DELETE or POST with the token, or its id, in the body."""
+        _somebody(request)
+        said = await stated(request)
+        found = await find_by_text(self._tokens, said.token) if said.token else None
+        return await self._revoked(request, await self._owned(request, found.id if found else said.token_id or ""))
+
+    async def _revoked(self, request: Request, found: Stored) -> Reply:
+        await self._tokens.revoke(found.id, actor(request))
+        return json_reply({"revoked_token_id": found.id})
+
+    async def _owned(self, request: Request, token_id: str) -> Stored:
+        """Return a token that the caller may see and revoke. Raises TokenAbsent for any other, whether or not it exists."""
+        _somebody(request)
+        caller, found = request.caller, await self._tokens.find(token_id)
+        own = found is not None and found.account_id is not None and found.account_id == caller.user_id
+        if found is None or not (caller.may_administer or own or found.id == caller.token_id):
+            raise TokenAbsent
+        return found
+
+
+async def listed(tokens: Tokens, subject: str) -> list[Stored]:
+    """Return the valid tokens of a subject, or all; at most 10,000."""
+    found: list[Stored] = []
+    after = ""
+    while page := await tokens.page(subject=subject, after=after):
+        found += page
+        after = page[-1].id
+        if len(found) >= _MOST_LISTED:
+            break
+    return sorted(found, key=lambda one: one.issued)
+
+
+def shown(found: Stored, issuer: str) -> dict[str, Any]:
+    """Return the fields that both APIs show of a token."""
+    told: dict[str, Any] = {
+        "token_id": found.id, "subject": f"{issuer}/users/{found.subject}", "issued_at": found.issued // 1000,
+        "issuer": issuer, "refreshable": found.refreshable, "scope": found.scope,
+    }  # fmt: skip
+    if found.expires is not None:
+        told["expiry"] = found.expires // 1000
+    if found.description:
+        told["description"] = found.description
+    return told
+
+
+def _told(issued: Issued, *, username: str = "") -> Reply:
+    told: dict[str, Any] = {"token_id": issued.token_id} | granted(issued)
+    if issued.reference_token is not None:
+        told["reference_token"] = issued.reference_token
+    if username:
+        told["username"] = username
+    reply = json_reply(told)
+    reply.headers.append(_NO_STORE)
+    return reply
+
+
+def granted(issued: Issued) -> dict[str, Any]:
+    """Return the fields that both APIs give to whoever ordered a token."""
+    told: dict[str, Any] = {"access_token": issued.access_token, "scope": issued.scope, "token_type": "Bearer"}
+    if issued.expires_in is not None:
+        told["expires_in"] = issued.expires_in
+    if issued.refresh_token is not None:
+        told["refresh_token"] = issued.refresh_token
+    return told
+
+
+def _somebody(request: Request) -> None:
+    if request.caller.is_anonymous:
+        raise Unauthenticated

@@ -1,0 +1,26 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from argon2 import PasswordHasher
+
+from entrepot.auth.epochs import Epochs
+from entrepot.auth.keys import SigningKey
+from tests.unit.auth.fixtures import clock, database, database_url, epochs, home, home_template, key, postgres_url
+from tests.unit.auth.support import Clocked
+from tests.unit.rest.security.support import PASSWORD, Site, populate
+
+__all__ = ["clock", "database", "database_url", "epochs", "home", "home_template", "key", "postgres_url"]
+
+
+@pytest.fixture(scope="session")
+def stored() -> str:
+    return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+
+
+@pytest.fixture
+async def site(database: Clocked, epochs: Epochs, key: SigningKey, stored: str) -> AsyncIterator[Site]:
+    made = Site(database, epochs, key, stored)
+    await populate(made)
+    yield made
+    made.passwords.close()
+    assert made.watcher.failures == []

@@ -1,0 +1,108 @@
+"""A server of the security endpoints alone: the real pipeline over a real database, spoken to by HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from entrepot.auth import accounts, groups, targets
+from entrepot.auth.audit import Actor
+from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.epochs import Epochs
+from entrepot.auth.keys import SigningKey
+from entrepot.auth.passwords import Passwords
+from entrepot.auth.rules import LiveRules
+from entrepot.auth.tokens import Order, Tokens
+from entrepot.messages import Reply, Request, Row
+from entrepot.metadata.database import Row as Found
+from entrepot.metadata.database import Tx
+from entrepot.metadata.sql import sql
+from entrepot.repositories.granted import Granter
+from entrepot.rest.security.routes import rows
+from entrepot.web.application import Application
+from entrepot.web.base import Doors
+from entrepot.web.pipeline import Pipeline
+from entrepot.web.table import Table
+from tests.unit.auth.support import Clocked
+
+PASSWORD = "Password1"
+REPOSITORIES = {"libs", "docker-local", "artifactory-build-info"}
+AUDIT = sql("SELECT action, actor, subject, detail FROM audit ORDER BY id")
+
+
+class Watcher:
+    """Notes what should never happen."""
+
+    def __init__(self) -> None:
+        self.failures: list[BaseException] = []
+
+    def answered(self, request: Request, row: Row | None, reply: Reply, *, seconds: float, sent: int) -> None:
+        pass
+
+    def failed(self, request: Request, error: BaseException) -> None:
+        self.failures.append(error)
+
+
+class Site:
+    """The server, and clients of it."""
+
+    def __init__(self, database: Clocked, epochs: Epochs, key: SigningKey, stored: str) -> None:
+        self.database = database
+        self.epochs = epochs
+        self.stored = stored
+        self.tokens = Tokens(database, epochs, key, "01abc")
+        self.passwords = Passwords(database)
+        self.authenticator = Authenticator(database, epochs, self.tokens, self.passwords)
+        self.rules = LiveRules(database, epochs, anonymous=lambda: False)
+        self.watcher = Watcher()
+        self.rows = rows(
+            database, epochs, self.authenticator, self.tokens, passwords=self.passwords, knows=REPOSITORIES.__contains__
+        )
+        pipeline = Pipeline(self.authenticator, Granter(lambda _: None, self.rules), self.rules.refresh)
+        self.app = Application(Table(self.rows), pipeline, doors=Doors(), watcher=self.watcher, always=())
+
+    @asynccontextmanager
+    async def client(self, name: str = "root", *, token: str = "") -> AsyncIterator[httpx.AsyncClient]:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        auth = (name, PASSWORD) if name and not token else None
+        transport = httpx.ASGITransport(app=self.app)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://site", auth=auth, headers=headers) as client:
+            yield client
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, name: str = "root", token: str = "", **rest: Any
+    ) -> httpx.Response:
+        async with self.client(name, token=token) as client:
+            return await client.request(method, path, **({"json": body} if body is not None else {}), **rest)
+
+    async def token(self, name: str, scope: str = "applied-permissions/user", **rest: Any) -> str:
+        found = await accounts.find(self.database, name)
+        who = (found.name, found.id, found.security_epoch) if found else (name, None, 0)
+        issued = await self.tokens.issue(Order(*who, scope, **{"expires_in": 3600, **rest}), Actor("root", ""))
+        return issued.access_token
+
+    async def audit(self) -> list[Found]:
+        return [tuple(row) for row in await self.database.rows(AUDIT)]
+
+
+async def populate(site: Site) -> None:
+    """root administers, bob does not; everybody joins readers."""
+
+    async def work(tx: Tx) -> None:
+        await groups.create(tx, groups.Group("readers", auto_join=True))
+        await groups.create(tx, groups.Group("devs"))
+        await accounts.create(tx, "root", accounts.Change(admin=True, password_hash=site.stored))
+        await accounts.create(tx, "bob", accounts.Change(password_hash=site.stored, email="bob@example.org"))
+        await accounts.create(tx, "anonymous", accounts.Change())
+        covered = {"include_patterns": ["**"], "exclude_patterns": []}
+        resource = {"actions": {"users": {"bob": ["READ"]}, "groups": {"devs": ["READ"]}}, "targets": {"ANY": covered}}
+        await targets.create(tx, {"name": "Anything", "resources": {"artifact": resource}})
+
+    await site.epochs.change(site.database, "security", work)
+    await site.epochs.look(site.database)
+
+
+def message(reply: httpx.Response) -> str:
+    """The message of an error in either envelope."""
+    return str(reply.json()["errors"][0]["message"])

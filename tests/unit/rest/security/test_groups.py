@@ -1,0 +1,106 @@
+from typing import Any
+
+import pytest
+
+from tests.unit.rest.security.support import Site
+
+GROUPS = "/artifactory/api/security/groups"
+
+
+async def shown(site: Site, name: str, query: str = "") -> Any:
+    return (await site.ask("GET", f"{GROUPS}/{name}{query}")).json()
+
+
+async def test_a_new_group_reads_back_as_its_client_compares_it(site: Site) -> None:
+    sent = {
+        "name": "ops", "description": "hello", "autoJoin": False, "adminPrivileges": True, "realm": "internal",
+        "realmAttributes": "", "watchManager": False, "policyManager": False, "policyViewer": False,
+        "reportsManager": False,
+    }  # fmt: skip
+    created = await site.ask("PUT", f"{GROUPS}/ops", sent)
+    assert (created.status_code, created.content) == (201, b"")
+    assert await shown(site, "ops", "?includeUsers=true") == sent
+    listed = (await site.ask("GET", GROUPS)).json()
+    assert {"name": "ops", "uri": f"http://site{GROUPS}/ops"} in listed
+    assert [group["name"] for group in listed] == ["devs", "ops", "readers"]
+
+
+async def test_members_are_shown_to_who_asks_for_them(site: Site) -> None:
+    await site.ask("POST", f"{GROUPS}/devs", {"userNames": ["bob", "ROOT"]})
+    assert "userNames" not in await shown(site, "devs")
+    assert (await shown(site, "devs", "?includeUsers=true"))["userNames"] == ["bob", "root"]
+    await site.ask("POST", f"{GROUPS}/devs", {"description": "x"})
+    assert (await shown(site, "devs", "?includeUsers=true"))["userNames"] == ["bob", "root"]
+    await site.ask("POST", f"{GROUPS}/devs", {"userNames": []})
+    assert "userNames" not in await shown(site, "devs", "?includeUsers=true")
+
+
+async def test_an_update_changes_what_it_states_and_replacing_resets_the_rest(site: Site) -> None:
+    full = {"description": "d", "externalId": "cn=devs", "realmAttributes": "a", "autoJoin": True, "watchManager": True}
+    await site.ask("PUT", f"{GROUPS}/devs", full)
+    await site.ask("POST", f"{GROUPS}/devs", {"description": "e"})
+    assert {name: (await shown(site, "devs"))[name] for name in full} == {**full, "description": "e"}
+    await site.ask("PUT", f"{GROUPS}/devs", {"description": "f"})
+    told = await shown(site, "devs")
+    assert (told["description"], told["autoJoin"], told["watchManager"]) == ("f", False, False)
+    assert "externalId" not in told
+
+
+async def test_who_joins_a_group_that_administers_administers_at_once(site: Site) -> None:
+    assert (await site.ask("GET", GROUPS, name="bob")).status_code == 403
+    await site.ask("POST", f"{GROUPS}/devs", {"adminPrivileges": True, "userNames": ["bob"]})
+    assert (await site.ask("GET", GROUPS, name="bob")).status_code == 200
+    await site.ask("POST", f"{GROUPS}/devs", {"userNames": []})
+    assert (await site.ask("GET", GROUPS, name="bob")).status_code == 403
+
+
+async def test_a_deleted_group_is_gone_with_all_that_it_was_granted(site: Site) -> None:
+    removed = await site.ask("DELETE", f"{GROUPS}/DEVS")
+    assert (removed.status_code, removed.text) == (200, "Group 'devs' has been removed successfully.")
+    assert (await site.ask("GET", f"{GROUPS}/devs")).status_code == 404
+    target = (await site.ask("GET", "/access/api/v2/permissions/Anything")).json()
+    assert target["resources"]["artifact"]["actions"] == {"users": {"bob": ["READ"]}}
+
+
+async def test_somebody_administers_whatever_happens_to_groups(site: Site) -> None:
+    await site.ask("POST", f"{GROUPS}/devs", {"adminPrivileges": True, "userNames": ["bob"]})
+    users = "/artifactory/api/security/users/root"
+    assert (await site.ask("POST", users, {"admin": False}, name="bob")).status_code == 200
+    for method, body in (
+        ("DELETE", None),
+        ("POST", {"adminPrivileges": False}),
+        ("POST", {"userNames": []}),
+        ("PUT", {"userNames": ["bob"]}),
+    ):
+        assert (await site.ask(method, f"{GROUPS}/devs", body, name="bob")).status_code == 403
+    left = await site.ask("PATCH", "/access/api/v2/users/bob/groups", {"remove": ["devs"]}, name="bob")
+    assert left.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("ops", {"autoJoin": True, "adminPrivileges": True}),
+        ("ops", {"userNames": ["nobody"]}),
+        ("ops", {"userNames": "bob"}),
+        ("ops", {"name": "other"}),
+        ("o%2Fps", {}),
+        ("%20ops", {}),
+        ("a" * 65, {}),
+    ],
+)
+async def test_a_group_beyond_the_rules_is_refused(site: Site, name: str, body: Any) -> None:
+    assert (await site.ask("PUT", f"{GROUPS}/{name}", body)).status_code == 400
+    assert len((await site.ask("GET", GROUPS)).json()) == 2
+
+
+async def test_the_unknown_are_not_found(site: Site) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        assert (await site.ask(method, f"{GROUPS}/nobody", {} if method == "POST" else None)).status_code == 404
+
+
+async def test_every_change_is_in_the_audit_trail(site: Site) -> None:
+    await site.ask("PUT", f"{GROUPS}/ops", {})
+    await site.ask("POST", f"{GROUPS}/ops", {})
+    await site.ask("DELETE", f"{GROUPS}/ops")
+    assert [row[0] for row in await site.audit()] == ["group.replace", "group.update", "group.delete"]
