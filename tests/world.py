@@ -161,9 +161,7 @@ class Node:
         self.table = Table(made)
         self.pipeline = Pipeline(None, granter, self.repositories.refresh)  # type: ignore[arg-type]
 
-    async def ask(
-        self, method: str, url: str, body: bytes = b"", *, caller: Caller = ADMIN, **headers: str
-    ) -> Answer:
+    async def ask(self, method: str, url: str, body: bytes = b"", *, caller: Caller = ADMIN, **headers: str) -> Answer:
         """Send a request; errors come back as answers, anything else is a fault."""
         parts = urlsplit(url)
         given = Given({name.replace("_", "-"): value for name, value in headers.items()})
@@ -177,7 +175,8 @@ class Node:
             reply = await self.pipeline.run(request, match.row)
         except EntrepotError as error:
             return Answer(error.status, dict(error.headers), b"", error)
-        return Answer(reply.status, dict(reply.headers), b"" if method == "HEAD" else await payload(reply))
+        fixed = {name.decode(): text.decode() for name, text in reply.fixed}
+        return Answer(reply.status, {**fixed, **dict(reply.headers)}, b"" if method == "HEAD" else await payload(reply))
 
     async def upload(self, image: str, content: bytes, *, caller: Caller = ADMIN) -> None:
         answer = await self.ask("POST", f"/v2/{image}/blobs/uploads/?digest={sha256(content)}", content, caller=caller)

@@ -165,14 +165,8 @@ class Tree:
         parent, name = split(folder)
         found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
         while found is None:  # more than once only when others make and prune it meanwhile
-            await self.ensure_folder(tx, where, "" if parent == "." else parent)
-            depth = folder.count("/") + 1
-            made = await tx.execute(
-                _ADD_FOLDER, repo_id=where.repo_id, path=parent, name=name, depth=depth, actor=where.actor
-            )
+            await self._make_folder(tx, where, folder)
             found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
-            if made:
-                await record(tx, where, [Change("created", f"{folder}/")])
         if found[1] == FILE:
             raise FileInTheWay(path=folder)
 
@@ -181,10 +175,8 @@ class Tree:
 
         Raises FileInTheWay.
         """
-        while True:
-            await self.ensure_folder(tx, where, folder)
-            if await self.lock(tx, where, folder):
-                return
+        while not await self.lock(tx, where, folder):  # at once: two who share it first would wait for each other
+            await self._make_folder(tx, where, folder)
 
     async def lock(self, tx: Tx, where: Where, path: str) -> bool:
         """Lock an item against any change until the commit; False when there is none."""
@@ -267,6 +259,13 @@ class Tree:
                 return
             await self._remove_items(tx, where, [_item(row)])
             folder = parent.removeprefix(".")
+
+    async def _make_folder(self, tx: Tx, where: Where, folder: str) -> None:
+        parent, name = split(folder)
+        await self.ensure_folder(tx, where, "" if parent == "." else parent)
+        depth = folder.count("/") + 1
+        if await tx.execute(_ADD_FOLDER, repo_id=where.repo_id, path=parent, name=name, depth=depth, actor=where.actor):
+            await record(tx, where, [Change("created", f"{folder}/")])
 
     async def _put(self, tx: Tx, where: Where, folder: str, file: NewFile) -> tuple[Item, Item | None]:
         place: dict[str, Parameter] = {"repo_id": where.repo_id, "path": folder or ".", "name": file.name}

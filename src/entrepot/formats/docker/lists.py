@@ -44,7 +44,7 @@ class Lists:
         found: set[str] = set()
         known = False
         for image in readable_images(request):
-            known = known or await is_known(self._reads, image.repository.id, image.name)
+            known = known or await self._is_known(request.granted, image)
             found.update(await self._tags_of(request.granted, image, page))
         if not known:
             raise NameUnknown(detail={"name": name})
@@ -91,6 +91,12 @@ class Lists:
         if wanted:
             reply.headers.append(("oci-filters-applied", "artifactType"))
         return reply
+
+    async def _is_known(self, granted: Granted, image: Image) -> bool:
+        """Whether the caller may learn that the image exists; with narrow rights, by a tag that it may read."""
+        if granted.throughout(Action.READ, image.repository, image.name):
+            return await is_known(self._reads, image.repository.id, image.name)
+        return bool(await self._tags_of(granted, image, Page(1, "")))
 
     async def _tags_of(self, granted: Granted, image: Image, page: Page) -> list[str]:
         """Return readable tags beyond `last`, one more than the page holds when there are more."""
