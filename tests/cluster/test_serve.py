@@ -312,7 +312,7 @@ def test_a_database_that_cannot_be_prepared_is_told_in_one_line(tmp_path: Path) 
 
 def test_extra_ports_and_both_versions_of_http_are_served_by_the_same_workers(tmp_path: Path) -> None:
     extra = free_port()
-    with running(node(tmp_path, "--docker-ports", f"{extra}=docker-local")) as made:
+    with running(node(tmp_path, "--docker-ports", f"{extra}=docker-local", "--http2", "always")) as made:
         assert made.get("/about") == f"http 1.1 {made.port}"
         with urllib.request.urlopen(f"http://127.0.0.1:{extra}/about", timeout=SECONDS) as reply:
             assert reply.read().decode() == f"http 1.1 {extra}"
@@ -330,7 +330,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return cert, key
 
 
-@pytest.mark.parametrize(("http2", "offered"), [("true", "h2"), ("false", "http/1.1")])
+@pytest.mark.parametrize(("http2", "offered"), [("tls", "h2"), ("never", "http/1.1")])
 def test_tls_offers_both_versions_of_http_unless_told_otherwise(
     tmp_path: Path, certificate: tuple[Path, Path], http2: str, offered: str
 ) -> None:
@@ -382,3 +382,17 @@ def test_full_logs_are_put_aside_while_it_runs(tmp_path: Path) -> None:
         log.write_bytes(b"x" * (65 << 10))
         assert wait_until(lambda: log.with_name(f"{log.name}.1").exists(), seconds=SECONDS)
         assert not log.exists()
+
+
+def test_a_connection_that_says_nothing_is_closed(served: Node) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), SECONDS) as silent:
+        assert silent.recv(1) == b""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere accepted sockets do not inherit it")
+def test_a_dead_client_is_noticed_by_the_kernel(served: Node) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), SECONDS) as connection:
+        name = f"{connection.getsockname()[1]:04X}"
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        [timer] = [row[5][:2] for row in rows if row[2].endswith(f":{name}") and row[3] == "01"]
+    assert timer == "02"  # the keep-alive timer runs, proc(5)

@@ -96,9 +96,9 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 
 
 def test_the_file_takes_dotted_keys_tables_numbers_flags_and_lists(tmp_path: Path) -> None:
-    text = 'http2 = false\ntrusted.proxies = ["10.0.0.0/8", "::1/128"]\n[docker]\nports = ["5001=docker-local"]\n'
+    text = 'docker.sparse = true\ntrusted.proxies = ["10.0.0.0/8", "::1/128"]\n[docker]\nports = ["5001=docker-local"]\n'
     settings = from_file(tmp_path, text).settings
-    assert settings.http2 is False
+    assert settings.docker_sparse is True
     assert settings.trusted_proxies == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
     assert settings.docker_ports == {5001: "docker-local"}
 
@@ -215,7 +215,7 @@ def test_the_short_scheme_of_postgresql_is_understood() -> None:
 def test_what_is_handed_over_comes_back_the_same() -> None:
     flags = {
         "database.url": "postgresql://me:sesame@h/d", "trusted.proxies": "10.0.0.0/8,::1/128", "docker.ports": "5=a, 6=b",
-        "admin.password": "rosebud", "tls.cert": "/c", "tls.key": "/k", "http2": "no", "base.url": "https://h/",
+        "admin.password": "rosebud", "tls.cert": "/c", "tls.key": "/k", "http2": "never", "base.url": "https://h/",
     }  # fmt: skip
     settings = load(flags, {}).settings
     assert restore(dump(settings)) == settings

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -73,9 +74,10 @@ async def test_an_error_after_the_cancellation_is_taken_note_of() -> None:
     task.cancel()
     await rounds()
     future.set_exception(OSError("late"))
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await asyncio.wait((task,))
+    assert task.cancelled()
     del future, task
+    gc.collect()  # an error that nobody has seen is reported when its future goes
     await rounds()
     assert reports == []
 
