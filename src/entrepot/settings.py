@@ -95,7 +95,10 @@ class Settings:
     )  # fmt: skip
     tls_cert: Path | None = declare(PATH, None, "A certificate chain (PEM); with it the port speaks TLS.")
     tls_key: Path | None = declare(PATH, None, "The private key of the certificate (PEM).")
-    http2: bool = declare(FLAG, True, "Whether HTTP/2 is offered beside HTTP/1.1.")
+    http2: str = declare(
+        choice("tls", "always", "never"), "tls",
+        "Where HTTP/2 is offered beside HTTP/1.1: over TLS, without TLS as well (with prior knowledge), or nowhere.",
+    )  # fmt: skip
     connections_limit: int = declare(
         whole(16, 100_000), 4_096, "How many connections a worker holds at once; further ones wait to be accepted."
     )

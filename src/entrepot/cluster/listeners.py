@@ -18,6 +18,7 @@ from entrepot.errors import EntrepotError
 
 BACKLOG = 1024  # connections that wait to be accepted, per socket; Linux cuts it to net.core.somaxconn
 _PATIENCE = 1.0  # seconds in which the workers of a killed predecessor may let go of the port
+_ASK_AFTER = 60  # seconds of silence
 _OWN = sys.platform == "linux"
 
 
@@ -66,6 +67,7 @@ def _listen(host: str, port: int, *, share: bool = False) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _find_dead_peers(listener)
         if share:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6 and host == "::":
@@ -77,3 +79,15 @@ def _listen(host: str, port: int, *, share: bool = False) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _find_dead_peers(listener: socket.socket) -> None:
+    """Have the kernel ask silent peers whether they live; on Linux accepted connections inherit this.
+
+    Clients that lost their network would else hold their connections, and our bound on them, for ever.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if _OWN:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _ASK_AFTER)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _ASK_AFTER // 4)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
