@@ -31,7 +31,7 @@ class Statement:
     __slots__ = ("_lists", "names", "postgres", "sqlite")
 
     def __init__(self, text: LiteralString) -> None:
-        self._lists: tuple[str, ...] = tuple(_LIST.findall(text))
+        self._lists: tuple[str, ...] = tuple(dict.fromkeys(_LIST.findall(text)))
         self.sqlite = _words(text, now=SQLITE_NOW, share="", update="", skip="")
         self.names, self.postgres = _numbered(
             _LIST.sub(

@@ -48,3 +48,9 @@ def test_without_a_list_text_and_parameters_stay_as_they_are() -> None:
     text, same = sql("SELECT :k").for_sqlite(parameters)  # type: ignore[arg-type]
     assert text == "SELECT :k"
     assert same is parameters
+
+
+def test_a_list_may_be_used_more_than_once() -> None:
+    statement = sql("SELECT 1 WHERE a {any:ids} OR b {any:ids}")
+    assert statement.for_sqlite({"ids": [7]}) == ("SELECT 1 WHERE a IN (:ids__0) OR b IN (:ids__0)", {"ids__0": 7})
+    assert statement.postgres == "SELECT 1 WHERE a = ANY($1) OR b = ANY($1)"
