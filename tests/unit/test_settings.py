@@ -96,9 +96,9 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 
 
 def test_the_file_takes_dotted_keys_tables_numbers_flags_and_lists(tmp_path: Path) -> None:
-    text = 'docker.sparse = true\ntrusted.proxies = ["10.0.0.0/8", "::1/128"]\n[docker]\nports = ["5001=docker-local"]\n'
+    text = 'anonymous.enabled = true\ntrusted.proxies = ["10.0.0.0/8", "::1/128"]\n[docker]\nports = ["5001=docker-local"]\n'
     settings = from_file(tmp_path, text).settings
-    assert settings.docker_sparse is True
+    assert settings.anonymous_enabled is True
     assert settings.trusted_proxies == (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
     assert settings.docker_ports == {5001: "docker-local"}
 

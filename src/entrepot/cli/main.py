@@ -65,6 +65,7 @@ def _run(arguments: list[str]) -> int:
 
         file = flags.pop("settings", None)
         serve(flags, Path(file) if file else None)
+        return 0
     import typer  # noqa: PLC0415 - 0.15 s
 
     from entrepot.cli.commands import app  # noqa: PLC0415 - as above

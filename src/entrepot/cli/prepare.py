@@ -54,9 +54,9 @@ def prepare(settings: Settings) -> None:
     if found != HEAD:
         log.info("database.migrating", found=found, wanted=HEAD)
         migrate(settings.home, settings.database_url)
-    password, generated = _password(settings)
+    password, written = _password(settings)
     made = asyncio.run(_bootstrap(settings, password))
-    if generated and not made:
+    if written and not made:
         (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # it opens nothing
     (run_folder(settings.home) / PREPARED).touch()
 
@@ -79,13 +79,15 @@ async def _postgres_revision(settings: Settings) -> str | None:
 
 
 def _password(settings: Settings) -> tuple[str, bool]:
-    """Return the password for `admin` and whether we made it up; kept on disk before the account exists."""
+    """Return the password for `admin` and whether we have just written it down, which comes before the account."""
     if settings.admin_password is not None:
         return settings.admin_password.reveal(), False
     file: Path = settings.home / PASSWORD_FILE
-    if not file.exists():
-        write_private(file, f"{secrets.token_urlsafe(18)}\n".encode())
-    return file.read_text().strip(), True
+    if file.exists():  # an earlier start made it, and may have died before the account was there
+        return file.read_text().strip(), False
+    password = secrets.token_urlsafe(18)
+    write_private(file, f"{password}\n".encode())
+    return password, True
 
 
 async def _bootstrap(settings: Settings, password: str) -> bool:

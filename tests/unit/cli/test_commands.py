@@ -1,0 +1,330 @@
+"""The command line: one line for what is wrong, the same status for the same kind of end, no secret on the screen."""
+
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from entrepot import __version__, wiring
+from entrepot.cli import serve as serving
+from entrepot.cli.main import main, plain_flags
+from entrepot.cli.prepare import prepare
+from entrepot.cli.settings import reference
+from entrepot.errors import NotFound
+from entrepot.jobs import inspection
+from entrepot.jobs.inspection import Finding, Inspection
+from entrepot.metadata.migrate import HEAD
+from entrepot.settings import ROWS, Settings, load
+
+CHECKOUT = Path(__file__).parents[3]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("ENTREPOT_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["entrepot", *arguments])
+        status = main()
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder as the first start leaves it."""
+    home = tmp_path_factory.mktemp("instance") / "home"
+    (home / "run").mkdir(parents=True)
+    prepare(load({"home": str(home), "admin.password": "rosebud"}, {}).settings)
+    return home
+
+
+def test_the_version_is_printed_without_loading_anything_heavy() -> None:
+    """What takes time are imports; a list of them does not depend on how busy the machine is."""
+    code = (
+        "import sys; sys.argv=['entrepot','version']; from entrepot.cli.main import main; main(); print(*sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()
+    assert told[0] == f"entrepot {__version__}"
+    loaded = {name.partition(".")[0] for name in told[1].split()}
+    assert not loaded & {"typer", "rich", "structlog", "asyncio", "sqlalchemy", "granian", "msgspec", "sqlite3", "json"}
+
+
+def test_the_supervisor_loads_next_to_nothing() -> None:
+    code = "import sys; from entrepot.cli import supervise; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    loaded = {name.partition(".")[0] for name in told.split()}
+    heavy = {"typer", "rich", "structlog", "asyncio", "sqlalchemy", "granian", "msgspec", "sqlite3", "ssl"}
+    assert not loaded & heavy
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["--version"], ["version", "--help"]])
+def test_version_is_a_command(cli: Run, arguments: list[str]) -> None:
+    status, out, _ = cli(*arguments)
+    assert status == 0
+    assert "ersion" in out or out == f"entrepot {__version__}\n"
+
+
+def test_without_a_command_it_helps(cli: Run) -> None:
+    status, out, err = cli()
+    assert (status, err) == (0, "")
+    assert all(name in out for name in ("serve", "settings", "version", "admin", "gc", "fsck"))
+
+
+def test_every_setting_is_an_option_of_serve_and_has_its_help(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    status, out, _ = cli("serve", "--help")
+    assert status == 0
+    assert [row.flag for row in ROWS.values() if f"{row.flag} " not in out] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["servve"], "No such command"),
+        (["serve", "--prot", "1"], "No such option"),
+        (["serve", "--port", "x"], "--port must be a whole number"),
+        (["serve", "now"], "unexpected extra argument"),
+        (["settings", "--port", "0"], "--port must be a whole number"),
+        (["gc"], "say --check or --repair"),
+        (["gc", "--check", "--home", "/nowhere"], "There is no instance in /nowhere"),
+        (["fsck", "--home", "/nowhere"], "There is no instance in /nowhere"),
+        (["admin", "reset-password", "--home", "/nowhere"], "There is no instance in /nowhere"),
+    ],
+)
+def test_what_is_wrong_is_one_line_on_stderr(cli: Run, arguments: list[str], words: str) -> None:
+    status, out, err = cli(*arguments)
+    assert (status, out) == (2, "")
+    assert words in err
+    assert err.startswith("entrepot: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ([], {}),
+        (["--port", "1", "--home=/h"], {"port": "1", "home": "/h"}),
+        (["--settings", "/f", "--gc-grace-seconds=2"], {"settings": "/f", "gc.grace.seconds": "2"}),
+        (["--port", "1", "--port", "2"], {"port": "2"}),
+        (["--port="], {"port": ""}),
+        (["--help"], None),
+        (["--port"], None),
+        (["--prot", "1"], None),
+        (["now"], None),
+    ],
+)
+def test_plain_flags_are_read_without_typer(arguments: list[str], found: dict[str, str] | None) -> None:
+    assert plain_flags(arguments) == found
+
+
+@pytest.mark.parametrize("arguments", [["--port", "8123"], ["--port=8123"]])
+def test_serve_hands_over_the_same_settings_with_and_without_typer(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
+) -> None:
+    handed: list[tuple[dict[str, str], Path | None]] = []
+    monkeypatch.setattr(serving, "serve", lambda flags, file: handed.append((dict(flags), file)))
+    cli("serve", *arguments, "--settings", str(tmp_path))
+    monkeypatch.setattr("entrepot.cli.main.plain_flags", lambda _arguments: None)
+    cli("serve", *arguments, "--settings", str(tmp_path))
+    assert handed == [({"port": "8123"}, tmp_path)] * 2
+
+
+def test_the_settings_in_force_are_shown_with_where_they_come_from(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("ENTREPOT_ADMIN_PASSWORD", "sesame")
+    monkeypatch.setenv("ENTREPOT_DATABASE_URL", "postgresql://me:sesame@h/d")
+    (tmp_path / "entrepot.toml").write_text("workers = 7")
+    status, out, err = cli("settings", "--home", str(tmp_path), "--port", "9")
+    assert (status, err) == (0, "")
+    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    assert lines["port"] == ["9", "--port"]
+    assert lines["workers"] == ["7", str(tmp_path / "entrepot.toml")]
+    assert lines["admin.password"] == ["*****", "ENTREPOT_ADMIN_PASSWORD"]
+    assert lines["database.url"] == ["postgresql://me:*****@h/d", "ENTREPOT_DATABASE_URL"]
+    assert lines["host"] == ["127.0.0.1", "default"]
+    status, out, _ = cli("settings", "--home", str(tmp_path), "--json")
+    found = json.loads(out)
+    assert list(found) == list(ROWS)
+    assert found["workers"] == {"value": "7", "from": str(tmp_path / "entrepot.toml")}
+    assert "sesame" not in out
+
+
+def test_the_reference_page_is_what_the_table_says(cli: Run) -> None:
+    page = CHECKOUT / "docs" / "reference" / "settings.md"
+    assert page.read_text() == reference(), "run: entrepot settings --markdown > docs/reference/settings.md"
+    assert cli("settings", "--markdown") == (0, reference(), "")
+
+
+def test_every_setting_has_a_heading_in_the_reference() -> None:
+    assert [line[3:] for line in reference().splitlines() if line.startswith("## ")] == list(ROWS)
+
+
+FOUND = Inspection(
+    blobs=3,
+    bytes=30,
+    orphan_count=1,
+    orphan_bytes=9,
+    missing_count=1,
+    missing=[Finding(1, "sha256:ab", 5, "k", "the object is missing", ("docker-local/a/b",))],
+    repaired=1,
+)
+
+Work = Callable[..., Awaitable[Inspection]]
+
+
+def inspection_that_finds(found: Inspection) -> Work:
+    async def inspect(
+        _database: object, _driver: object, *, repair: bool = False, progress: object = None
+    ) -> Inspection:
+        assert callable(progress)
+        progress(1, 3)
+        return found
+
+    return inspect
+
+
+@pytest.mark.parametrize("command", [["gc", "--check"], ["gc", "--repair"], ["fsck"]])
+@pytest.mark.parametrize(("found", "status"), [(Inspection(blobs=2, bytes=20), 0), (FOUND, 1)])
+def test_an_inspection_ends_with_1_when_it_found_something(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path, command: list[str], found: Inspection, status: int
+) -> None:
+    for name in ("check", "fsck"):
+        monkeypatch.setattr(inspection, name, inspection_that_finds(found))
+    code, out, err = cli(*command, "--home", str(instance))
+    assert (code, err) == (status, "")
+    expected = (
+        ["clean"] if status == 0 else ["1 blobs have lost their bytes", "sha256:ab", "docker-local/a/b", "1 repaired"]
+    )
+    assert all(word in out for word in expected)
+    code, out, _ = cli(*command, "--home", str(instance), "--json")
+    assert code == status
+    assert json.loads(out)["missing_count"] == found.missing_count
+
+
+def test_real_inspections_of_a_new_instance_are_clean(cli: Run, instance: Path) -> None:
+    (instance / "blobs").mkdir(exist_ok=True)
+    assert cli("gc", "--check", "--home", str(instance))[0] == 0
+    assert cli("fsck", "--home", str(instance))[0] == 0
+
+
+def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path
+) -> None:
+    given: list[tuple[str, str]] = []
+
+    async def reset(_settings: Settings, user: str, password: str) -> None:
+        if user == "nobody":
+            raise NotFound("There is no user nobody.")
+        given.append((user, password))
+
+    monkeypatch.setattr(wiring, "reset_password", reset)
+    status, out, _ = cli("admin", "reset-password", "--home", str(instance))
+    assert status == 0
+    [(user, password)] = given
+    assert user == "admin"
+    assert len(password) == 24
+    assert out == f"The new password of admin: {password}\n"
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("from a file\n"))
+    status, out, _ = cli("admin", "reset-password", "--home", str(instance), "--user", "ann", "--password-stdin")
+    assert (status, given[-1]) == (0, ("ann", "from a file"))
+    assert "from a file" not in out
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    assert cli("admin", "reset-password", "--home", str(instance), "--password-stdin")[0] == 2
+    status, _, err = cli("admin", "reset-password", "--home", str(instance), "--user", "nobody")
+    assert (status, err) == (2, "entrepot: There is no user nobody.\n")
+
+
+def test_an_interrupted_command_ends_with_130(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_flags: object, _file: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serving, "serve", interrupt)
+    assert cli("serve")[0] == 130
+
+
+def test_output_that_nobody_reads_any_more_is_no_error_of_ours() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "entrepot.cli.main", "settings", "--markdown"],
+        env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert "Traceback" not in done.stderr
+
+
+class TestPreparing:
+    def settings(self, home: Path, **more: str) -> Settings:
+        (home / "run").mkdir(parents=True, exist_ok=True)
+        return load({"home": str(home), **more}, {}).settings
+
+    def test_a_new_instance_gets_a_password_that_is_kept_for_its_owner_only(self, tmp_path: Path) -> None:
+        settings = self.settings(tmp_path)
+        assert serving.needs_preparing(settings)
+        prepare(settings)
+        assert not serving.needs_preparing(settings)
+        file = tmp_path / "admin.password"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert len(file.read_text().strip()) == 24
+
+    def test_a_given_password_is_not_written_down(self, tmp_path: Path) -> None:
+        prepare(self.settings(tmp_path, **{"admin.password": "rosebud"}))
+        assert not (tmp_path / "admin.password").exists()
+
+    def test_preparing_again_changes_nothing_and_promises_no_password_that_opens_nothing(self, tmp_path: Path) -> None:
+        settings = self.settings(tmp_path)
+        prepare(settings)
+        first = (tmp_path / "admin.password").read_text()
+        prepare(settings)
+        assert (tmp_path / "admin.password").read_text() == first
+        (tmp_path / "admin.password").unlink()
+        prepare(settings)
+        assert not (tmp_path / "admin.password").exists()
+
+    def test_a_password_that_was_made_before_a_crash_is_the_one_that_opens(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened: list[str] = []
+
+        async def bootstrap(_settings: Settings, _database: object, password: str) -> bool:
+            opened.append(password)
+            return True
+
+        monkeypatch.setattr(wiring, "bootstrap", bootstrap)
+        settings = self.settings(tmp_path)
+        prepare(settings)
+        prepare(settings)
+        assert opened == [(tmp_path / "admin.password").read_text().strip()] * 2
+
+    def test_a_database_of_a_newer_version_is_refused(self, tmp_path: Path, cli: Run) -> None:
+        settings = self.settings(tmp_path)
+        prepare(settings)
+        with sqlite3.connect(tmp_path / "entrepot.db") as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.close()
+        status, _, err = cli("serve", "--home", str(tmp_path))
+        assert status == 2
+        assert err == (
+            f"entrepot: The database was made by a newer version (schema 9999); this one works with {HEAD}. "
+            "Install that version.\n"
+        )
