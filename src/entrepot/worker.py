@@ -28,6 +28,7 @@ from entrepot.repositories.granted import Granter
 from entrepot.rest.artifacts import Artifacts
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
+from entrepot.rest.security.routes import rows as security_rows
 from entrepot.rest.system import SystemApi
 from entrepot.snapshots import Snapshots
 from entrepot.watching import Watching
@@ -116,6 +117,14 @@ async def _application(
             *SystemApi(
                 store.database, settings.reported_version, settings.node_id, readiness.check, watching.metrics
             ).rows(),
+            *security_rows(
+                store.database,
+                epochs,
+                authenticator,
+                tokens,
+                passwords=passwords,
+                knows=lambda key: repositories.get(key) is not None,
+            ),
             *Artifacts(store.database, store.content, downloads).rows(),
         )
     )

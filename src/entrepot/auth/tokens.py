@@ -13,7 +13,7 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from entrepot.auth.audit import Actor, record
@@ -32,11 +32,13 @@ _YEAR: Final = 31_536_000_000  # milliseconds
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 _BY_ID = sql("""
-SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires
+SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
 FROM token WHERE id = :id
 """)
 _BY_SECRET = sql("""
-SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires
+SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
 FROM token WHERE secret_hash = :secret_hash
 """)
 _LIST = sql("""
@@ -104,7 +106,7 @@ class Stored:
     parent: str | None
     issued: int
     expires: int | None
-    refreshable: bool = False
+    refreshable: bool
 
 
 class RefreshRefused(Unauthenticated):
@@ -193,7 +195,7 @@ class Tokens:
     async def page(self, *, subject: str = "", after: str = "", limit: int = 1000) -> Sequence[Stored]:
         """Return valid tokens in order of their ids, all or one subject's."""
         rows = await self._database.rows(_LIST, subject=subject, after=after, limit=limit, now=self._database.now())
-        return [replace(_row(row), refreshable=bool(row[11])) for row in rows]
+        return [_row(row) for row in rows]
 
     async def revoke(self, token_id: str, by: Actor) -> None:
         """End a token and all that was bought with it, before this returns on this node. Raises TokenAbsent."""
@@ -336,4 +338,5 @@ def _row(row: Row) -> Stored:
         parent=row[8],
         issued=row[9],
         expires=row[10],
+        refreshable=bool(row[11]),
     )

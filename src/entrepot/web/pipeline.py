@@ -55,6 +55,8 @@ class Pipeline:
             request.granted = self._targets[row.target](request, Action[row.action])
         elif row.action != "public":
             request.granted = self._granter.everywhere(request.caller)
+            if request.caller.is_anonymous and not request.granted.rules.anonymous:
+                raise Unauthenticated("authentication required")
         for gate in row.gates:
             await gate(request)
         return await row.handler(request)

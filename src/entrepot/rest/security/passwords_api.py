@@ -10,7 +10,7 @@ from entrepot.auth import accounts
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.passwords import Passwords
-from entrepot.errors import Conflict, Denied, Invalid
+from entrepot.errors import Conflict, Denied, Invalid, Unauthenticated
 from entrepot.messages import Reply, Request, Row, text_reply
 from entrepot.metadata.database import Tx
 from entrepot.rest.security.bodies import typed
@@ -75,6 +75,8 @@ class PasswordsApi:
         await self._changes.make(request, "user.password", account.name, work)
         return text_reply("Password has been successfully changed")
 
-    async def encrypted(self, _: Request) -> Reply:
+    async def encrypted(self, request: Request) -> Reply:
         """GET: 409, which clients understand."""
+        if request.caller.is_anonymous:
+            raise Unauthenticated
         raise EncryptedPasswordsUnsupported

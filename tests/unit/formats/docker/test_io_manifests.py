@@ -3,8 +3,6 @@
 import asyncio
 import json
 
-import pytest
-
 from entrepot.access.actions import Action
 from tests.world import GRACE, INDEX, Node, another, index, manifest, sha256
 

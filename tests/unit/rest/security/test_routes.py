@@ -1,5 +1,6 @@
 import pytest
 
+from entrepot.auth.jwt import Claims
 from tests.unit.rest.security.support import Site
 
 OPEN = {"/artifactory/api/security/users/authorization/changePassword"}
@@ -30,8 +31,6 @@ async def test_what_administers_is_closed_to_users_and_to_narrow_tokens(site: Si
 
 
 async def test_a_docker_token_opens_nothing_here(site: Site) -> None:
-    from entrepot.auth.jwt import Claims
-
     now = site.database.now() // 1000
     claims = Claims(
         sub=f"{site.tokens.issuer}/users/root", scp="applied-permissions/admin", aud=site.tokens.docker_audience,
