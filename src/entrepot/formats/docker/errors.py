@@ -100,8 +100,6 @@ class PaginationNumberInvalid(Invalid):
 class RangeInvalid(Unsatisfiable):
     """The chunk does not begin where the upload stands."""  # raised with the headers Location and Range
 
-    code = "RANGE_INVALID"
-
 
 class SizeInvalid(Invalid):
     """provided length did not match content length"""
@@ -117,8 +115,6 @@ class TagInvalid(Invalid):
 
 class Unsupported(NotAllowed):
     """The operation is unsupported."""
-
-    code = "UNSUPPORTED"
 
 
 class RemoteBlobUpload(Invalid):

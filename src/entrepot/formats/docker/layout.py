@@ -96,7 +96,7 @@ def place_of(path: str) -> Place | None:
     folder, _, name = path.rpartition("/")
     image, _, reference = folder.rpartition("/")
     blob = _BLOB_FILE.fullmatch(name)
-    if not image or not (blob or name in {MANIFEST_FILE, LIST_FILE}):
+    if not blob and name not in {MANIFEST_FILE, LIST_FILE}:
         return None
     try:
         known = check_image(image)

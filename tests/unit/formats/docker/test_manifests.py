@@ -132,6 +132,9 @@ class TestShapes:
         )
         assert found == expected
 
+    def test_an_empty_artifact_type_is_none(self) -> None:
+        assert read(image(layers=[described(2, artifactType="")])).layers[0].artifact_type is None
+
     def test_a_sha512_digest_stays_one(self) -> None:
         layer = {"mediaType": LAYER_TYPE, "digest": "sha512:" + hexes(7) * 2, "size": 0}
         assert read(image(layers=[layer])).layers[0].digest.algorithm == "sha512"

@@ -71,7 +71,7 @@ def test_entries_that_are_no_descriptors_are_passed_over() -> None:
     "body",
     [
         b"", b"[]", b"x", b"{}", b'{"manifests":null}', b'{"manifests":{}}', b"\xff", b'{"manifests":[' * 3000,
-        b'{"mediaType":1,"manifests":[]}', json.dumps({"mediaType": DOCKER_LIST, "manifests": []}).encode(),
+        b'{"mediaType":1,"manifests":[]}', index_of([ONE]).replace(OCI_INDEX.encode(), DOCKER_LIST.encode()),
         b'{"x":' + b"[" * 3000, b'{"mediaType":"\xff"}', index_of([ONE])[:-2] + b",{}" * 100_000 + b"]}",
         index_of([ONE]) + b" " * (4 << 20),
     ],
