@@ -167,7 +167,7 @@ class Node:
         given = Given({name.replace("_", "-"): value for name, value in headers.items()})
         request = Request(
             method, parts.path, parse_qs(parts.query, keep_blank_values=True), given, Sent(body),
-            "0" * 16, "127.0.0.1", "http", "http://r", caller,
+            "0" * 16, "127.0.0.1", "http", lambda: "http://r", caller,
         )  # fmt: skip
         match = self.table.find("GET" if method == "HEAD" else method, parts.path)
         request.words = match.words

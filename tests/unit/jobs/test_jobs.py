@@ -1,6 +1,7 @@
 """Collection, sweeps, queue, purge and inspection; on both engines."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.world import GRACE, Node, another, sha256
 ONE, BIG, HUGE = b"one", b"x" * 50_000, b"y" * 60_000
 
 
-async def one_piece(content: bytes):  # type: ignore[no-untyped-def]
+async def one_piece(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
