@@ -25,6 +25,7 @@ from entrepot.repositories.repository import Repository
 
 _TAGS, _CATALOG, _REFERRERS = 100_000, 100, 1000  # default page lengths; who asks for no page wants all tags
 _MOST = 100_000  # tags of an unbounded list: what clients without paging get
+_MOST_REFERRERS = 10_000  # of one subject; clients want them all, and few follow links here
 _JUDGED = 50_000  # rows looked at for one page on behalf of a caller who may read few of them
 _INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -77,7 +78,6 @@ class Lists:
         """GET referrers: always an index, also for a digest that nobody knows (a 404 would tell: no such API)."""
         digest = str(parse_digest(request.words["digest"]))
         wanted = (request.query.get("artifactType") or [""])[0]
-        page = parse_page(request.query, default=_REFERRERS, most=_REFERRERS)
         found: list[Referrer] = []
         for image in readable_images(request):
             found += await self._referrers_of(request.granted, image, digest)
@@ -85,7 +85,7 @@ class Lists:
         body = {
             "schemaVersion": 2,
             "mediaType": _INDEX,
-            "manifests": [_descriptor(one) for one in list(shown.values())[: page.n]],
+            "manifests": [_descriptor(one) for one in shown.values()],
         }
         reply = Reply(200, [("content-type", _INDEX)], msgspec.json.encode(body))
         if wanted:
@@ -158,7 +158,15 @@ class Lists:
 
     async def _referrers_of(self, granted: Granted, image: Image, digest: str) -> list[Referrer]:
         everything = granted.throughout(Action.READ, image.repository, image.name)
-        rows = await referrers(self._reads, image.repository.id, image.name, digest, after=0, limit=_REFERRERS)
+        rows: list[Referrer] = []
+        after = 0
+        while len(rows) < _MOST_REFERRERS and (
+            batch := await referrers(
+                self._reads, image.repository.id, image.name, digest, after=after, limit=_REFERRERS
+            )
+        ):
+            rows += batch
+            after = batch[-1].blob_id
         return [
             row
             for row in rows
