@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -90,6 +91,8 @@ def publish(report: Report, asked: argparse.Namespace) -> None:
 
 def main() -> int:
     asked = options()
+    # Asked to end, it still stops the servers and removes what they wrote.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scratch = Path(tempfile.mkdtemp(prefix="entrepot-bench-", dir=asked.scratch)).resolve()
     try:
         return 0 if bench(asked, scratch) else 1
