@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.parts.processes import Server, answers, free_port, run, wait_until
+from tests.parts.processes import Server, answers, free_port, run, short_folder, wait_until
 
 STUB = (sys.executable, "-m", "tests.cluster.stub", "serve")
 CHECKOUT = Path(__file__).parents[2]
@@ -396,3 +396,11 @@ def test_a_dead_client_is_noticed_by_the_kernel(served: Node) -> None:
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         [timer] = [row[5][:2] for row in rows if row[2].endswith(f":{name}") and row[3] == "01"]
     assert timer == "02"  # the keep-alive timer runs, proc(5)
+
+
+def test_systemd_is_told_when_it_is_ready(tmp_path: Path) -> None:
+    with short_folder("sd") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(folder / "notify"))
+        systemd.settimeout(SECONDS)
+        with running(node(tmp_path, NOTIFY_SOCKET=str(folder / "notify"))):
+            assert systemd.recv(64) == b"READY=1"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -73,6 +74,16 @@ def _greet(settings: Settings, started: float, password: Path | None) -> None:
         f"ready in {time.time() - started:.2f} s",
     ]
     print("\n".join(lines), flush=True)
+    _tell_systemd("READY=1")
+
+
+def _tell_systemd(state: str) -> None:
+    """Send a state where systemd waits for one: sd_notify(3), of which this is all that is needed."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        name = f"\0{address[1:]}" if address.startswith("@") else address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(state.encode(), name)
 
 
 if __name__ == "__main__":
