@@ -50,9 +50,9 @@ class OldTokensApi:
         self._tokens = tokens
 
     def rows(self) -> tuple[Row, ...]:
-        """Return the rows."""
+        """Return the rows. Creating is open to all: what is ordered is judged by the credentials, or is a refresh."""
         return (
-            Row("POST", _TOKEN, "tokens.create", "user", self.create, summary="Create a token"),
+            Row("POST", _TOKEN, "tokens.create", "public", self.create, summary="Create a token"),
             Row("GET", _TOKEN, "tokens.list", "admin", self.list, summary="List tokens"),
             Row("POST", f"{_TOKEN}/revoke", "tokens.revoke", "admin", self.revoke, summary="Revoke a token"),
         )
@@ -66,6 +66,7 @@ class OldTokensApi:
         if said.grant_type not in (None, "client_credentials"):
             return _refusal("unsupported_grant_type", "The grant type is not supported.", 400)
         credential = await self._authenticator.credential(request.headers, request.address)
+        request.caller = credential.caller
         now = self._database.now()
         order = await order_of(self._database, credential, said.wish(), default_expiry=_HOUR, now=now)
         return json_reply(granted(await self._tokens.issue(order, actor(request))))

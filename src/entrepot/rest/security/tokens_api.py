@@ -75,10 +75,10 @@ class TokensApi:
         self._tokens = tokens
 
     def rows(self) -> tuple[Row, ...]:
-        """Return the rows."""
+        """Return the rows. Creating is open to all: what is ordered is judged by the credentials, or is a refresh."""
         revoke, me, one = f"{_TOKENS}/revoke", f"{_TOKENS}/me", f"{_TOKENS}/{{token_id}}"
         return (
-            Row("POST", _TOKENS, "access.tokens.create", "user", self.create, "access", summary="Create a token"),
+            Row("POST", _TOKENS, "access.tokens.create", "public", self.create, "access", summary="Create a token"),
             Row("GET", _TOKENS, "access.tokens.list", "user", self.list, "access", summary="List tokens"),
             Row("DELETE", revoke, "access.tokens.revoke", "user", self.revoke, "access", summary="Revoke a token"),
             Row("POST", revoke, "access.tokens.revoke.post", "user", self.revoke, "access", summary="Revoke a token"),
@@ -96,6 +96,7 @@ class TokensApi:
         if said.grant_type not in (None, "client_credentials"):
             raise Invalid("The grant_type must be client_credentials or refresh_token.")
         credential = await self._authenticator.credential(request.headers, request.address)
+        request.caller = credential.caller
         now = self._database.now()
         order = await order_of(self._database, credential, said.wish(), default_expiry=_YEAR, now=now)
         return _told(await self._tokens.issue(order, actor(request)), username=order.subject)

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 from argon2 import PasswordHasher
 
+from entrepot.auth import passwords
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SigningKey
 from tests.unit.auth.fixtures import clock, database, database_url, epochs, home, home_template, key, postgres_url
@@ -12,9 +13,18 @@ from tests.unit.rest.security.support import PASSWORD, Site, populate
 __all__ = ["clock", "database", "database_url", "epochs", "home", "home_template", "key", "postgres_url"]
 
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
 @pytest.fixture(scope="session")
 def stored() -> str:
-    return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    return CHEAP.hash(PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a password costs is proved elsewhere; here it would be most of the time."""
+    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP)
 
 
 @pytest.fixture
