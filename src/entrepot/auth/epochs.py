@@ -8,7 +8,7 @@ A reader remembers the word that it built its snapshot under and compares it on 
 whoever gets an answer to a change finds it in force on the whole node. A process killed between commit and announcement
 is covered by the poll. When the rows have not been read for 5 s, nothing that was remembered may be trusted any more.
 
-The words mean nothing beyond the life of the node: the supervisor removes the file before it starts its processes.
+The words mean nothing beyond a process: each looks at the rows once before it trusts them.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ ON CONFLICT (account_id, team_id) DO NOTHING
 _LEAVE_ALL = sql("DELETE FROM membership WHERE account_id = :account_id")
 _LEAVE = sql("DELETE FROM membership WHERE account_id = :account_id AND team_id {any:teams}")
 _EMPTY = sql("DELETE FROM membership WHERE team_id = :id")
-_REMOVE = sql("DELETE FROM membership WHERE team_id = :id AND account_id {any:accounts}")
 _INSERT = sql("""
 INSERT INTO team (uuid, name, realm, external_id, admin, auto_join, profile)
 VALUES (:uuid, :name, :realm, :external_id, :admin, :auto_join, :profile)
@@ -189,13 +188,6 @@ async def set_members(tx: Tx, group: Group, names: Iterable[str]) -> None:
     await tx.execute(_EMPTY, id=group.id)
     for account in accounts:
         await tx.execute(_JOIN, account_id=account, team_id=group.id)
-
-
-async def change_members(tx: Tx, group: Group, *, add: Iterable[str], remove: Iterable[str]) -> None:
-    """Add and remove members of a group. Raises Invalid for an unknown user."""
-    for account in await _accounts(tx, add):
-        await tx.execute(_JOIN, account_id=account, team_id=group.id)
-    await tx.execute(_REMOVE, id=group.id, accounts=await _accounts(tx, remove))
 
 
 async def _known(reads: Reads, names: Iterable[str]) -> list[int]:

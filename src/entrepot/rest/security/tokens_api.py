@@ -154,11 +154,9 @@ async def listed(tokens: Tokens, subject: str) -> list[Stored]:
     """Return the valid tokens of a subject, or all; at most 10,000."""
     found: list[Stored] = []
     after = ""
-    while page := await tokens.page(subject=subject, after=after):
+    while len(found) < _MOST_LISTED and (page := await tokens.page(subject=subject, after=after)):
         found += page
         after = page[-1].id
-        if len(found) >= _MOST_LISTED:
-            break
     return sorted(found, key=lambda one: one.issued)
 
 
