@@ -17,8 +17,8 @@ RUN /opt/entrepot/bin/pip install --no-cache-dir --disable-pip-version-check --n
  && /opt/entrepot/bin/pip uninstall --yes --quiet setuptools pip
 
 FROM ${BASE}
-RUN groupadd --system --gid 1030 entrepot \
- && useradd --system --uid 1030 --gid entrepot --home-dir /var/lib/entrepot --no-create-home entrepot \
+RUN groupadd --system --gid 981 entrepot \
+ && useradd --system --uid 981 --gid entrepot --home-dir /var/lib/entrepot --no-create-home entrepot \
  && install -d -m 0700 -o entrepot -g entrepot /var/lib/entrepot
 COPY --from=build /opt/entrepot /opt/entrepot
 ENV PATH=/opt/entrepot/bin:$PATH \
