@@ -74,8 +74,11 @@ async def test_switching_anonymous_access_counts_at_the_next_refresh(database: C
 
 
 async def test_targets_are_listed_in_order_page_by_page(database: Clocked) -> None:
-    for name in ("c", "a", "b"):
-        await database.transact(lambda tx, name=name: targets.create(tx, body(name)))
+    async def several(tx: Tx) -> None:
+        for name in ("c", "a", "b"):
+            await targets.create(tx, body(name))
+
+    await database.transact(several)
     assert [name for name, _ in await targets.page(database, limit=2)] == ["a", "b"]
     assert [name for name, _ in await targets.page(database, after="b")] == ["c"]
 

@@ -44,7 +44,9 @@ async def form(request: Request) -> dict[str, str]:
 
 
 async def form_or_json(request: Request) -> dict[str, Any]:
-    """Return the body's fields, whichever of the two it is by its type. Raises Invalid, TooLarge."""
+    """Return the body's fields, whichever of the two it is by its type; none without a body. Raises Invalid, TooLarge."""
+    if request.body.length == 0:
+        return {}
     kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         return dict(await form(request))

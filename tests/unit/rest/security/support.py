@@ -66,7 +66,7 @@ class Site:
     async def client(self, name: str = "root", *, token: str = "") -> AsyncIterator[httpx.AsyncClient]:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         auth = (name, PASSWORD) if name and not token else None
-        transport = httpx.ASGITransport(app=self.app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://site", auth=auth, headers=headers) as client:
             yield client
 
@@ -78,8 +78,9 @@ class Site:
 
     async def token(self, name: str, scope: str = "applied-permissions/user", **rest: Any) -> str:
         found = await accounts.find(self.database, name)
-        who = (found.name, found.id, found.security_epoch) if found else (name, None, 0)
-        issued = await self.tokens.issue(Order(*who, scope, **{"expires_in": 3600, **rest}), Actor("root", ""))
+        account_id, epoch = (found.id, found.security_epoch) if found else (None, 0)
+        order = Order(name, account_id, epoch, scope, **{"expires_in": 3600, **rest})
+        issued = await self.tokens.issue(order, Actor("root", ""))
         return issued.access_token
 
     async def audit(self) -> list[Found]:

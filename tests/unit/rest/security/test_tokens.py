@@ -31,7 +31,7 @@ async def works(site: Site, token: str) -> bool:
 
 
 async def test_a_plain_order_gives_a_token_of_its_user_for_a_year(site: Site) -> None:
-    told = await made(site, name="bob")
+    told = (await site.ask("POST", TOKENS, name="bob")).json()
     assert {name: value for name, value in told.items() if name not in ("access_token", "token_id")} == {
         "scope": USER, "token_type": "Bearer", "expires_in": 31_536_000, "username": "bob",
     }  # fmt: skip
@@ -110,15 +110,15 @@ async def test_a_revoked_token_is_over_when_it_is_answered(site: Site, way: str)
     token, token_id = told["access_token"], told["token_id"]
     assert await works(site, token)
     revoke = f"{TOKENS}/revoke"
-    reply = {
-        "id": lambda: site.ask("DELETE", f"{TOKENS}/{token_id}"),
-        "me": lambda: site.ask("DELETE", f"{TOKENS}/me", token=token),
-        "text": lambda: site.ask("DELETE", revoke, {"token": token}, name="bob"),
-        "post": lambda: site.ask("POST", revoke, {"token_id": token_id}, name="bob"),
-        "reference": lambda: site.ask("POST", revoke, {"token": told["reference_token"]}),
-        "form": lambda: site.ask("DELETE", revoke, data={"token": token}),
+    method, path, body, who = {
+        "id": ("DELETE", f"{TOKENS}/{token_id}", None, {}),
+        "me": ("DELETE", f"{TOKENS}/me", None, {"token": token}),
+        "text": ("DELETE", revoke, {"token": token}, {"name": "bob"}),
+        "post": ("POST", revoke, {"token_id": token_id}, {"name": "bob"}),
+        "reference": ("POST", revoke, {"token": told["reference_token"]}, {}),
+        "form": ("DELETE", revoke, None, {"data": {"token": token}}),
     }[way]
-    answered = await reply()
+    answered = await site.ask(method, path, body, **who)
     assert (answered.status_code, answered.json()) == (200, {"revoked_token_id": token_id})
     assert not await works(site, token)
     assert not await works(site, told["reference_token"])
