@@ -126,7 +126,6 @@ class NewFile:
         """Remove what there is, whole or not. Raises OSError."""
         self._close()
         if self._created:
-            self._created = False
             self._path.unlink(missing_ok=True)
 
     def _create(self) -> int:
