@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.test_kills import inspect
 from tests.parts.entrepot import Entrepot, entrepot
+from tests.parts.inspections import inspect
 from tests.parts.registry_client import Image, Registry, until
 
 GRACE = 3

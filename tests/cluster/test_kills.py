@@ -2,29 +2,15 @@
 
 import asyncio
 import contextlib
-import json
-import os
 import random
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.parts.entrepot import Entrepot, entrepot, program
+from tests.parts.entrepot import Entrepot, entrepot
+from tests.parts.inspections import inspect
 from tests.parts.registry_client import Image, Refused, Registry
-
-
-def inspect(server: Entrepot, command: str, *options: str) -> dict[str, object]:
-    """Run an inspection; it must find nothing."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    done = subprocess.run(
-        [str(program()), command, *options, "--json", "--home", str(server.home)],
-        capture_output=True, text=True, check=False, timeout=120, env=environment,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command} found something: {done.stdout[:2000]} {done.stderr[:2000]}"
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
 
 
 async def push_until_killed(server: Entrepot, acknowledged: list[Image], seed: int, moment: float) -> None:

@@ -40,7 +40,8 @@ def translated(error: Exception) -> Exception:
     return DatabaseUnavailable()
 
 
-_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# InternalClientError: the driver lost its place, as when a server dies in the middle of an answer
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 class PostgresTx:

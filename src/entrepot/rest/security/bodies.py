@@ -33,24 +33,24 @@ def converted(stated: Mapping[str, Any], kind: type[T], names: Mapping[str, str]
         raise Invalid(str(error)) from None
 
 
-async def form(request: Request) -> dict[str, str]:
-    """Return the body as a form, the first value of each field. Raises Invalid, TooLarge."""
+async def form_or_json(request: Request) -> dict[str, Any]:
+    """Return the body's fields, whichever of the two it is by its type; none without a body. Raises Invalid, TooLarge."""
     body = await request.body.read(_LIMIT)
+    kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return _form(body)
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+    except (msgspec.MsgspecError, RecursionError):
+        raise Invalid("The body must be a form or a JSON object.") from None
+
+
+def _form(body: bytes) -> dict[str, Any]:
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
     except ValueError:
         raise Invalid("The form is not valid.") from None
     return {name: values[0] for name, values in fields.items()}
-
-
-async def form_or_json(request: Request) -> dict[str, Any]:
-    """Return the body's fields, whichever of the two it is by its type; none without a body. Raises Invalid, TooLarge."""
-    if request.body.length == 0:
-        return {}
-    kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return dict(await form(request))
-    return await json_object(request, _LIMIT)
 
 
 def word(request: Request, name: str) -> str:

@@ -233,10 +233,12 @@ async def test_without_credentials_there_is_nothing_to_see_or_order(site: Site) 
         assert refused.headers["www-authenticate"].startswith("Basic")
 
 
-async def test_a_form_that_is_none_is_refused(site: Site) -> None:
+async def test_a_body_that_is_neither_form_nor_json_is_refused(site: Site) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     for text in (b"\xff", b"a=%ff", b"&".join(b"a=1" for _ in range(101))):
         assert (await site.ask("POST", TOKENS, content=text, headers=headers)).status_code == 400
+    for text in (b"[]", b"{", b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b" "):
+        assert (await site.ask("POST", TOKENS, content=text)).status_code == 400
 
 
 # --- the old API ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,112 @@
+"""Full disks, a database that restarts, a store that vanishes: clear errors, clean state, and on it goes."""
+
+import asyncio
+import contextlib
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.parts.entrepot import entrepot
+from tests.parts.inspections import inspect
+from tests.parts.postgres import postgres
+from tests.parts.presence import root_on_linux
+from tests.parts.registry_client import Refused, Registry
+from tests.parts.versitygw import versitygw
+
+GRACE = {"ENTREPOT_GC_INTERVAL_SECONDS": "1", "ENTREPOT_GC_GRACE_SECONDS": "2"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own with 24 MiB."""
+    root_on_linux("mounting a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def push_a_while(registry: Registry, seconds: float) -> tuple[int, list[int]]:
+    """Push small images; return how many were acknowledged and the statuses of the refusals."""
+    done, refused = 0, []
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        try:
+            await registry.push("docker-local/faults", f"t{done}", [registry.dice.randbytes(40_000)])
+            done += 1
+        except Refused as error:
+            refused.append(int(str(error).split(": ")[1].split()[0]))
+        except httpx.TransportError:
+            refused.append(0)
+    return done, refused
+
+
+async def test_a_full_disk_refuses_clearly_and_a_deletion_makes_room(tmp_path: Path, small_disk: Path) -> None:
+    environment = {**GRACE, "ENTREPOT_BLOB_STORE": f"file://{small_disk}/blobs"}
+    with entrepot(tmp_path / "home", environment=environment) as server:
+        registry = Registry(server.url, server.user, server.password, random.Random(3))
+        kept = await registry.push("docker-local/kept", "1", [registry.dice.randbytes(3_000_000)])
+        filled = []
+        answer = None
+        for number in range(20):
+            try:
+                layer = registry.dice.randbytes(3_000_000)
+                filled.append(await registry.push("docker-local/full", f"t{number}", [layer]))
+            except Refused as error:
+                answer = str(error)
+                break
+        assert answer is not None
+        assert "507" in answer
+        assert '"errors"' in answer
+        await registry.check(kept)
+        for image in filled:
+            await registry.delete(image)
+        for _ in range(100):
+            with contextlib.suppress(Refused):
+                await registry.push("docker-local/again", "1", [registry.dice.randbytes(3_000_000)])
+                break
+            await asyncio.sleep(0.3)
+        else:
+            raise AssertionError("no room was made")
+        inspect(server, "gc", "--check")
+        await registry.close()
+
+
+async def test_a_database_that_restarts_costs_refusals_and_nothing_else(tmp_path: Path) -> None:
+    with postgres() as database:
+        environment = {"ENTREPOT_DATABASE_URL": database.dsn}
+        with entrepot(tmp_path / "home", environment=environment) as server:
+            registry = Registry(server.url, server.user, server.password, random.Random(5))
+            kept = await registry.push("docker-local/kept", "1", [registry.dice.randbytes(100_000)])
+            pushing = asyncio.create_task(push_a_while(registry, 6))
+            await asyncio.sleep(1)
+            await asyncio.to_thread(database.restart)
+            done, refused = await pushing
+            assert done
+            assert set(refused) <= {503, 0}, refused
+            await registry.check(kept)
+            await registry.close()
+
+
+async def test_a_store_that_is_gone_refuses_and_comes_back(tmp_path: Path) -> None:
+    with versitygw(tmp_path / "s3") as store:
+        environment = {
+            "ENTREPOT_BLOB_STORE": f"s3://{store.bucket}/x?endpoint={store.endpoint}&region={store.region}",
+            "ENTREPOT_S3_ACCESS_KEY": store.access_key,
+            "ENTREPOT_S3_SECRET_KEY": store.secret_key,
+        }
+        with entrepot(tmp_path / "home", environment=environment) as server:
+            registry = Registry(server.url, server.user, server.password, random.Random(7))
+            kept = await registry.push("docker-local/kept", "1", [registry.dice.randbytes(100_000)])
+            store.server.kill9()
+            with pytest.raises((Refused, httpx.TransportError)):
+                await registry.push("docker-local/gone", "1", [registry.dice.randbytes(100_000)])
+            store.start()
+            await registry.push("docker-local/gone", "1", [registry.dice.randbytes(100_000)])
+            await registry.check(kept)
+            await registry.close()
