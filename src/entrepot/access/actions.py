@@ -8,6 +8,8 @@ DELETE       d           delete             DELETE        (overwriting needs it 
 MANAGE       m           manage             MANAGE
 SCAN         mxm         managedXrayMeta    SCAN
 DISTRIBUTE   x           distribute         EXECUTE
+
+Scopes of tokens use the initials of the Access words, x for EXECUTE; Docker has verbs of its own.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Action(enum.IntFlag):
 
 
 NOTHING = Action(0)
+EVERY_ACTION = Action(127)
 
 LETTERS: Mapping[str, Action] = MappingProxyType({
     "r": Action.READ, "w": Action.DEPLOY, "n": Action.ANNOTATE, "d": Action.DELETE, "m": Action.MANAGE,
@@ -47,7 +50,7 @@ ACCESS_WORDS: Mapping[str, Action] = MappingProxyType({
 })  # fmt: skip
 SCOPE_LETTERS: Mapping[str, Action] = MappingProxyType({
     "r": Action.READ, "w": Action.DEPLOY, "a": Action.ANNOTATE, "d": Action.DELETE, "m": Action.MANAGE,
-    "x": Action.SCAN, "s": Action.DISTRIBUTE, "*": Action(127),
+    "x": Action.DISTRIBUTE, "s": Action.SCAN, "*": EVERY_ACTION,
 })  # fmt: skip
 DOCKER_VERBS: Mapping[str, Action] = MappingProxyType({
     "pull": Action.READ, "push": Action.DEPLOY, "delete": Action.DELETE,

@@ -21,17 +21,20 @@ class DockerAccess:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. Equal callers may do equal things, so it can be a key of caches."""
+    """Who asks. Equal callers may do equal things, so it can be a key of caches.
+
+    `groups` are those whose rights count: an account's present ones, or what a narrower credential leaves of them.
+    """
 
     name: str
     user_id: int | None
     groups: frozenset[str] = frozenset()
-    is_admin: bool = False
+    is_admin: bool = False  # of the identity; whether it acts as an administrator: `may_administer`
     is_anonymous: bool = False
     ceiling: Ceiling = UNLIMITED
     token_id: str | None = None
     how: How = "basic"
-    own_rights: bool = True  # False: a token that carries the rights of groups only
+    own_rights: bool = True  # False: what targets grant to the name does not count, only what they grant to groups
     access: tuple[DockerAccess, ...] = ()  # of a Docker token: what it is bound to; empty: not bound
 
     @property
@@ -40,15 +43,19 @@ class Caller:
         return self.is_admin and self.ceiling.admin and self.how != "docker"
 
     @property
-    def principals(self) -> frozenset[str]:
-        """The names that permission targets grant to: `u:<user>`, `g:<group>`."""
-        groups = frozenset(f"g:{group}" for group in self.groups)
-        return groups | {f"u:{self.name}"} if self.own_rights else groups
+    def granted_name(self) -> str | None:
+        """The name under which permission targets grant to it; None when its name grants nothing.
+
+        A name tells users apart only while an account stands behind it, so a token for a subject without one gains nothing
+        when a user of that name comes along.
+        """
+        return self.name if self.own_rights and (self.user_id is not None or self.is_anonymous) else None
 
     def is_bound_to(self, name: str, action: Action) -> bool:
         """Whether a Docker token was bought for an action on an image; any other credential is bound to nothing.
 
-        `name` is the image with its repository's key. Clients of the sub-domain and port methods know it without.
+        `name` is the image with its repository's key. Clients of the sub-domain and port methods know it without. To be
+        asked for the image that a request addresses; whatever else it touches is judged by identity.
         """
         if not self.access:
             return True

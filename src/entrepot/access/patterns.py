@@ -1,18 +1,21 @@
-"""Ant patterns with the exact meaning that they have in Artifactory (Spring's AntPathMatcher, reference C2).
+r"""Ant patterns with the exact meaning that they have in Artifactory (Spring's AntPathMatcher, reference C2).
 
     ?      one character of a segment          *    any characters of a segment; {name} likewise
     **     any number of whole segments, when it is a segment of its own; within one it is like *
 
-Case-sensitive, everything else is literal. Empty segments are dropped, but a leading slash must agree on both sides, and so
-must a trailing one unless `**` is last. No pattern is turned into a regular expression: a hostile one costs at most the
-product of its length and the path's.
+Case-sensitive, everything else is literal. Empty segments are dropped; a leading slash must agree on both sides, and a
+trailing one too where the pattern has no `**`. Segments of a pattern are trimmed, those of a path are not: a path is
+compared as it is stored. `{name:expression}` is refused rather than taken for more than its author meant.
+
+A pattern becomes one regular expression over segments that each end in a slash. Stars and runs between two `**` are
+atomic groups, so what has matched is never tried again: time is bounded by the product of the two lengths.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from entrepot.errors import Invalid
@@ -20,7 +23,10 @@ from entrepot.errors import Invalid
 MAX_PATTERN = 1024  # characters
 MAX_PATTERNS = 1000
 
-_VARIABLE = re.compile(r"\{[^/{}]*\}")
+_BLANK = "".join(map(chr, range(33)))  # what Java's trim() takes off
+_VARIABLE = re.compile(r"\{[^/{}:]+\}")
+_EXPRESSION = re.compile(r"\{[^/]+\}")
+_WILD = re.compile(r"\*+|\?")
 _EVERYTHING = frozenset({"**", "**/*"})
 
 
@@ -29,48 +35,118 @@ class PatternInvalid(Invalid):
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
-    """One compiled pattern."""
+class Place:
+    """A path made ready for matching: its segments, each with a slash after it."""
 
     text: str
-    tokens: tuple[str, ...]
+    absolute: bool = False  # the path began with a slash
+    trailing: bool = False  # the path ended in one
 
     @classmethod
-    def of(cls, text: str) -> Pattern:
-        """Compile a pattern. Raises PatternInvalid."""
+    def of(cls, path: str) -> Place:
+        """Return the place that a path names; the root of a repository is empty."""
+        if "//" not in path and path[:1] != "/" and path[-1:] != "/":
+            return cls(f"{path}/" if path else "")
+        text = "".join(f"{segment}/" for segment in path.split("/") if segment)
+        return cls(text, path.startswith("/"), path.endswith("/"))
+
+
+class Pattern:
+    """One compiled pattern; get it from `compiled`. Expressions are made when they are first asked for."""
+
+    __slots__ = (
+        "_before_star", "_begin", "_whole",
+        "absolute", "deep", "head", "is_subtree", "open_end", "text", "tokens", "trailing",
+    )  # fmt: skip
+
+    def __init__(self, text: str) -> None:
+        """Raises PatternInvalid."""
         if len(text) > MAX_PATTERN:
             raise PatternInvalid(most=MAX_PATTERN)
-        return cls(text, tuple(_VARIABLE.sub("*", token) for token in text.split("/") if token))
+        self.text = text
+        self.absolute = text.startswith("/")
+        self.trailing = text.endswith("/")
+        written = [one for token in text.split("/") if (one := token.strip(_BLANK))]
+        self.tokens = tuple(map(_plain, written))
+        self.deep = "**" in self.tokens
+        self.open_end = not self.deep and written[-1:] == ["*"]
+        literal = next((at for at, token in enumerate(self.tokens) if not is_literal(token)), len(self.tokens))
+        self.head = "".join(f"{token}/" for token in self.tokens[:literal])  # as in Place.text
+        self.is_subtree = set(self.tokens[literal:]) == {"**"}  # a literal folder and all below it: a/b/**
+        self._whole: re.Pattern[str] | None = None
+        self._before_star: re.Pattern[str] | None = None
+        self._begin: tuple[Callable[[str], object], ...] | None = None
 
-    def matches(self, path: str) -> bool:
+    def matches(self, place: Place) -> bool:
         """Whether the whole path fits."""
-        return _matches(self, path, whole=True)
+        if self.absolute is not place.absolute:
+            return False
+        if self.is_subtree:
+            return place.text.startswith(self.head)
+        if self._fits_whole(place.text) and (self.deep or self.trailing is place.trailing):
+            return True
+        # `a/*` also fits `a/`: the one case in which a token stands for nothing.
+        return self.open_end and place.trailing and self._fits_before_star(place.text)
 
-    def begins(self, path: str) -> bool:
+    def begins(self, place: Place) -> bool:
         """Whether the path fits, or could be the beginning of one that does."""
-        return _matches(self, path, whole=False)
+        if self.absolute is not place.absolute:
+            return False
+        segments = place.text.split("/")[:-1]
+        if self._begin is None:
+            head = self.tokens[: self.tokens.index("**")] if self.deep else self.tokens
+            self._begin = tuple(map(_matcher, head))
+        if len(segments) > len(self._begin) and not self.deep:
+            return False
+        if not all(fits(segment) for fits, segment in zip(self._begin, segments, strict=False)):
+            return False
+        return self.deep or len(segments) < len(self.tokens) or self.trailing is place.trailing
+
+    def _fits_whole(self, text: str) -> bool:
+        tokens = self.tokens
+        if len(tokens) == 2 and tokens[0] == "**":
+            return bool(text) and bool(_matcher(tokens[1])(text[:-1].rpartition("/")[2]))
+        if self._whole is None:
+            self._whole = re.compile(_expression(tokens))
+        return self._whole.match(text) is not None
+
+    def _fits_before_star(self, text: str) -> bool:
+        if self._before_star is None:
+            self._before_star = re.compile(_expression(self.tokens[:-1]))
+        return self._before_star.match(text) is not None
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=32768)
 def compiled(text: str) -> Pattern:
     """Return the pattern, compiled once. Raises PatternInvalid."""
-    return Pattern.of(text)
+    return Pattern(text)
 
 
 @dataclass(frozen=True, slots=True)
 class PatternSet:
-    """Includes and excludes, as permission targets and repositories have them."""
+    """Includes and excludes, as permission targets and repositories have them; no includes take in everything.
 
-    includes: tuple[Pattern, ...]
-    excludes: tuple[Pattern, ...]
-    all_included: bool  # every path is, before the excludes
+    Each text may hold several patterns with commas between. Raises PatternInvalid.
+    """
+
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    all_included: bool = field(init=False, compare=False, repr=False)  # every path is, before the excludes
+    including: tuple[Pattern, ...] = field(init=False, compare=False, repr=False)
+    excluding: tuple[Pattern, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        wanted, unwanted = tuple(split(self.includes)), tuple(split(self.excludes))
+        object.__setattr__(self, "includes", wanted)
+        object.__setattr__(self, "excludes", unwanted)
+        object.__setattr__(self, "all_included", not wanted or not _EVERYTHING.isdisjoint(wanted))
+        object.__setattr__(self, "including", tuple(map(compiled, wanted)))
+        object.__setattr__(self, "excluding", tuple(map(compiled, unwanted)))
 
     @classmethod
     def of(cls, includes: str | Iterable[str], excludes: str | Iterable[str] = ()) -> PatternSet:
-        """Compile comma-separated text, or single patterns. Raises PatternInvalid."""
-        wanted, unwanted = split(includes), split(excludes)
-        everything = not wanted or not _EVERYTHING.isdisjoint(wanted)
-        return cls(tuple(map(compiled, wanted)), tuple(map(compiled, unwanted)), everything)
+        """Compile comma-separated text, or several texts. Raises PatternInvalid."""
+        return cls(tuple(split(includes)), tuple(split(excludes)))
 
     @property
     def everything(self) -> bool:
@@ -78,126 +154,116 @@ class PatternSet:
         return self.all_included and not self.excludes
 
     def accepts(self, path: str, *, folder: bool = False, start: bool = False) -> bool:
-        """Whether a path (no leading slash, the root is empty) is accepted; a folder on the way to one with `start`."""
-        for pattern in self.excludes:
-            if pattern.matches(path):
-                return False
+        """Whether a path (no leading slash, the root is empty) is accepted.
+
+        With `start`, a folder is accepted also when it is on the way to what is; excludes always need a full match.
+        """
+        if self.everything:
+            return True
+        place = Place.of(path)
+        if any(pattern.matches(place) for pattern in self.excluding):
+            return False
         if self.all_included:
             return True
         if folder and start:
-            return not path or any(pattern.begins(path) for pattern in self.includes)
-        return any(pattern.matches(path) for pattern in self.includes)
-
-    def covers(self, folder: str) -> bool:
-        """Whether everything below a folder is surely accepted (there may be others of which it is true as well)."""
-        if self.excludes:
-            return False
-        return self.all_included or any(_covers(pattern.tokens, folder) for pattern in self.includes)
+            return any(pattern.begins(place) for pattern in self.including)
+        return any(pattern.matches(place) for pattern in self.including)
 
     def literal_prefixes(self) -> tuple[str, ...] | None:
-        """Return beginnings, one of which each accepted path has; None when nothing can be said."""
+        """Return beginnings, one of which each accepted path has, none within another; None when nothing can be said.
+
+        For range filters in SQL. Folders on the way to an accepted path are not among these.
+        """
         if self.all_included:
             return None
-        found = tuple(_literal(pattern.tokens) for pattern in self.includes)
-        return None if "" in found else found
+        found: list[str] = []
+        for prefix in sorted(_literal_prefix(pattern) for pattern in self.including if not pattern.absolute):
+            if not found or not prefix.startswith(found[-1]):
+                found.append(prefix)
+        return None if "" in found else tuple(found)
 
 
 def split(patterns: str | Iterable[str]) -> list[str]:
     """Split at commas, trim, drop the empty. Raises PatternInvalid when there are too many."""
     texts = [patterns] if isinstance(patterns, str) else patterns
-    found = [one for text in texts for part in text.split(",") if (one := part.strip())]
+    found = [one for text in texts for part in text.split(",") if (one := part.strip(_BLANK))]
     if len(found) > MAX_PATTERNS:
         raise PatternInvalid(f"At most {MAX_PATTERNS} patterns are allowed.")
     return found
 
 
-def _matches(pattern: Pattern, path: str, *, whole: bool) -> bool:
-    if path.startswith("/") != pattern.text.startswith("/"):
-        return False
-    tokens, segments = pattern.tokens, [segment for segment in path.split("/") if segment]
-    head = _same_length(tokens, segments)
-    if head is None:
-        return False
-    if head == len(segments):
-        return _rest_fits(pattern, path, head, whole=whole)
-    if head == len(tokens):
-        return False
-    return not whole or _between(tokens[head:], segments[head:])
+def is_literal(token: str) -> bool:
+    """Whether a compiled pattern's token stands for nothing but itself."""
+    return "*" not in token and "?" not in token
 
 
-def _same_length(tokens: Sequence[str], segments: Sequence[str]) -> int | None:
-    """Return how many tokens before the first `**` fit one segment each; None when one of them does not fit."""
-    head = 0
-    while head < len(tokens) and head < len(segments) and tokens[head] != "**":
-        if not _fits(tokens[head], segments[head]):
-            return None
-        head += 1
-    return head
+def _plain(token: str) -> str:
+    """Return the token with `*` in the place of template variables; one within a longer token never becomes `**`."""
+    if "{" not in token:
+        return token
+    plain, count = _VARIABLE.subn("*", token)
+    if _EXPRESSION.search(_VARIABLE.sub("", token)):
+        raise PatternInvalid("A pattern may hold {name}, but no expression in braces.")
+    return "*" if count and not plain.strip("*") else plain
 
 
-def _rest_fits(pattern: Pattern, path: str, head: int, *, whole: bool) -> bool:
-    """The path is used up: what may be left of the pattern?"""
-    rest = pattern.tokens[head:]
-    if not rest:
-        return pattern.text.endswith("/") == path.endswith("/")
-    if not whole or (rest == ("*",) and path.endswith("/")):
-        return True
-    return all(token == "**" for token in rest)
+def _literal_prefix(pattern: Pattern) -> str:
+    prefix = pattern.head
+    rest = pattern.tokens[prefix.count("/") :]
+    if not rest or rest[0] == "**":
+        return prefix[:-1]  # the folder itself is accepted too
+    return prefix + re.split(r"[*?]", rest[0], maxsplit=1)[0]
 
 
-def _between(tokens: Sequence[str], segments: Sequence[str]) -> bool:
-    """Match tokens that begin with `**` against the segments that are left."""
+def _expression(tokens: Sequence[str]) -> str:
+    """Return an expression over the whole of a Place's text."""
     blocks: list[list[str]] = [[]]
     for token in tokens:
         if token == "**":
             blocks.append([])
         else:
             blocks[-1].append(token)
-    last = blocks.pop()
-    if len(last) > len(segments) or not all(map(_fits, last, segments[len(segments) - len(last) :])):
-        return False
-    place, end = 0, len(segments) - len(last)
-    for block in blocks[1:]:
-        found = next((at for at in range(place, end - len(block) + 1) if all(map(_fits, block, segments[at:]))), None)
-        if found is None:
-            return False
-        place = found + len(block)
-    return True
+    first, *runs = ["".join(map(_segment, block)) for block in blocks]
+    if not runs:
+        return rf"{first}\Z"
+    middle = "".join(rf"(?>(?:[^/]++/)*?{run})" for run in runs[:-1] if run)  # the leftmost fit is always the best
+    return rf"{first}{middle}(?:[^/]++/)*{runs[-1]}\Z" if runs[-1] else first + middle
 
 
-def _fits(token: str, segment: str) -> bool:
-    """Match one segment: two pointers, going back to the last star only."""
-    if "*" not in token and "?" not in token:
-        return token == segment
-    t = s = mark = 0
-    star = -1
-    while s < len(segment):
-        if t < len(token) and token[t] == "*":
-            star, mark, t = t, s, t + 1
-        elif t < len(token) and token[t] in ("?", segment[s]):
-            t, s = t + 1, s + 1
-        elif star >= 0:
-            mark += 1
-            t, s = star + 1, mark
+@lru_cache(maxsize=16384)
+def _segment(token: str) -> str:
+    """Return an expression for one segment and the slash after it."""
+    if token == "*":
+        return "[^/]++/"
+    return f"(?>{_stars(token)}/)"
+
+
+@lru_cache(maxsize=16384)
+def _matcher(token: str) -> Callable[[str], object]:
+    """Return what tells, by truth, whether a segment fits a token; an expression only where nothing simpler does."""
+    if is_literal(token):
+        return token.__eq__
+    fixed = token.strip("*")
+    if is_literal(fixed) and token == f"*{fixed}":
+        return lambda segment: segment.endswith(fixed)
+    if is_literal(fixed) and token == f"{fixed}*":
+        return lambda segment: segment.startswith(fixed)
+    return re.compile(_stars(token)).fullmatch
+
+
+def _stars(token: str) -> str:
+    """Return an expression for one token: its literal runs in order, each leftmost, the last at the end."""
+    runs = [""]
+    position = 0
+    for wild in _WILD.finditer(token):
+        runs[-1] += re.escape(token[position : wild.start()])
+        if wild[0] == "?":
+            runs[-1] += "[^/]"
         else:
-            return False
-    return all(character == "*" for character in token[t:])
-
-
-def _covers(tokens: Sequence[str], folder: str) -> bool:
-    """Whether `a/b/**` is above the folder: literal tokens, then `**` or `**/*`."""
-    end = tokens.index("**") if "**" in tokens else -1
-    if end < 0 or tuple(tokens[end + 1 :]) not in {(), ("*",)}:
-        return False
-    segments = folder.split("/") if folder else []
-    return len(segments) >= end and all(map(_fits, tokens[:end], segments))
-
-
-def _literal(tokens: Sequence[str]) -> str:
-    literal = []
-    for token in tokens:
-        if "*" in token or "?" in token:
-            literal.append(re.split(r"[*?]", token, maxsplit=1)[0])
-            break
-        literal.append(token)
-    return "/".join(literal)
+            runs.append("")
+        position = wild.end()
+    runs[-1] += re.escape(token[position:])
+    first, *others = runs
+    if not others:
+        return first
+    return first + "".join(f"(?>[^/]*?{run})" for run in others[:-1] if run) + f"[^/]*{others[-1]}"

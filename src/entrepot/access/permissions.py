@@ -1,6 +1,9 @@
 """Permission targets, and the rules that they make: compiled once per change, asked many times per request.
 
-Purely additive: whoever holds an action by any target that covers the repository and accepts the path has it.
+Purely additive: whoever holds an action by any target that covers the repository and accepts the path has it. A target
+holds for the repositories that it names, a remote one by its key or as `<key>-cache`, and for the classes ANY (all but
+virtual ones), ANY LOCAL, ANY REMOTE and ANY DISTRIBUTION. Repositories of build-info and of release bundles have
+sections of their own, where ANY means all of these.
 """
 
 from __future__ import annotations
@@ -8,15 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
+from typing import Final
 
-from entrepot.access.actions import NOTHING, Action
-from entrepot.access.patterns import PatternSet
+from entrepot.access.actions import Action
+from entrepot.access.coverage import NOWHERE, Coverage
+from entrepot.access.patterns import PatternSet, Place
 
 ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION = "ANY", "ANY LOCAL", "ANY REMOTE", "ANY DISTRIBUTION"
-_CACHE = "-cache"
-_OUTSIDE_ANY = frozenset({"buildinfo", "releasebundles"})  # have sections of their own
-_HELD = 4096  # (principals, repository) pairs whose grants are kept sorted out
+CLASSES: Final = (ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION)
+ARTIFACT, BUILD, RELEASE_BUNDLE = "artifact", "build", "release_bundle"
+RESOURCE_TYPES: Final = (ARTIFACT, BUILD, RELEASE_BUNDLE, "destination", "pipeline_source")
+CACHE: Final = "-cache"
+
+_SECTION_OF: Final = {"buildinfo": BUILD, "releasebundles": RELEASE_BUNDLE}  # by package type; all others: artifact
+_CLASSES_OF: Final = {
+    "local": (ANY, ANY_LOCAL),
+    "federated": (ANY, ANY_LOCAL),
+    "remote": (ANY, ANY_REMOTE),
+    "distribution": (ANY, ANY_DISTRIBUTION),
+}
+_MOST_HELD: Final = 50_000  # (caller, repositories) pairs whose coverage is remembered
+_MOST_PATTERNS: Final = 500_000  # patterns in all that is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,14 @@ class RepositoryFacts:
     rclass: str  # local, remote, virtual, federated, distribution
     package_type: str = ""
     reserved: bool = False  # administrators only: trash, support bundles
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What targets and scopes may call it: what a remote repository keeps is also known as `<key>-cache`."""
+        if self.rclass != "remote":
+            return (self.key,)
+        key = self.key.removesuffix(CACHE)
+        return key, f"{key}{CACHE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +71,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class PermissionTarget:
-    """A named set of grants. Sections by resource type: artifact, build, release_bundle, destination, pipeline_source."""
+    """A named set of grants: sections by resource type (`RESOURCE_TYPES`), the Access v3 shape."""
 
     name: str
     sections: Mapping[str, Section] = field(default_factory=dict)
@@ -56,78 +79,92 @@ class PermissionTarget:
 
 @dataclass(frozen=True, slots=True)
 class _Grant:
-    patterns: PatternSet
-    users_and_groups: Mapping[str, Action]
+    """What one target grants on one of the repositories that it names."""
 
-    def held_by(self, principals: frozenset[str]) -> Action:
-        held = NOTHING
-        for principal in principals:
-            held |= self.users_and_groups.get(principal, NOTHING)
+    number: int
+    patterns: PatternSet
+    users: Mapping[str, int]
+    groups: Mapping[str, int]
+
+    def held_by(self, user: str | None, groups: frozenset[str]) -> int:
+        held = self.users.get(user, 0) if user is not None else 0
+        if not groups.isdisjoint(self.groups):
+            for group, mask in self.groups.items():
+                if group in groups:
+                    held |= mask
         return held
 
 
 class Rules:
-    """What all targets together grant. Immutable; built anew when a target changes."""
+    """What all targets together grant, as of one version of the configuration; build it anew when a target changes.
+
+    Coverages are worked out when they are first asked for and shared by all callers who hold the same grants. What is
+    remembered is bounded: when it is full, it starts over. May be asked from several threads.
+    """
 
     def __init__(self, targets: Iterable[PermissionTarget] = (), *, anonymous: bool = False) -> None:
+        """Raises PatternInvalid."""
         self.anonymous = anonymous  # whether anonymous callers are let in at all
-        by_target: dict[str, list[_Grant]] = {}
+        self._grants: dict[str, dict[str, list[_Grant]]] = {}
+        self._held: dict[tuple[object, ...], Coverage] = {}
+        self._shared: dict[tuple[tuple[int, int], ...], Coverage] = {}
+        self._patterns = 0
+        number = 0
         for target in targets:
-            section = target.sections.get("artifact")
-            if section is None:
-                continue
-            who = MappingProxyType(
-                {f"u:{name}": held for name, held in section.users.items()}
-                | {f"g:{name}": held for name, held in section.groups.items()}
-            )
-            for key, covered in section.targets.items():
-                grant = _Grant(PatternSet.of(covered.includes, covered.excludes), who)
-                by_target.setdefault(key, []).append(grant)
-        self._by_target = by_target
-        self._held = lru_cache(maxsize=_HELD)(self._sorted_out)
+            for kind, section in target.sections.items():
+                users, groups = _masks(section.users), _masks(section.groups)
+                for key, covered in section.targets.items():
+                    number += 1
+                    grant = _Grant(number, _pattern_set(covered), users, groups)
+                    self._grants.setdefault(kind, {}).setdefault(key, []).append(grant)
+
+    def coverage(self, user: str | None, groups: frozenset[str], repository: RepositoryFacts) -> Coverage:
+        """Return what a user (None: of no name) who counts for these groups may do where in a repository."""
+        if repository.rclass == "virtual":  # its members are judged instead
+            return NOWHERE
+        kind = _SECTION_OF.get(repository.package_type.lower(), ARTIFACT)
+        listed = self._grants.get(kind)
+        if listed is None:
+            return NOWHERE
+        # Keys that no target names share one entry, so asking for names at random cannot fill the memory.
+        keys = tuple(key for key in (*repository.names, *_CLASSES_OF.get(repository.rclass, ())) if key in listed)
+        asked = (user, groups, kind, keys)
+        found = self._held.get(asked)
+        if found is None:
+            found = self._work_out(user, groups, [grant for key in keys for grant in listed[key]])
+            self._held[asked] = found
+        return found
 
     def allow(
-        self,
-        principals: frozenset[str],
-        action: Action,
-        repository: RepositoryFacts,
-        path: str,
-        *,
-        folder: bool = False,
+        self, principals: Iterable[str], action: Action, repository: RepositoryFacts, path: str, *, folder: bool = False
     ) -> bool:
-        """Whether some target grants the action on the path; a folder may be read and made on the way to such a path."""
-        start = folder and action in (Action.READ, Action.DEPLOY)
-        return any(
-            held & action and patterns.accepts(path, folder=folder, start=start)
-            for patterns, held in self._held(principals, repository)
-        )
+        """Whether the targets grant an action on a path to principals, `u:<user>` and `g:<group>`."""
+        names = list(principals)
+        user = next((name[2:] for name in names if name.startswith("u:")), None)
+        groups = frozenset(name[2:] for name in names if name.startswith("g:"))
+        need = int(action)
+        return self.coverage(user, groups, repository).at(Place.of(path), need, folder=folder) == need
 
-    def allow_all(
-        self, principals: frozenset[str], action: Action, repository: RepositoryFacts, folder: str
-    ) -> bool | None:
-        """Return True when everything below the folder is granted, False when nothing is, None when each must be judged."""
-        grants = [patterns for patterns, held in self._held(principals, repository) if held & action]
-        if any(patterns.covers(folder) for patterns in grants):
-            return True
-        if not any(patterns.accepts(folder, folder=True, start=True) for patterns in grants):
-            return False
-        return None
-
-    def _sorted_out(
-        self, principals: frozenset[str], repository: RepositoryFacts
-    ) -> tuple[tuple[PatternSet, Action], ...]:
-        """Return what these principals hold on a repository, wide patterns first."""
-        grants = [grant for key in _covering(repository) for grant in self._by_target.get(key, ())]
-        held = [(grant.patterns, grant.held_by(principals)) for grant in grants]
-        return tuple(sorted((one for one in held if one[1]), key=lambda one: not one[0].everything))
+    def _work_out(self, user: str | None, groups: frozenset[str], grants: list[_Grant]) -> Coverage:
+        held = [(grant, mask) for grant in grants if (mask := grant.held_by(user, groups))]
+        same = tuple((grant.number, mask) for grant, mask in held)
+        if len(self._held) >= _MOST_HELD or self._patterns >= _MOST_PATTERNS:
+            self._held.clear()
+            self._shared.clear()
+            self._patterns = 0
+        found = self._shared.get(same)
+        if found is None:
+            found = Coverage((grant.patterns, mask) for grant, mask in held)
+            self._shared[same] = found
+            self._patterns += found.patterns
+        return found
 
 
-def _covering(repository: RepositoryFacts) -> list[str]:
-    keys = [repository.key]
-    if repository.reserved or repository.package_type in _OUTSIDE_ANY:
-        return keys
-    if repository.rclass == "remote":
-        return [*keys, f"{repository.key}{_CACHE}", ANY, ANY_REMOTE]  # targets may name what it keeps
-    if repository.rclass in {"distribution", "releaseBundles"}:
-        return [*keys, ANY_DISTRIBUTION]
-    return [*keys, ANY, ANY_LOCAL]
+@lru_cache(maxsize=16384)
+def _pattern_set(covered: Covered) -> PatternSet:
+    """Compile patterns once, however often the rules are built anew."""
+    return PatternSet(covered.includes, covered.excludes)
+
+
+def _masks(granted: Mapping[str, Action]) -> dict[str, int]:
+    return {name: int(actions) for name, actions in granted.items()}

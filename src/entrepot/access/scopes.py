@@ -1,26 +1,41 @@
 """What a credential may at most do: token scopes as a value, and the ceiling that they make.
 
-A scope is text of entries separated by spaces (reference C7). A ceiling never adds rights: `decide` asks it first, then the
-rules. Ceilings of a chain of credentials (a Docker token bought with an access token) are laid upon each other.
+A scope is text of entries with spaces between (reference C7), which add up:
+
+    applied-permissions/user               whatever the user may do at the time
+    applied-permissions/admin              likewise, and jfrt@<id>:admin
+    applied-permissions/groups:a,"b c"     what these groups may do at the time; likewise member-of-groups:a,b
+    member-of-groups:*                     what the user's groups may do
+    applied-permissions/roles:<project>:r  parsed; grants nothing while there are no projects
+    artifact:<repository>[/<path>]:r,w     actions on a path and all below it, or on what an Ant pattern fits; * is any
+    system:<what>:r                        a door of the system's own, not content
+    api:*                                  nothing by itself; every token may use the API
+
+A ceiling adds no rights. Each of its scopes must allow what is done, so a chain of credentials (a Docker token bought
+with an access token) is a ceiling of several.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 from entrepot.access.actions import SCOPE_LETTERS, Action, mask
-from entrepot.access.patterns import PatternSet
+from entrepot.access.coverage import EVERYWHERE, Coverage
+from entrepot.access.patterns import PatternSet, Place
 from entrepot.errors import Invalid
 
 MAX_SCOPE = 500  # characters, as upstream
 
 _ENTRY = re.compile(r'(?:[^\s"]|"[^"]*")+')
-_GROUPS = re.compile(r"(?:applied-permissions/groups|member-of-groups):(.+)")
-_ROLES = re.compile(r"applied-permissions/roles:([^:]+):(.+)")
+_NAME = re.compile(r'"([^"]*)"|([^",]+)')
+_NAMES = re.compile(r'(?:"[^"]+"|[^",]+)(?:,(?:"[^"]+"|[^",]+))*')
+_GROUPS = re.compile(r"(?:applied-permissions/groups|member-of-groups):(.+)", re.DOTALL)
+_ROLES = re.compile(r"applied-permissions/roles:([^:]+):(.+)", re.DOTALL)
 _ADMIN = re.compile(r"(?:jfrt|jfac)@[^:\s]+:admin")
-_ARTIFACT = re.compile(r"artifact:([^/:]+)(?:/(.*))?:([^:]+)")
-_SYSTEM = re.compile(r"system:[a-z/-]+:[a-z,*]+")
+_ARTIFACT = re.compile(r"artifact:([^/:,]+)(?:/([^,]*))?:([^:/]+)")
+_SYSTEM = re.compile(r"(system:[a-z/_-]+):([a-z,]+|\*)")
 
 
 class ScopeInvalid(Invalid):
@@ -29,42 +44,54 @@ class ScopeInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class ArtifactScope:
-    """`artifact:<repository>[/<path pattern>]:<actions>`."""
+    """`artifact:<repository>[/<path>]:<actions>`."""
 
     repository: str
     patterns: PatternSet
     actions: Action
+    coverage: Coverage = field(init=False, compare=False, repr=False)
 
-    def allows(self, action: Action, key: str, path: str, *, folder: bool) -> bool:
-        """Whether it covers the action there."""
-        if action & ~self.actions or self.repository not in ("*", key):
-            return False
-        return self.patterns.accepts(path, folder=folder, start=folder)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coverage", Coverage(((self.patterns, int(self.actions)),)))
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A token's scope. All fields together are a union."""
+    """A token's scope, its text kept as it came. All fields together are a union."""
 
     text: str
-    user: bool = False  # whatever the user may do at the time
+    user: bool = False  # whatever the user may do
     admin: bool = False
-    groups: frozenset[str] = frozenset()  # what these groups may do
+    groups: frozenset[str] = frozenset()  # what these groups may do; lower-case
     all_groups: bool = False  # what the user's groups may do
-    roles: tuple[tuple[str, str], ...] = ()
+    roles: tuple[tuple[str, str], ...] = ()  # project and role
     artifacts: tuple[ArtifactScope, ...] = ()
-    system: frozenset[str] = frozenset()
+    system: frozenset[str] = frozenset()  # `system:<what>:<letter>` each
+
+    @property
+    def whole(self) -> bool:
+        """Whether it leaves its owner all rights."""
+        return self.user or self.admin
+
+    def groups_of(self, groups: frozenset[str]) -> frozenset[str]:
+        """Return those of the owner's groups that count."""
+        return groups if self.all_groups else self.groups & groups
+
+    def over(self, names: Collection[str]) -> list[Coverage]:
+        """Return what its entries for artifacts cover in a repository of these names."""
+        return [one.coverage for one in self.artifacts if one.repository == "*" or one.repository in names]
 
 
 def parse_scope(text: str) -> Scope:
-    """Read a scope. Raises ScopeInvalid."""
+    """Read a scope. Raises ScopeInvalid for anything in it that is not understood, and when nothing is in it."""
     if len(text) > MAX_SCOPE:
         raise ScopeInvalid(f"A scope has at most {MAX_SCOPE} characters.")
-    scope = Scope(text)
-    for entry in _ENTRY.findall(text):
-        scope = _with(scope, entry)
-    if scope == Scope(text):
+    entries = _ENTRY.findall(text)
+    if not entries or _ENTRY.sub("", text).strip():
         raise ScopeInvalid(entry=ascii(text[:100]))
+    scope = Scope(text)
+    for entry in entries:
+        scope = _with(scope, entry)
     return scope
 
 
@@ -74,48 +101,73 @@ def _with(scope: Scope, entry: str) -> Scope:
     if entry == "applied-permissions/admin" or _ADMIN.fullmatch(entry):
         return replace(scope, admin=True)
     if entry == "api:*":
-        return replace(scope, system=scope.system | {entry})
+        return scope
+    if found := _SYSTEM.fullmatch(entry):  # `r,w` and `crud` are both in use
+        return replace(scope, system=scope.system | {f"{found[1]}:{letter}" for letter in found[2] if letter != ","})
     if found := _GROUPS.fullmatch(entry):
-        names = _names(found[1])
-        return replace(scope, all_groups=True) if names == {"*"} else replace(scope, groups=scope.groups | names)
+        if found[1] == "*":
+            return replace(scope, all_groups=True)
+        return replace(scope, groups=scope.groups | {name.lower() for name in _names(found[1], entry)})
     if found := _ROLES.fullmatch(entry):
-        return replace(scope, roles=(*scope.roles, *((found[1], role) for role in sorted(_names(found[2])))))
+        return replace(scope, roles=(*scope.roles, *((found[1], role) for role in _names(found[2], entry))))
     if found := _ARTIFACT.fullmatch(entry):
         actions = mask(found[3].split(","), SCOPE_LETTERS)
-        one = ArtifactScope(found[1], PatternSet.of(found[2] or "**"), actions)
-        return replace(scope, artifacts=(*scope.artifacts, one))
-    if _SYSTEM.fullmatch(entry):
-        return replace(scope, system=scope.system | {entry})
+        return replace(scope, artifacts=(*scope.artifacts, ArtifactScope(found[1], _region(found[2]), actions)))
     raise ScopeInvalid(entry=ascii(entry[:100]))
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(name for part in text.split(",") if (name := part.strip().strip('"')))
+def _names(text: str, entry: str) -> list[str]:
+    """Read names with commas between, quoted or not; `*` has a meaning only when it stands alone."""
+    names = [quoted or bare for quoted, bare in _NAME.findall(text)]
+    if not _NAMES.fullmatch(text) or "*" in names:
+        raise ScopeInvalid(entry=ascii(entry[:100]))
+    return names
+
+
+def _region(path: str | None) -> PatternSet:
+    """Return what a path of a scope stands for: itself and all below, or what it fits when it is a pattern."""
+    path = (path or "").rstrip("/")
+    if not path:
+        return PatternSet()
+    return PatternSet((path,)) if re.search(r"[*?{]", path) else PatternSet((path, f"{path}/**"))
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The most that a credential may do: every limit must have an entry that allows it. No limits: no ceiling."""
+    """The most that a credential may do: each of its scopes must allow it. None at all: no ceiling."""
 
-    limits: tuple[tuple[ArtifactScope, ...], ...] = ()
-    admin: bool = True  # whether an administrator may administer with it; content is bound by the limits alone
+    scopes: tuple[Scope, ...] = ()
+
+    @property
+    def admin(self) -> bool:
+        """Whether it leaves an administrator the rights of one."""
+        return all(scope.whole for scope in self.scopes)
 
     def allows(self, action: Action, key: str, path: str, *, folder: bool = False) -> bool:
-        """Whether an action on a path of a repository stays below."""
-        return all(any(entry.allows(action, key, path, folder=folder) for entry in limit) for limit in self.limits)
+        """Whether an action on a path of a repository stays below it; what groups may do is for the rules to say."""
+        place, need = Place.of(path), int(action)
+        for scope in self.scopes:
+            open_to_rules = scope.whole or scope.groups or scope.all_groups
+            views = [EVERYWHERE] if open_to_rules else scope.over((key,))
+            if need & ~_allowed(views, place, need, folder=folder):
+                return False
+        return True
 
     def narrow(self, other: Ceiling) -> Ceiling:
         """Return both ceilings laid upon each other."""
-        return Ceiling(self.limits + other.limits, self.admin and other.admin)
+        return Ceiling(tuple(dict.fromkeys(self.scopes + other.scopes)))
 
 
 UNLIMITED = Ceiling()
 
 
 def ceiling_of(scope: Scope) -> Ceiling:
-    """Return the ceiling of a scope; groups and the user's own rights are the caller's principals, not a limit here."""
-    if scope.admin:
-        return UNLIMITED
-    if scope.user or scope.groups or scope.all_groups or scope.roles:
-        return Ceiling((), admin=scope.user)
-    return Ceiling((scope.artifacts,), admin=False)
+    """Return the ceiling of a scope."""
+    return Ceiling((scope,))
+
+
+def _allowed(views: Iterable[Coverage], place: Place, need: int, *, folder: bool) -> int:
+    allowed = 0
+    for view in views:
+        allowed |= view.at(place, need, folder=folder)
+    return allowed
