@@ -21,7 +21,7 @@ Body = dict[str, Any]
 
 _SECTIONS = {"repo": "artifact", "build": "build", "releaseBundle": "release_bundle"}
 _ANYWHERE = frozenset({ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION, "*"})
-_BUILDS = "artifactory-build-info"
+_BUILDS, _BUILD_INFO = "artifactory-build-info", "-build-info"
 _FORBIDDEN = frozenset('/\\:|?*"<>')
 
 
@@ -87,15 +87,15 @@ def from_v1(name: str, stated: Mapping[str, Any]) -> Body:
 
 def to_v1(body: Body) -> Body:
     """Show the stored shape as v1: its artifact section, patterns merged."""
-    resource = body.get("resources", {}).get("artifact", {})
+    resource = _within(body, "resources", "artifact")
     includes, excludes = _merged(resource)
     return {
         "name": body["name"],
         "includesPattern": ",".join(includes) or "**",
         "excludesPattern": ",".join(excludes),
-        "repositories": list(resource.get("targets", {})),
+        "repositories": list(_within(resource, "targets")),
         "principals": {
-            kind: {who: _back(words, LETTERS) for who, words in resource.get("actions", {}).get(kind, {}).items()}
+            kind: {who: _back(words, LETTERS) for who, words in _within(resource, "actions", kind).items()}
             for kind in ("users", "groups")
         },
     }
@@ -118,20 +118,19 @@ def to_v2(body: Body) -> Body:
     """Show the stored shape as v2. Empty users and groups are left out; patterns are always there."""
     shown: Body = {"name": body["name"]}
     for section, kind in _SECTIONS.items():
-        resource = body.get("resources", {}).get(kind)
-        if resource is None:
+        if _within(body, "resources").get(kind) is None:
             continue
+        resource = _within(body, "resources", kind)
         includes, excludes = _merged(resource)
         actions = {
-            who: {name: _back(words, WORDS) for name, words in named.items()}
-            for who, named in resource.get("actions", {}).items()
-            if named
+            who: {name: _back(words, WORDS) for name, words in _within(resource, "actions", who).items()}
+            for who in ("users", "groups")
         }
         shown[section] = {
             "include-patterns": includes,
             "exclude-patterns": excludes,
-            "repositories": list(resource.get("targets", {})),
-            "actions": actions,
+            "repositories": list(_within(resource, "targets")),
+            "actions": _without_empty(actions),
         }
     return shown
 
@@ -140,6 +139,8 @@ def _resource_of_v2(stated: Mapping[str, Any], kind: str) -> Body:
     keys = _texts(stated.get("repositories"), [_BUILDS] if kind == "build" else [])
     if kind == "artifact" and _BUILDS in keys:
         raise Invalid(f"'{_BUILDS}' belongs in the section build.")
+    if kind == "build" and not all(key in _ANYWHERE or key.endswith(_BUILD_INFO) for key in keys):
+        raise Invalid(f"The section build is for repositories of builds, such as '{_BUILDS}'.")
     covered = {
         "include_patterns": _texts(stated.get("include-patterns"), ["**"]),
         "exclude_patterns": _texts(stated.get("exclude-patterns"), []),
@@ -153,9 +154,9 @@ def _resource_of_v2(stated: Mapping[str, Any], kind: str) -> Body:
 
 
 def _merged(resource: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    found = list(resource.get("targets", {}).values())
-    includes = list(dict.fromkeys(text for one in found for text in one.get("include_patterns", ["**"])))
-    excludes = list(dict.fromkeys(text for one in found for text in one.get("exclude_patterns", [])))
+    found = [_within(resource, "targets", key) for key in _within(resource, "targets")]
+    includes = list(dict.fromkeys(text for one in found for text in _texts(one.get("include_patterns"), ["**"])))
+    excludes = list(dict.fromkeys(text for one in found for text in _texts(one.get("exclude_patterns"), [])))
     return includes or ["**"], excludes
 
 
@@ -178,6 +179,13 @@ def _back(words: object, table: Mapping[str, Action]) -> list[str]:
 
 def _without_empty(actions: Body) -> Body:
     return {kind: named for kind, named in actions.items() if named}
+
+
+def _within(body: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """Return an object within a stored body; what is null or not there is empty, as it was when it was accepted."""
+    for name in names:
+        body = body.get(name) or {}
+    return body
 
 
 def _mapping(value: object, name: str) -> Mapping[str, Any]:
