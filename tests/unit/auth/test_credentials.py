@@ -1,7 +1,7 @@
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.auth.credentials import BadCredentials, Basic, Token, classify, parse, sent
@@ -74,6 +74,7 @@ def test_anything_else_is_refused(text: str) -> None:
     assert refused.value.message == "Bad Credentials"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="latin-1")))
 def test_no_header_does_worse_than_being_refused(text: str) -> None:
     for header in (text, f"Basic {text}", f"Bearer {text}", basic(text.encode("latin-1"))):

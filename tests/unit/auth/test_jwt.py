@@ -5,7 +5,7 @@ from dataclasses import replace as _replace
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import RSAKey
@@ -61,6 +61,7 @@ def test_a_docker_token_is_told_apart_by_its_signed_type() -> None:
     assert claims.audiences == ["x", "y"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.integers(-(2**31), 2**40))
 def test_the_payload_reads_the_same_in_both_base64_alphabets(name: str, scope: str, time: int) -> None:
     claims = msgspec.structs.replace(CLAIMS, sub=f"{ISSUER}/users/{name}", scp=scope, iat=time)
@@ -156,12 +157,14 @@ def test_a_token_of_any_length_costs_little() -> None:
         accepted(sign(KEY, CLAIMS) + "A" * LONGEST)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="latin-1")) | st.text("eyJ.abc-_=", max_size=200))
 def test_no_text_breaks_the_verification(text: str) -> None:
     with pytest.raises(TokenUnknown):
         accepted(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.characters(codec="ascii"))
 def test_a_changed_character_is_noticed(place: int, character: str) -> None:
     token = sign(KEY, CLAIMS)
