@@ -24,8 +24,8 @@ def head(size: int, status: str = "200 OK", more: str = "", body: bytes = b"") -
 
 
 @asynccontextmanager
-async def server(answer: Answer) -> AsyncIterator[S3]:
-    """A driver whose store answers as told; it waits for a quarter of a second."""
+async def server(answer: Answer, *, patience: float = 30) -> AsyncIterator[S3]:
+    """A driver whose store answers as told; `patience` in seconds."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +55,7 @@ async def server(answer: Answer) -> AsyncIterator[S3]:
     port = listening.sockets[0].getsockname()[1]
     try:
         bucket = Bucket("bucket", endpoint=f"http://127.0.0.1:{port}")
-        yield S3(bucket, S3Credentials("id", "secret"), patience=timedelta(seconds=0.25))
+        yield S3(bucket, S3Credentials("id", "secret"), patience=timedelta(seconds=patience))
     finally:
         listening.close()
         for task in tasks:
@@ -90,13 +90,13 @@ CALLS: dict[str, Callable[[S3], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 async def test_a_store_that_stays_silent_is_given_up(call: Callable[[S3], Awaitable[object]]) -> None:
-    async with server(lambda *_: None) as driver:
+    async with server(lambda *_: None, patience=0.25) as driver:
         with pytest.raises(StoreUnavailable):
             await call(driver)
 
 
 async def test_a_store_that_falls_silent_within_a_body_is_given_up() -> None:
-    async with server(lambda *_: head(100, body=b"x" * 10)) as driver:
+    async with server(lambda *_: head(100, body=b"x" * 10), patience=0.25) as driver:
         with pytest.raises(StoreUnavailable):
             await read(driver)
 
