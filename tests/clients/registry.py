@@ -104,6 +104,7 @@ class Registry:
         password = f"Very-Secret-{name}-1"
         user = {"email": f"{name}@example.test", "password": password, "admin": False, "groups": []}
         self._put(f"/artifactory/api/security/users/{name}", user)
+        self.call("DELETE", "/artifactory/api/security/permissions/Anything")  # it lets every new user read everything
         if rights:
             principals = {"users": {name: list(rights)}, "groups": {}}
             target = {"name": f"{name}-rights", "repositories": [LOCAL], "principals": principals}
