@@ -135,7 +135,7 @@ def bucket(server: S3, secret: str) -> S3Store:
 def test_nginx_serves_files_and_passes_on_to_a_registry(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "one").write_text("1")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     with nginx(tmp_path / "plain", files=tmp_path / "files") as files:
         assert answers(f"{files.url}/one")

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from entrepot.auth.guard import Blocked, Guard
@@ -93,6 +93,7 @@ def test_a_client_with_a_whole_ipv6_network_is_one_client(guard: Guard) -> None:
 
 
 @settings(deadline=None)
+@example("a:b")
 @given(st.text(max_size=50))
 def test_any_text_may_stand_for_an_address(address: str) -> None:
     guard = Guard(Clock())

@@ -54,7 +54,8 @@ class Site:
         self.tokens = Tokens(database, epochs, key, "01abc")
         self.passwords = Passwords(database)
         self.authenticator = Authenticator(database, epochs, self.tokens, self.passwords)
-        self.rules = LiveRules(database, epochs, anonymous=lambda: False)
+        self.anonymous = False
+        self.rules = LiveRules(database, epochs, anonymous=lambda: self.anonymous)
         self.watcher = Watcher()
         self.rows = rows(
             database, epochs, self.authenticator, self.tokens, passwords=self.passwords, knows=REPOSITORIES.__contains__

@@ -54,6 +54,8 @@ async def test_guessing_through_this_door_is_slowed_down_too(site: Site) -> None
 async def test_encrypted_passwords_are_not_offered(site: Site) -> None:
     refused = await site.ask("GET", "/artifactory/api/security/encryptedPassword", name="bob")
     assert (refused.status_code, message(refused)) == (409, "Server doesn't support encrypted passwords")
+    site.anonymous = True
+    assert (await site.ask("GET", "/artifactory/api/security/encryptedPassword", name="")).status_code == 401
 
 
 async def test_a_password_given_by_an_administrator_counts_at_once(site: Site) -> None:

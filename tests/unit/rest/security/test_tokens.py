@@ -69,6 +69,7 @@ async def test_an_administrator_orders_any_scope_for_anybody_and_it_comes_back_w
     assert (told["scope"], "expires_in" in told) == (scope, False)
     assert claims(told["access_token"])["scp"] == scope
     assert "exp" not in claims(told["access_token"])
+    assert "expiry" not in (await site.ask("GET", f"{TOKENS}/{told['token_id']}")).json()
 
 
 async def test_a_token_shows_itself_to_its_owner_and_to_administrators(site: Site) -> None:
@@ -223,7 +224,9 @@ async def test_nothing_is_ordered_for_who_is_disabled(site: Site) -> None:
     assert (await site.ask("POST", TOKENS, {"username": "bob"})).status_code == 400
 
 
-async def test_without_credentials_there_is_nothing_to_see_or_order(site: Site) -> None:
+@pytest.mark.parametrize("anonymous", [False, True])
+async def test_without_credentials_there_is_nothing_to_see_or_order(site: Site, anonymous: bool) -> None:
+    site.anonymous = anonymous
     for method, path in (
         ("POST", TOKENS), ("GET", TOKENS), ("GET", f"{TOKENS}/x"), ("DELETE", f"{TOKENS}/x"), ("GET", f"{TOKENS}/me"),
         ("POST", f"{TOKENS}/revoke"), ("POST", OLD), ("GET", OLD), ("POST", f"{OLD}/revoke"),

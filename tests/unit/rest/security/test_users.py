@@ -201,6 +201,7 @@ async def test_the_access_api_lists_page_by_page(site: Site) -> None:
     assert rest == {
         "users": [{"username": "root", "uri": f"http://site{V2}/root", "realm": "internal", "status": "enabled"}]
     }
+    assert len((await site.ask("GET", V2)).json()["users"]) == 3
     for wrong in ("0", "-1", "x", "²", "00"):
         assert (await site.ask("GET", V2, params={"limit": wrong})).status_code == 400
 
