@@ -53,6 +53,8 @@ class Pipeline:
             _administrators_only(request.caller)
         elif row.target:
             request.granted = self._targets[row.target](request, Action[row.action])
+            if "name" in request.words:
+                _within_token(request)
         elif row.action != "public":
             request.granted = self._granter.everywhere(request.caller)
             if request.caller.is_anonymous and not request.granted.rules.anonymous:
@@ -86,6 +88,14 @@ def _administrators_only(caller: Caller) -> None:
         raise Unauthenticated
     if not caller.may_administer:
         raise Denied("Only administrators may do this.")
+
+
+def _within_token(request: Request) -> None:
+    """Hold a Docker token to the images and verbs that the challenge names for the method. Raises Unauthenticated."""
+    key, image = _named(request)
+    action = {"GET": Action.READ, "HEAD": Action.READ, "DELETE": Action.DELETE}.get(request.method, Action.DEPLOY)
+    if not request.caller.is_bound_to(f"{key}/{image}", action):
+        raise Unauthenticated("The token was not issued for this; ask for one with the scope of the challenge.")
 
 
 def _named(request: Request) -> tuple[str, str]:
