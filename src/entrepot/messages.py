@@ -100,6 +100,17 @@ Gate = Callable[[Request], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter or header that a route understands, for the OpenAPI document."""
+
+    name: str
+    summary: str
+    kind: Literal["string", "integer", "boolean"] = "string"
+    place: Literal["query", "header"] = "query"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of the route table: a route and its whole policy.
 
@@ -117,8 +128,10 @@ class Row:
     face: Face = "artifactory"
     gates: tuple[Gate, ...] = ()
     target: str = ""  # how the repository and path are read from the words; see web/pipeline.py
-    request: type | None = None
-    response: type | None = None
+    request: Any = None  # the type of the JSON body, or a media type as text ("text/plain") for any other body
+    response: Any = None  # likewise of the successful answer
+    parameters: tuple[Parameter, ...] = ()
+    status: int = 200  # of the successful answer
     summary: str = ""
 
 

@@ -7,18 +7,21 @@ import asyncio
 from entrepot.access.permissions import Rules
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.rules import LiveRules
+from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable
 from entrepot.repositories.catalog import Repositories
 
 
 class Snapshots:
-    """Keep repositories and rules in step with the epochs; the hot path costs a few comparisons."""
+    """Keep repositories, documents and rules in step with the epochs; the hot path costs a few comparisons."""
 
-    def __init__(self, epochs: Epochs, repositories: Repositories, rules: LiveRules) -> None:
+    def __init__(self, epochs: Epochs, repositories: Repositories, rules: LiveRules, documents: Documents) -> None:
         self._epochs = epochs
         self._repositories = repositories
         self._rules = rules
+        self._documents = documents
         self._seen = -1
+        self._seen_documents = -1
         self._reading = asyncio.Lock()
 
     def rules(self) -> Rules:
@@ -35,4 +38,10 @@ class Snapshots:
                 if now_at != self._seen:
                     await self._repositories.refresh()
                     self._seen = now_at
+        if self._seen_documents != self._epochs.configuration():
+            async with self._reading:
+                now_at = self._epochs.configuration()
+                if now_at != self._seen_documents:
+                    await self._documents.refresh()
+                    self._seen_documents = now_at
         await self._rules.refresh()

@@ -20,6 +20,7 @@ from entrepot.auth.tokens import Tokens
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
 from entrepot.cluster.home import run_folder
+from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable
 from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
@@ -99,8 +100,13 @@ async def _application(
     tokens = Tokens(store.database, epochs, await signing_key(store.database, Vault(secret)), installation)
     authenticator = Authenticator(store.database, epochs, tokens, passwords)
     repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
-    rules = LiveRules(store.database, epochs, anonymous=lambda: settings.anonymous_enabled)
-    snapshots = Snapshots(epochs, repositories, rules)
+    documents = Documents(store.database, bump=bump, announce=epochs.announce)
+    rules = LiveRules(
+        store.database,
+        epochs,
+        anonymous=lambda: documents.flag("security", "anonAccessEnabled", default=settings.anonymous_enabled),
+    )
+    snapshots = Snapshots(epochs, repositories, rules, documents)
     await snapshots.fresh()
     granter = Granter(repositories.get, snapshots.rules)
     downloads = Downloads(store.database, store.database.now)

@@ -25,9 +25,9 @@ from typing import Final, Literal
 from entrepot.metadata.database import Database, DatabaseUnavailable, T, Tx
 from entrepot.metadata.sql import sql
 
-Scope = Literal["security", "repositories"]
+Scope = Literal["security", "repositories", "configuration"]
 
-_WORD_OF: Final[dict[str, int]] = {"security": 0, "repositories": 1}
+_WORD_OF: Final[dict[str, int]] = {"security": 0, "repositories": 1, "configuration": 3}
 _SEEN = 2  # when the rows were last read, milliseconds of the machine's monotonic clock
 _BYTES = 4096
 _PERIOD = 0.25  # seconds
@@ -63,6 +63,10 @@ class Epochs:
     def repositories(self) -> int:
         """Return the word of repository configurations."""
         return self._words[1]
+
+    def configuration(self) -> int:
+        """Return the word of what else administrators configure (`entrepot.configuration`)."""
+        return self._words[3]
 
     def trusted(self) -> bool:
         """Whether some process of this node has read the rows within the last 5 s; if not, refuse rather than guess."""

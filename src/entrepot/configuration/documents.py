@@ -1,0 +1,112 @@
+"""What administrators configure beyond repositories and permissions: documents in sections, as this process knows them.
+
+A section is either one document (`security`, key "") or several by key in an order (`ldapSettings`, `repoLayouts`).
+Sections and fields have the names of the configuration descriptor (reference 15). Whoever reads a document reads the
+snapshot (a look-up in memory); every change moves the epoch of configuration before it is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.sql import sql
+
+Document = Mapping[str, Any]
+Section = Mapping[str, Document]
+
+_NONE: Final[Section] = MappingProxyType({})
+_EMPTY: Final[Document] = MappingProxyType({})
+
+_ALL = sql("SELECT section, key, body FROM configuration ORDER BY section, position, key")
+_ONE = sql("SELECT body FROM configuration WHERE section = :section AND key = :key {update}")
+_PUT = sql("""
+INSERT INTO configuration (section, key, position, body, modified)
+VALUES (:section, :key, (SELECT COALESCE(MAX(position), 0) + 1 FROM configuration WHERE section = :section), :body, {now})
+ON CONFLICT (section, key) DO UPDATE SET body = excluded.body, modified = excluded.modified
+""")
+_DELETE = sql("DELETE FROM configuration WHERE section = :section AND key = :key")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document to store; `body` None removes it."""
+
+    section: str
+    key: str
+    body: Document | None
+
+
+class Documents:
+    """The documents of this instance. One object per process, refreshed whenever their epoch has moved."""
+
+    def __init__(
+        self, database: Database, *, bump: Callable[[Tx, str], Awaitable[None]], announce: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._bump = bump
+        self._announce = announce
+        self._sections: dict[str, dict[str, Document]] = {}
+
+    def section(self, name: str) -> Section:
+        """Return the documents of a section by key, in their order."""
+        return self._sections.get(name, _NONE)
+
+    def one(self, name: str) -> Document:
+        """Return the document of a section that is only one; empty when it was never set."""
+        return self.section(name).get("", _EMPTY)
+
+    def flag(self, section: str, field: str, *, default: bool) -> bool:
+        """Return a boolean field of a section's one document."""
+        value = self.one(section).get(field)
+        return value if isinstance(value, bool) else default
+
+    async def refresh(self) -> None:
+        """Read the rows again; called at start and whenever the epoch has moved. Raises DatabaseUnavailable."""
+        found: dict[str, dict[str, Document]] = {}
+        for section, key, body in await self._database.rows(_ALL):
+            found.setdefault(section, {})[key] = MappingProxyType(msgspec.json.decode(body, type=dict[str, Any]))
+        self._sections = found
+
+    async def change(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+        """Run a transaction that changes documents (by `store`), and know its outcome before this returns."""
+
+        async def body(tx: Tx) -> None:
+            await work(tx)
+            await self._bump(tx, "configuration")
+
+        try:
+            await self._database.transact(body)
+        finally:  # a commit whose outcome we were not told may stand
+            self._announce("configuration")
+        await self.refresh()
+
+    async def put(self, entries: Iterable[Entry]) -> None:
+        """Store documents, all or none."""
+        listed = list(entries)
+
+        async def work(tx: Tx) -> None:
+            await store(tx, listed)
+
+        await self.change(work)
+
+
+async def read(reads: Reads, section: str, key: str = "") -> dict[str, Any] | None:
+    """Return a document as the database has it now; in a transaction it is locked for a change that depends on it."""
+    row = await reads.row(_ONE, section=section, key=key)
+    return None if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
+
+
+async def store(tx: Tx, entries: Iterable[Entry]) -> None:
+    """Write documents within a transaction; the caller sees to the epoch (`Documents.change`)."""
+    for entry in entries:
+        if entry.body is None:
+            await tx.execute(_DELETE, section=entry.section, key=entry.key)
+        else:
+            body = msgspec.json.encode(dict(entry.body)).decode()
+            await tx.execute(_PUT, section=entry.section, key=entry.key, body=body)

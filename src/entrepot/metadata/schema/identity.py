@@ -1,0 +1,74 @@
+"""Who: users, groups, permission targets, tokens, the audit trail."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, LargeBinary, Text
+
+from entrepot.metadata.schema.base import INT64, KEY, flag, int64, key, surrogate_id, table
+
+account = table(  # a user; `user` is a word of SQL
+    "account",
+    surrogate_id(),
+    key("uuid", unique=True),
+    key("name", unique=True),
+    Column("email", Text, nullable=False, server_default=""),
+    Column("password_hash", Text),
+    key("realm", server_default="internal"),
+    Column("external_id", KEY),
+    flag("admin"),
+    flag("disabled"),
+    int64("security_epoch"),
+    Column("profile", Text, nullable=False),  # the fields that clients set and read back
+    int64("created"),
+    Column("last_login", INT64),
+)
+team = table(  # a group; `group` is a word of SQL
+    "team",
+    surrogate_id(),
+    key("uuid", unique=True),
+    key("name", unique=True),
+    key("realm", server_default="internal"),
+    Column("external_id", KEY),
+    flag("admin"),
+    flag("auto_join"),
+    Column("profile", Text, nullable=False),
+)
+membership = table(
+    "membership",
+    Column("account_id", INT64, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("team_id", INT64, ForeignKey("team.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+permission_target = table(
+    "permission_target",
+    surrogate_id(),
+    key("name", unique=True),
+    key("project_key", server_default=""),
+    Column("body", Text, nullable=False),  # the Access v3 shape, as JSON
+    int64("modified"),
+)
+token = table(
+    "token",
+    Column("id", KEY, primary_key=True),
+    key("kind"),  # access, refresh
+    Column("account_id", INT64, ForeignKey("account.id", ondelete="CASCADE"), index=True),
+    int64("security_epoch"),
+    key("subject"),
+    Column("scope", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("secret_hash", LargeBinary, unique=True),  # of a refresh or reference token
+    Column("parent", KEY, index=True),
+    int64("issued"),
+    Column("expires", INT64, index=True),
+)
+audit = table(
+    "audit",
+    surrogate_id(),
+    int64("time", index=True),
+    key("actor"),
+    key("address"),
+    key("action"),
+    key("outcome"),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text),
+)
