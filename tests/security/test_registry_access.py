@@ -105,7 +105,12 @@ CALLERS = ("nobody", "admin", "reader", "deployer", "narrow", "stranger")
 
 @pytest.mark.parametrize(
     ("method", "path", "caller", "status"),
-    [(row[0], row[1], caller, row[2 + place]) for row in EXPECTED for place, caller in enumerate(CALLERS) if row[2 + place]],
+    [
+        (row[0], row[1], caller, row[2 + place])
+        for row in EXPECTED
+        for place, caller in enumerate(CALLERS)
+        if row[2 + place]
+    ],
 )
 def test_each_route_answers_each_caller_as_the_table_says(
     world: World, method: str, path: str, caller: str, status: int

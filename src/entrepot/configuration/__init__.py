@@ -1,1 +1,1 @@
-"""configuration."""
+"""Configuration documents."""

@@ -167,7 +167,9 @@ def request(
     prefix: str = "",
 ) -> Request:
     base = "https://art.example:8443"
-    made = Request(method, path, {}, unused, unused, id="0", address="", scheme="https", base_of=lambda: base, caller=unused)
+    made = Request(
+        method, path, {}, unused, unused, id="0", address="", scheme="https", base_of=lambda: base, caller=unused
+    )
     made.words = words or {}
     made.query = query or {}
     made.prefix = prefix

@@ -212,9 +212,7 @@ class TestMediaType:
 
     @pytest.mark.parametrize("stated", [..., "", None])
     @pytest.mark.parametrize(("document", "media_type"), [(image(), DOCKER_MANIFEST), (index(), DOCKER_LIST)])
-    def test_docker_manifests_state_their_type(
-        self, document: dict[str, Any], media_type: str, stated: object
-    ) -> None:
+    def test_docker_manifests_state_their_type(self, document: dict[str, Any], media_type: str, stated: object) -> None:
         changed = {**document, "mediaType": stated}
         if stated is ...:
             del changed["mediaType"]

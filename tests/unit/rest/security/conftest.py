@@ -26,7 +26,9 @@ def stored() -> str:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a password costs is proved elsewhere; here it would be most of the time."""
     monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP)
-    monkeypatch.setattr(passwords, "_stand_in", lambda: STAND_IN)  # and none that outlives this in the real one's memory
+    monkeypatch.setattr(
+        passwords, "_stand_in", lambda: STAND_IN
+    )  # and none that outlives this in the real one's memory
 
 
 @pytest.fixture
