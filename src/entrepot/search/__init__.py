@@ -1,0 +1,1 @@
+"""Finding things: AQL and the older searches."""
