@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from entrepot import __version__
+from entrepot.auth.admission import Admissions
 from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.epochs import Epochs, bump
-from entrepot.auth.keys import Vault, master_key, signing_key
+from entrepot.auth.keys import TextSeals, Vault, master_key, signing_key
+from entrepot.auth.outside import Outside
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
 from entrepot.auth.tokens import Tokens
@@ -97,10 +100,12 @@ async def _application(
     secret = master_key(settings.home, given)
     instance = await store.database.row(_INSTANCE)
     installation = str(instance[0]) if instance else "0"
-    tokens = Tokens(store.database, epochs, await signing_key(store.database, Vault(secret)), installation)
-    authenticator = Authenticator(store.database, epochs, tokens, passwords)
+    vault = Vault(secret)
+    tokens = Tokens(store.database, epochs, await signing_key(store.database, vault), installation)
     repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
-    documents = Documents(store.database, bump=bump, announce=epochs.announce)
+    documents = Documents(store.database, bump=bump, announce=epochs.announce, seals=TextSeals(vault))
+    outside = Outside([LdapSource(documents)], Admissions(store.database, epochs), store.database)
+    authenticator = Authenticator(store.database, epochs, tokens, passwords, outside)
     rules = LiveRules(
         store.database,
         epochs,

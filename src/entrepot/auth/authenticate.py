@@ -22,6 +22,7 @@ from entrepot.auth.epochs import Epochs
 from entrepot.auth.guard import Guard
 from entrepot.auth.identities import Identities
 from entrepot.auth.jwt import Claims, Kind, TokenExpired, TokenRevoked, TokenUnknown
+from entrepot.auth.outside import Outside
 from entrepot.auth.passwords import Known, Passwords
 from entrepot.auth.recent import Recent
 from entrepot.auth.standing import USER_SCOPE, anonymous_docker, bound_to, by_password, by_token
@@ -43,6 +44,7 @@ class Credential:
     account: Account | None = None
     expires: int | None = None  # milliseconds; None: never
     parent: str | None = None  # the token that it is
+    until: int | None = None  # milliseconds; when whoever vouches for the user has to be asked again; None: nobody does
 
 
 NOBODY: Final = Credential(ANONYMOUS, "")
@@ -58,11 +60,14 @@ class _Held:
 class Authenticator:
     """Identify callers. One object per process, used on its loop."""
 
-    def __init__(self, database: Database, epochs: Epochs, tokens: Tokens, passwords: Passwords) -> None:
+    def __init__(
+        self, database: Database, epochs: Epochs, tokens: Tokens, passwords: Passwords, outside: Outside | None = None
+    ) -> None:
         self._database = database
         self._epochs = epochs
         self._tokens = tokens
         self._passwords = passwords
+        self._outside = outside
         self._identities = Identities(database, epochs)
         self._guard = Guard(database)
         self._key = secrets.token_bytes(32)
@@ -110,8 +115,8 @@ class Authenticator:
             raise Unavailable
         epoch = self._epochs.security()  # before anything is read, so that what moves meanwhile is noticed
         found = await self._checked(credentials.parse(text), address)
-        until = self._database.now() + _LIFETIME
-        held = _Held(found, epoch, until if found.expires is None else min(until, found.expires))
+        ends = (self._database.now() + _LIFETIME, found.expires, found.until)
+        held = _Held(found, epoch, min(end for end in ends if end is not None))
         self._held.put(self._hash(text), held)
         return held
 
@@ -126,6 +131,8 @@ class Authenticator:
 
     async def _by_password(self, sent: Basic, address: str) -> Credential:
         account = await self._identities.by_name(sent.name)
+        if self._outside is not None and self._outside.keeps_password_of(sent.name, account):
+            return await self._by_source(self._outside, sent, address)
         attempt = self._passwords.attempt(sent.name, sent.password, _known(account))
         right = self._passwords.recall(attempt)
         if not right:
@@ -139,6 +146,23 @@ class Authenticator:
             raise BadCredentials
         self._guard.succeeded(address, sent.name)
         return Credential(by_password(account), account=account)
+
+    async def _by_source(self, outside: Outside, sent: Basic, address: str) -> Credential:
+        """Return who another keeper of passwords lets in. Raises BadCredentials, Blocked, SourceUnavailable."""
+        self._guard.check(address, sent.name)
+        verdict = await outside.login(sent.name, sent.password)
+        if verdict is None:
+            attempt = self._passwords.attempt(sent.name, sent.password, None)
+            self._guard.failed(address, sent.name, attempt.fingerprint)
+            raise BadCredentials
+        self._guard.succeeded(address, sent.name)
+        if verdict.account is not None:
+            await self._note_login(verdict.account)
+        return Credential(verdict.caller, account=verdict.account, until=verdict.until)
+
+    async def _note_login(self, account: Account) -> None:
+        with suppress(Unavailable):
+            await self._database.transact(lambda tx: accounts.seen(tx, account.id))
 
     async def _welcome(self, account: Account, password: str) -> None:
         """Note the login, and store the password under today's parameters. Where that fails, nobody is refused."""
@@ -186,27 +210,35 @@ class Authenticator:
         if claims.parent and await self._tokens.find(claims.parent) is None:
             raise TokenRevoked
         if claims.scp:
-            account = await self._account(claims.account, claims.epoch)
+            account, until = await self._account(claims.account, claims.epoch)
             scope = parse_scope(claims.scp)
             caller = by_token(account, claims.name, scope, token_id=claims.jti, how="docker")
         else:
-            caller, account = anonymous_docker(), None
+            caller, account, until = anonymous_docker(), None, None
         expires = None if claims.exp is None else claims.exp * 1000
-        return Credential(bound_to(caller, claims.access or ()), claims.scp, account, expires)
+        return Credential(bound_to(caller, claims.access or ()), claims.scp, account, expires, until=until)
 
     async def _owner(self, found: Stored, *, how: How = "jwt") -> Credential:
-        account = await self._account(found.account_id, found.security_epoch)
+        account, until = await self._account(found.account_id, found.security_epoch)
         caller = by_token(account, found.subject, parse_scope(found.scope), token_id=found.id, how=how)
-        return Credential(caller, found.scope, account, found.expires, found.id)
+        return Credential(caller, found.scope, account, found.expires, found.id, until)
 
-    async def _account(self, account_id: int | None, epoch: int) -> Account | None:
-        """Return the account that a token is bound to, None when it is bound to none. Raises TokenRevoked."""
+    async def _account(self, account_id: int | None, epoch: int) -> tuple[Account | None, int | None]:
+        """Return the account that a token is bound to, if any, and until when its source vouches for it.
+
+        Raises TokenRevoked, SourceUnavailable.
+        """
         if account_id is None:
-            return None
+            return None, None
         account = await self._identities.by_id(account_id)
         if account is None or account.disabled or account.security_epoch != epoch:
             raise TokenRevoked
-        return account
+        if self._outside is None or not self._outside.confirms(account):
+            return account, None
+        confirmed = await self._outside.confirm(account)
+        if confirmed is None or confirmed[0].disabled or confirmed[0].security_epoch != epoch:
+            raise TokenRevoked
+        return confirmed
 
     def _verified(self, text: str) -> tuple[Kind, Claims]:
         """Return the claims of a signed token. Its signature is verified once, its end each time."""

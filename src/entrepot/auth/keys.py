@@ -7,6 +7,7 @@ made at the first start. Whoever has the database without it has no secret.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import os
 import secrets
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrepot.configuration.secrets import SEALED
 from entrepot.errors import EntrepotError
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
@@ -81,6 +83,30 @@ class Vault:
             return self._cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], name.encode())
         except InvalidTag:
             raise SealBroken(name=name) from None
+
+
+class TextSeals:
+    """Secrets inside of documents: sealed bytes as text (`configuration.secrets.Seals`)."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def seal(self, name: str, text: str) -> str:
+        """See Seals. Raises SealBroken for a text that was sealed elsewhere."""
+        if text.startswith(SEALED):
+            self.open(name, text)
+            return text
+        return SEALED + base64.urlsafe_b64encode(self._vault.seal(name, text.encode())).decode()
+
+    def open(self, name: str, text: str) -> str:
+        """See Seals."""
+        if not text.startswith(SEALED):
+            return text
+        try:
+            sealed = base64.b64decode(text.removeprefix(SEALED), altchars=b"-_", validate=True)
+        except ValueError:
+            raise SealBroken(name=name) from None
+        return self._vault.unseal(name, sealed).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from entrepot.configuration.secrets import Plain, Seals, opened, sealed
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
 
@@ -27,7 +28,8 @@ _ALL = sql("SELECT section, key, body FROM configuration ORDER BY section, posit
 _ONE = sql("SELECT body FROM configuration WHERE section = :section AND key = :key {update}")
 _PUT = sql("""
 INSERT INTO configuration (section, key, position, body, modified)
-VALUES (:section, :key, (SELECT COALESCE(MAX(position), 0) + 1 FROM configuration WHERE section = :section), :body, {now})
+SELECT CAST(:section AS VARCHAR), :key, (SELECT COALESCE(MAX(position), 0) + 1 FROM configuration
+  WHERE section = CAST(:section AS VARCHAR)), :body, {now} WHERE 1 = 1
 ON CONFLICT (section, key) DO UPDATE SET body = excluded.body, modified = excluded.modified
 """)
 _DELETE = sql("DELETE FROM configuration WHERE section = :section AND key = :key")
@@ -46,9 +48,15 @@ class Documents:
     """The documents of this instance. One object per process, refreshed whenever their epoch has moved."""
 
     def __init__(
-        self, database: Database, *, bump: Callable[[Tx, str], Awaitable[None]], announce: Callable[[str], None]
+        self,
+        database: Database,
+        *,
+        bump: Callable[[Tx, str], Awaitable[None]],
+        announce: Callable[[str], None],
+        seals: Seals | None = None,
     ) -> None:
         self._database = database
+        self._seals = seals or Plain()
         self._bump = bump
         self._announce = announce
         self._sections: dict[str, dict[str, Document]] = {}
@@ -56,6 +64,10 @@ class Documents:
     def section(self, name: str) -> Section:
         """Return the documents of a section by key, in their order."""
         return self._sections.get(name, _NONE)
+
+    def revealed(self, name: str) -> Section:
+        """Return the documents of a section with their secrets open; not for showing to anybody. Raises SealBroken."""
+        return {key: opened(name, key, body, self._seals) for key, body in self.section(name).items()}
 
     def one(self, name: str) -> Document:
         """Return the document of a section that is only one; empty when it was never set."""
@@ -91,22 +103,21 @@ class Documents:
         listed = list(entries)
 
         async def work(tx: Tx) -> None:
-            await store(tx, listed)
+            await self.store(tx, listed)
 
         await self.change(work)
+
+    async def store(self, tx: Tx, entries: Iterable[Entry]) -> None:
+        """Write documents within the transaction of `change`, their secrets sealed."""
+        for entry in entries:
+            if entry.body is None:
+                await tx.execute(_DELETE, section=entry.section, key=entry.key)
+            else:
+                body = msgspec.json.encode(sealed(entry.section, entry.key, entry.body, self._seals)).decode()
+                await tx.execute(_PUT, section=entry.section, key=entry.key, body=body)
 
 
 async def read(reads: Reads, section: str, key: str = "") -> dict[str, Any] | None:
     """Return a document as the database has it now; in a transaction it is locked for a change that depends on it."""
     row = await reads.row(_ONE, section=section, key=key)
     return None if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
-
-
-async def store(tx: Tx, entries: Iterable[Entry]) -> None:
-    """Write documents within a transaction; the caller sees to the epoch (`Documents.change`)."""
-    for entry in entries:
-        if entry.body is None:
-            await tx.execute(_DELETE, section=entry.section, key=entry.key)
-        else:
-            body = msgspec.json.encode(dict(entry.body)).decode()
-            await tx.execute(_PUT, section=entry.section, key=entry.key, body=body)

@@ -43,6 +43,7 @@ class Pipeline:
 
     async def identify(self, request: Request, row: Row) -> Caller:
         """Return who asks. Raises Unauthenticated, TooMany."""
+        await self._fresh()  # who keeps passwords for us is configuration, too
         docker = row.face == "oci"
         return await self._authenticator.caller(request.headers, request.address, docker=docker)
 

@@ -17,7 +17,8 @@ from tests.parts.postgres import postgres
 T = TypeVar("T")
 
 TRUNCATE = sql("""
-TRUNCATE account, team, membership, permission_target, token, audit, secret, setting, cfg_version, repository
+TRUNCATE account, team, membership, permission_target, token, audit, secret, setting, cfg_version, repository,
+  configuration
 RESTART IDENTITY CASCADE
 """)
 

@@ -1,0 +1,148 @@
+"""People of outside sources as accounts here: made at the first login, kept in step with what their source says.
+
+Only groups of the source's realm follow it: they were imported from there, and say in their attributes of which entry
+(`ldapGroupName=..;groupsStrategy=..;groupDn=..`). Memberships of all other groups are administered here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from entrepot.auth import accounts, groups
+from entrepot.auth.accounts import Account, AccountExists, Change
+from entrepot.auth.audit import Actor, record
+from entrepot.auth.directory import names
+from entrepot.auth.epochs import Epochs
+from entrepot.auth.outside import Person
+from entrepot.errors import Invalid
+from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.sql import sql
+
+_IMPORTED = sql("SELECT name, profile FROM team WHERE realm = :realm ORDER BY name")
+_KNOWN_AS = sql("SELECT realm, external_id FROM account WHERE id = :id")
+_ADOPT = sql("""
+UPDATE account SET realm = :realm, external_id = :external_id, security_epoch = security_epoch + :stops WHERE id = :id
+""")
+_EMAIL = sql("UPDATE account SET email = :email WHERE id = :id AND email = ''")
+_DN: Final = "groupdn"
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What has to change so that an account is as its source says."""
+
+    adopt: bool
+    stops: bool  # the name belongs to another person now: what was given to the former one must stop
+    email: bool
+    join: tuple[str, ...]
+    leave: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.adopt or self.email or bool(self.join or self.leave)
+
+
+class Admissions:
+    """See the module (`outside.Admission`)."""
+
+    def __init__(self, database: Database, epochs: Epochs) -> None:
+        self._database = database
+        self._epochs = epochs
+
+    async def admit(self, person: Person) -> Account | frozenset[str]:
+        """See Admission. Raises DatabaseUnavailable."""
+        account = await accounts.find(self._database, person.name)
+        if account is None:
+            account = await self._create(person) if person.create else None
+            if account is None:
+                return await self._transient(person)
+        if await _need(self._database, account, person):
+            return await self._epochs.change(self._database, "security", lambda tx: _synchronise(tx, person))
+        return account
+
+    async def drop(self, account: Account) -> None:
+        """See Admission. Raises DatabaseUnavailable."""
+        imported = {name for name, _ in await self._database.rows(_IMPORTED, realm=account.realm)}
+        gone = sorted(imported & set(account.groups))
+        if not gone:
+            return
+
+        async def work(tx: Tx) -> None:
+            await groups.leave(tx, account.id, gone)
+            await record(tx, Actor(account.realm, ""), "user.groups", account.name, detail=f"remove {' '.join(gone)}")
+
+        await self._epochs.change(self._database, "security", work)
+
+    async def _create(self, person: Person) -> Account | None:
+        profile = accounts.Profile(internal_password_disabled=True, profile_updatable=person.profile_updatable)
+
+        async def work(tx: Tx) -> Account:
+            found = await accounts.find(tx, person.name)
+            if found is None:
+                change = Change(email=person.email, profile=profile)
+                found = await accounts.create(tx, person.name, change, realm=person.realm)
+                await tx.execute(_ADOPT, id=found.id, realm=person.realm, external_id=person.unique, stops=0)
+                await record(tx, Actor(person.realm, ""), "user.create", found.name, detail="at the first login")
+            return found
+
+        try:
+            return await self._epochs.change(self._database, "security", work)
+        except AccountExists:
+            return await accounts.find(self._database, person.name)
+        except Invalid:
+            return None  # a name that no account can have
+
+    async def _transient(self, person: Person) -> frozenset[str]:
+        rows = await self._database.rows(_IMPORTED, realm=person.realm)
+        joined = await groups.joined_by_all(self._database)
+        return frozenset(joined) | {name for name, profile in rows if _is_in(person, name, profile)}
+
+
+async def _synchronise(tx: Tx, person: Person) -> Account:
+    account = await accounts.get(tx, person.name)
+    need = await _need(tx, account, person)
+    if need.adopt:
+        await tx.execute(_ADOPT, id=account.id, realm=person.realm, external_id=person.unique, stops=int(need.stops))
+    if need.email:
+        await tx.execute(_EMAIL, id=account.id, email=person.email)
+    await groups.leave(tx, account.id, need.leave)
+    await groups.join(tx, account.id, need.join)
+    if need.join or need.leave or need.adopt:
+        said = f"add {' '.join(need.join)} remove {' '.join(need.leave)}{' another person' if need.stops else ''}"
+        await record(tx, Actor(person.realm, ""), "user.groups", account.name, detail=said)
+    return await accounts.get(tx, person.name)
+
+
+async def _need(reads: Reads, account: Account, person: Person) -> _Need:
+    rows = await reads.rows(_IMPORTED, realm=person.realm)
+    known = await reads.row(_KNOWN_AS, id=account.id)
+    realm, unique = (known[0], known[1] or "") if known else ("", "")
+    wanted = {name for name, profile in rows if _is_in(person, name, profile)}
+    held = {name for name, _ in rows} & set(account.groups)
+    return _Need(
+        adopt=realm != person.realm or (bool(person.unique) and unique != person.unique),
+        stops=realm == person.realm and bool(unique) and bool(person.unique) and unique != person.unique,
+        email=bool(person.email) and not account.email,
+        join=tuple(sorted(wanted - held)),
+        leave=tuple(sorted(held - wanted)),
+    )
+
+
+def _is_in(person: Person, name: str, profile: str) -> bool:
+    """Whether an imported group is one that the person's source puts it in."""
+    attributes = attributes_of(msgspec.json.decode(profile, type=groups.Profile).realm_attributes)
+    dn = attributes.get(_DN, "")
+    if dn and person.group_entries:
+        try:
+            return names.normal(dn) in person.group_entries
+        except names.BadName:
+            return False
+    return attributes.get("ldapgroupname", name).casefold() in person.groups
+
+
+def attributes_of(text: str) -> dict[str, str]:
+    """Read the attributes of an imported group: pairs separated by semicolons, names without regard to case."""
+    pairs = (part.partition("=") for part in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, equals, value in pairs if equals}

@@ -1,0 +1,1 @@
+"""Directory servers: LDAP and Active Directory."""

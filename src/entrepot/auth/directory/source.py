@@ -1,0 +1,156 @@
+"""Directory servers as a source of identities: asked one after the other, each behind a circuit of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from entrepot.auth.directory.connection import DirectoryFailed, Unreachable
+from entrepot.auth.directory.lookup import Directory, Found
+from entrepot.auth.directory.settings import GROUPS, SETTINGS, GroupSetting, LdapSetting
+from entrepot.auth.outside import Person, SourceUnavailable
+from entrepot.configuration.documents import Documents
+
+log = structlog.get_logger()
+
+_SECONDS: Final = 25.0  # for all servers together
+_AT_ONCE: Final = 16  # logins at one server, of one process
+_TRIES: Final = 2  # failures in a row after which a server is left alone
+_PAUSE: Final = 10.0  # seconds
+
+Ask = Callable[[Directory], Awaitable[Found | None]]
+
+
+@dataclass(slots=True)
+class _Circuit:
+    """What this process knows of the state of one server."""
+
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    failures: int = 0
+    closed_until: float = 0.0  # seconds of the loop's clock
+
+    async def run(self, work: Callable[[], Awaitable[Found | None]]) -> Found | None:
+        """Do something at the server unless it is being left alone. Raises DirectoryFailed."""
+        async with self.room:
+            now = asyncio.get_running_loop().time()
+            if now < self.closed_until:
+                raise DirectoryFailed("it has just failed, and is tried again in some seconds")
+            if self.failures >= _TRIES:
+                self.closed_until = now + _PAUSE  # for all but this one, who tries
+            try:
+                found = await work()
+            except Unreachable:
+                self.failures += 1
+                if self.failures >= _TRIES:
+                    self.closed_until = asyncio.get_running_loop().time() + _PAUSE
+                raise
+            self.failures, self.closed_until = 0, 0.0
+            return found
+
+
+class LdapSource:
+    """Users of directory servers (`outside.IdentitySource`). One object per process, used on its loop."""
+
+    realm = "ldap"
+
+    def __init__(self, documents: Documents, fixed: Mapping[str, Any] | None = None) -> None:
+        self._documents = documents
+        self._fixed = dict(fixed or {})  # of the settings file: first, and not to be changed by REST
+        self._seen: tuple[object, object] | None = None
+        self._directories: list[Directory] = []
+        self._circuits: dict[str, _Circuit] = {}
+
+    def state(self) -> object:
+        """See IdentitySource."""
+        self._refresh()
+        return self._directories
+
+    def enabled(self) -> bool:
+        """See IdentitySource."""
+        self._refresh()
+        return bool(self._directories)
+
+    async def login(self, name: str, password: str) -> Person | None:
+        """See IdentitySource."""
+        return await self._first(name, lambda directory: directory.login(name, password))
+
+    async def look_up(self, name: str) -> Person | None:
+        """See IdentitySource."""
+        return await self._first(name, lambda directory: directory.look_up(name))
+
+    async def _first(self, name: str, ask: Ask) -> Person | None:
+        failed = False
+        self._refresh()
+        try:
+            async with asyncio.timeout(_SECONDS):
+                for directory in self._directories:
+                    try:
+                        found = await self._ask(directory, ask)
+                    except DirectoryFailed as error:
+                        log.warning("directory.failed", server=directory.setting.key, reason=str(error)[:500])
+                        failed = True
+                        continue
+                    if found is not None:
+                        return _person(name, found)
+        except TimeoutError:
+            failed = True
+        if failed:
+            raise SourceUnavailable
+        return None
+
+    async def _ask(self, directory: Directory, ask: Ask) -> Found | None:
+        circuit = self._circuits.setdefault(directory.setting.key, _Circuit())
+        return await circuit.run(lambda: ask(directory))
+
+    def _refresh(self) -> None:
+        """Read the documents again if they are not those of the last time."""
+        seen = (self._documents.section(SETTINGS), self._documents.section(GROUPS))
+        if self._seen is not None and self._seen[0] is seen[0] and self._seen[1] is seen[1]:
+            return
+        self._seen = seen
+        settings = _with(self._fixed.get(SETTINGS), self._documents.revealed(SETTINGS))
+        grouped = _with(self._fixed.get(GROUPS), self._documents.revealed(GROUPS))
+        self._directories = directories(settings, grouped)
+        self._circuits = {}
+
+
+def directories(settings: Mapping[str, Any], grouped: Mapping[str, Any]) -> list[Directory]:
+    """Return the servers that are enabled, in their order; settings that cannot be read are left out, and logged."""
+    groups = [by for by in (_read(GroupSetting, "name", key, body) for key, body in grouped.items()) if by]
+    found = [setting for setting in (_read(LdapSetting, "key", key, body) for key, body in settings.items()) if setting]
+    return [
+        Directory(setting, [by for by in groups if by.enabled_ldap == setting.key])
+        for setting in found
+        if setting.enabled
+    ]
+
+
+def _with(fixed: Mapping[str, Any] | None, documents: Mapping[str, Any]) -> dict[str, Any]:
+    first = dict(fixed or {})
+    return first | {key: body for key, body in documents.items() if key not in first}
+
+
+def _read(kind: type[Any], word: str, key: str, body: Mapping[str, Any]) -> Any:
+    try:
+        return msgspec.convert({**body, word: key}, kind)
+    except msgspec.ValidationError as error:
+        log.warning("directory.settings", key=key, reason=str(error)[:500])
+        return None
+
+
+def _person(name: str, found: Found) -> Person:
+    return Person(
+        realm=LdapSource.realm,
+        name=name,
+        unique=f"{found.setting.key}:{found.unique}"[:255],
+        email=found.email,
+        groups=found.held.names,
+        group_entries=found.held.entries,
+        create=found.setting.auto_create_user,
+        profile_updatable=found.setting.allow_user_to_access_profile,
+    )

@@ -1,0 +1,312 @@
+"""Users of a real directory server as users here: on both databases, with a clock that moves when it is told."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+from argon2 import PasswordHasher
+
+from entrepot.access.caller import Caller
+from entrepot.auth import accounts, groups
+from entrepot.auth.accounts import Account, Change, Profile
+from entrepot.auth.admission import Admissions
+from entrepot.auth.audit import Actor
+from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.credentials import BadCredentials
+from entrepot.auth.directory.source import LdapSource
+from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.jwt import TokenRevoked
+from entrepot.auth.keys import SigningKey, TextSeals, Vault
+from entrepot.auth.outside import Outside, SourceUnavailable
+from entrepot.auth.passwords import Passwords
+from entrepot.auth.tokens import Order, Tokens
+from entrepot.configuration.documents import Documents, Entry
+from entrepot.metadata.database import Tx
+from tests.parts.processes import free_port
+from tests.parts.slapd import GROUPS, MANAGER, MANAGER_PASSWORD, PEOPLE, Slapd, slapd
+from tests.unit.auth.support import Clocked
+from tests.unit.auth.test_credentials import Headers, basic
+
+HERE = "192.0.2.1"
+LOCAL = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("localpw")
+NUMBERS = itertools.count(1)
+ROOTED: list[bool] = []  # whether the server, which tests share, has an impostor
+
+
+def setting(server: Slapd, **rest: object) -> dict[str, object]:
+    search = {"searchFilter": "(uid={0})", "searchBase": "ou=people", "managerDn": MANAGER,
+              "managerPassword": MANAGER_PASSWORD}  # fmt: skip
+    return {"ldapUrl": server.url, "search": search, **rest}
+
+
+GROUPS_OF = {"enabledLdap": "main", "groupBaseDn": "ou=groups", "groupMemberAttribute": "member"}
+
+
+class Company:
+    """A directory server, an instance that asks it, and what their administrators do."""
+
+    def __init__(self, database: Clocked, epochs: Epochs, key: SigningKey, server: Slapd) -> None:
+        self.database, self.epochs, self.server = database, epochs, server
+        self.documents = Documents(database, bump=bump, announce=epochs.announce, seals=TextSeals(Vault(b"k" * 32)))
+        self.tokens = Tokens(database, epochs, key, "01abc")
+        self.passwords = Passwords(database)
+        self.authenticator = self.another_process()
+
+    def another_process(self) -> Authenticator:
+        outside = Outside([LdapSource(self.documents)], Admissions(self.database, self.epochs), self.database)
+        return Authenticator(self.database, self.epochs, self.tokens, self.passwords, outside)
+
+    async def ask(self, *servers: dict[str, object]) -> None:
+        await self.documents.put(
+            [
+                *(Entry("ldapSettings", name, body) for name, body in zip(("main", "second"), servers, strict=False)),
+                Entry("ldapGroupSettings", "g", GROUPS_OF),
+            ]
+        )
+
+    def person(self, password: str = "directorypw", **rest: str) -> str:
+        """Add somebody new to the directory; return the name."""
+        name = f"u{next(NUMBERS)}"
+        self.server.person(name, password, **rest)
+        return name
+
+    async def login(self, name: str, password: str = "directorypw") -> Caller:
+        return await self.authenticator.caller(Headers(authorization=basic(f"{name}:{password}")), HERE)
+
+    async def token(self, name: str) -> str:
+        account = await self.account(name)
+        order = Order(name, account.id, account.security_epoch, "applied-permissions/user", expires_in=86_400)
+        return (await self.tokens.issue(order, Actor(name, HERE))).access_token
+
+    async def with_token(self, token: str) -> Caller:
+        return await self.authenticator.caller(Headers(authorization=f"Bearer {token}"), HERE)
+
+    async def account(self, name: str) -> Account:
+        return await accounts.get(self.database, name)
+
+    async def imported(self, name: str, **rest: bool) -> str:
+        """Add a group to the directory, and the same here; return the name of its entry."""
+        dn = self.server.group(name, f"cn=nobody,{GROUPS}")
+        profile = groups.Profile(realm_attributes=f"ldapGroupName={name};groupsStrategy=STATIC;groupDn={dn}")
+
+        async def work(tx: Tx) -> None:
+            await groups.create(tx, groups.Group(name, realm="ldap", profile=profile, **rest))
+
+        await self.epochs.change(self.database, "security", work)
+        return dn
+
+
+@pytest.fixture
+async def company(database: Clocked, epochs: Epochs, key: SigningKey, slapd_server: Slapd) -> AsyncIterator[Company]:
+    async def people(tx: Tx) -> None:
+        await groups.create(tx, groups.Group("readers", auto_join=True))
+        await accounts.create(tx, "root", Change(admin=True, password_hash=LOCAL))
+
+    await database.transact(people)
+    made = Company(database, epochs, key, slapd_server)
+    await made.ask(setting(slapd_server))
+    await epochs.look(database)
+    yield made
+    made.passwords.close()
+
+
+async def test_who_logs_in_first_gets_an_account_that_joins_what_all_join(company: Company) -> None:
+    name = company.person()
+    caller = await company.login(name.upper())
+    account = await company.account(name)
+    assert (caller.name, caller.user_id, caller.groups) == (name, account.id, frozenset({"readers"}))
+    assert (account.realm, account.email, account.password_hash) == ("ldap", f"{name}@ent.test", None)
+    assert account.profile == Profile(internal_password_disabled=True, profile_updatable=False)
+    assert (await company.account(name)).last_login is not None
+
+
+async def test_wrong_and_empty_passwords_and_strangers_are_refused_alike(company: Company) -> None:
+    name = company.person()
+    for who, password in ((name, "wrong"), (name, ""), ("stranger", "directorypw"), ("*", "directorypw")):
+        with pytest.raises(BadCredentials):
+            await company.login(who, password)
+    assert await accounts.find(company.database, name) is None
+
+
+async def test_the_name_of_somebody_who_has_a_password_here_is_not_for_a_directory_to_give(company: Company) -> None:
+    if not ROOTED:
+        company.server.person("root", "directorypw")
+        ROOTED.append(True)
+    with pytest.raises(BadCredentials):
+        await company.login("root", "directorypw")
+    assert (await company.login("root", "localpw")).is_admin
+    with pytest.raises(BadCredentials):
+        await company.login("anonymous", "directorypw")
+
+
+async def test_an_account_made_beforehand_without_a_password_becomes_the_directorys(company: Company) -> None:
+    name = company.person()
+    profile = Profile(internal_password_disabled=True)
+    await company.database.transact(lambda tx: accounts.create(tx, name, Change(email="x@y", profile=profile)))
+    await company.login(name)
+    account = await company.account(name)
+    assert (account.realm, account.email) == ("ldap", "x@y")
+
+
+async def test_groups_that_were_imported_follow_the_directory_and_no_others_do(company: Company) -> None:
+    name = company.person()
+    unique = f"{company.database.engine}-{next(NUMBERS)}"
+    team, rest = (
+        await company.imported(f"team-{unique}"),
+        company.server.group(f"rest-{unique}", f"uid={name},{PEOPLE}"),
+    )
+    assert rest
+    await company.database.transact(lambda tx: groups.create(tx, groups.Group(f"rest-{unique}")))
+    company.server.member(team, f"uid={name},{PEOPLE}")
+    assert (await company.login(name)).groups == {"readers", f"team-{unique}"}
+    company.server.member(team, f"uid={name},{PEOPLE}", change="delete")
+    company.database.wait(seconds=299)
+    assert f"team-{unique}" in (await company.login(name)).groups
+    company.database.wait(seconds=2)
+    assert (await company.login(name)).groups == {"readers"}
+    assert (await company.account(name)).groups == ("readers",)
+
+
+async def test_a_group_of_that_name_elsewhere_in_the_directory_is_not_the_one_imported(company: Company) -> None:
+    name, unique = company.person(), f"{company.database.engine}-{next(NUMBERS)}"
+    await company.imported(f"admins-{unique}", admin=True)
+    company.server.group(f"admins-{unique}", f"uid={name},{PEOPLE}", below=f"ou=eng,{PEOPLE}")
+    await company.documents.put([Entry("ldapGroupSettings", "g", {**GROUPS_OF, "groupBaseDn": ""})])
+    caller = await company.login(name)
+    assert (caller.groups, caller.is_admin) == (frozenset({"readers"}), False)
+
+
+async def test_who_is_deleted_there_loses_password_and_tokens_within_five_minutes_of_the_last_answer(
+    company: Company,
+) -> None:
+    name = company.person()
+    await company.login(name)
+    token = await company.token(name)
+    for _ in range(4):  # use does not make it last longer
+        assert (await company.with_token(token)).name == name
+        company.database.wait(seconds=60)
+    company.server.delete(f"uid={name},{PEOPLE}")
+    company.database.wait(seconds=61)
+    with pytest.raises(TokenRevoked):
+        await company.with_token(token)
+    with pytest.raises(BadCredentials):
+        await company.login(name)
+
+
+async def test_tokens_follow_the_groups_of_their_user(company: Company) -> None:
+    name, team = company.person(), f"crew-{company.database.engine}-{next(NUMBERS)}"
+    dn = await company.imported(team)
+    company.server.member(dn, f"uid={name},{PEOPLE}")
+    await company.login(name)
+    token = await company.token(name)
+    assert team in (await company.with_token(token)).groups
+    company.server.member(dn, f"uid={name},{PEOPLE}", change="delete")
+    company.database.wait(seconds=301)
+    assert team not in (await company.with_token(token)).groups
+
+
+async def test_another_person_of_the_same_name_does_not_inherit_tokens(company: Company) -> None:
+    name = company.person()
+    await company.login(name)
+    token = await company.token(name)
+    company.server.delete(f"uid={name},{PEOPLE}")
+    company.server.person(name, "otherpw")
+    company.database.wait(seconds=301)
+    assert (await company.login(name, "otherpw")).name == name
+    with pytest.raises(TokenRevoked):
+        await company.with_token(token)
+
+
+async def test_who_shall_have_no_account_has_groups_and_nothing_else(company: Company) -> None:
+    await company.ask(setting(company.server, autoCreateUser=False))
+    name, team = company.person(), f"guests-{company.database.engine}-{next(NUMBERS)}"
+    company.server.member(await company.imported(team, admin=True), f"uid={name},{PEOPLE}")
+    caller = await company.login(name)
+    assert (caller.user_id, caller.groups, caller.is_admin) == (None, {"readers", team}, False)
+    assert await accounts.find(company.database, name) is None
+
+
+async def test_a_disabled_account_stays_out_whatever_the_directory_says(company: Company) -> None:
+    name = company.person()
+    await company.login(name)
+
+    async def disable(tx: Tx) -> None:
+        await accounts.alter(tx, await accounts.get(tx, name), Change(disabled=True))
+
+    await company.epochs.change(company.database, "security", disable)
+    with pytest.raises(BadCredentials):
+        await company.login(name)
+
+
+async def test_several_servers_are_asked_in_order_and_a_dead_one_does_not_keep_out_the_next(company: Company) -> None:
+    dead = {**setting(company.server), "ldapUrl": f"ldap://127.0.0.1:{free_port()}/dc=ent,dc=test"}
+    await company.ask(dead, setting(company.server))
+    assert (await company.login(company.person())).user_id is not None
+    with pytest.raises(SourceUnavailable):  # perhaps the dead one knows
+        await company.login("stranger")
+
+
+async def test_a_server_that_hangs_keeps_out_its_users_with_a_clear_word_and_nobody_else(
+    company: Company, database: Clocked
+) -> None:
+    with slapd() as own:
+        own.person("alice", "alicepw")
+        await company.ask(setting(own))
+        assert (await company.login("alice", "alicepw")).name == "alice"
+        token = await company.token("alice")
+        own.hang()
+        database.wait(seconds=301)
+        async with asyncio.timeout(30):
+            many = [company.login("alice", f"pw{n}") for n in range(3)]
+            waiting = asyncio.gather(company.with_token(token), *many, return_exceptions=True)
+            async with asyncio.timeout(5):
+                assert (await company.login("root", "localpw")).name == "root"
+            for refused in await waiting:
+                assert isinstance(refused, SourceUnavailable)
+                assert refused.status == 503
+        await company.epochs.look(database)
+        async with asyncio.timeout(1):  # it has been found out, and is left alone for a while
+            with pytest.raises(SourceUnavailable):
+                await company.login("alice", "another")
+        own.go_on()
+
+
+async def test_one_stale_password_does_not_lock_its_owner_out_at_the_directory(company: Company) -> None:
+    """The directory is told of a wrong password once in a minute, however often a robot sends it."""
+    name = company.person()
+    before = connections(company.server)
+    for _ in range(20):
+        with pytest.raises(BadCredentials):
+            await company.login(name, "stale")
+    assert connections(company.server) - before <= 2  # ours, and the one that counts
+    assert (await company.login(name)).name == name
+
+
+async def test_a_change_of_the_settings_is_in_force_at_once(company: Company) -> None:
+    name = company.person()
+    await company.login(name)
+    await company.documents.put([Entry("ldapSettings", "main", setting(company.server, enabled=False))])
+    company.authenticator = company.another_process()
+    with pytest.raises(BadCredentials):
+        await company.login(name)
+
+
+async def test_the_managers_password_is_nowhere_in_the_database_as_it_is(company: Company) -> None:
+    assert MANAGER_PASSWORD not in str(dict(company.documents.section("ldapSettings")))
+    shown = company.documents.section("ldapSettings")["main"]["search"]["managerPassword"]
+    assert shown.startswith("{sealed}")
+    again = dict(company.documents.section("ldapSettings")["main"])  # as who reads the configuration writes it back
+    await company.documents.put([Entry("ldapSettings", "main", again)])
+    assert (await company.login(company.person())).name
+
+
+def connections(server: Slapd) -> int:
+    """How many connections the server has had."""
+    from tests.parts.presence import tool
+    from tests.parts.processes import run
+
+    url = f"ldap://127.0.0.1:{server.port}"
+    base = "cn=Total,cn=Connections,cn=Monitor"
+    told = run([tool("ldapsearch"), "-LLL", "-x", "-H", url, "-b", base, "-s", "base", "monitorCounter"])
+    return int(told.out.rpartition("monitorCounter: ")[2])
