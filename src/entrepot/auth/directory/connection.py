@@ -114,10 +114,14 @@ class Connection:
         return message
 
     async def close(self) -> None:
-        """Say good-bye and hang up, without waiting for anybody."""
+        """Say good-bye and hang up, without waiting for anybody.
+
+        The socket is aborted, not closed: to close it would leave it open for as long as a server that no longer reads
+        keeps what was written, or does not end TLS.
+        """
         with contextlib.suppress(OSError, RuntimeError):
             self._writer.write(wire.unbind(self._next()))
-        self._writer.close()
+        self._writer.transport.abort()
 
 
 @contextlib.asynccontextmanager
@@ -154,7 +158,7 @@ async def _open(server: Server, seconds: float) -> Connection:
         try:
             await connection.start_tls(context, server.host)
         except BaseException:
-            writer.close()
+            writer.transport.abort()
             raise
     return connection
 

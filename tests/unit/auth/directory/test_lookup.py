@@ -1,6 +1,7 @@
 """Logins and look-ups at a real OpenLDAP server."""
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 
@@ -175,9 +176,14 @@ async def test_what_does_not_answer_fails_and_does_not_hang() -> None:
 
 @pytest.mark.parametrize("speech", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x30\x84\xff\xff\xff\xff", b"\x30\x80", b""])
 async def test_what_does_not_speak_ldap_fails(speech: bytes) -> None:
+    gone = asyncio.Event()
+
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(speech)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set()
 
     liar = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = liar.sockets[0].getsockname()[1]
@@ -185,6 +191,7 @@ async def test_what_does_not_speak_ldap_fails(speech: bytes) -> None:
     with pytest.raises(DirectoryFailed):
         await Directory(setting).login("alice", "alicepw")
     liar.close()
+    await gone.wait()
 
 
 async def test_the_deadline_holds_for_all_that_is_done_on_a_connection() -> None:
