@@ -28,10 +28,12 @@ Parameter = Value | list[int] | list[str] | list[bytes]
 class Statement:
     """One statement, ready for either engine."""
 
-    __slots__ = ("_lists", "names", "postgres", "sqlite")
+    __slots__ = ("_lists", "names", "postgres", "repeatable", "sqlite")
 
     def __init__(self, text: LiteralString) -> None:
         self._lists: tuple[str, ...] = tuple(dict.fromkeys(_LIST.findall(text)))
+        self.repeatable = not self._lists and "{now}" not in text
+        """Whether equal parameters give equal rows for as long as the database does not change, and can be a key."""
         self.sqlite = _words(text, now=SQLITE_NOW, share="", update="", skip="")
         self.names, self.postgres = _numbered(
             _LIST.sub(

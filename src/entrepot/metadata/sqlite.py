@@ -18,6 +18,7 @@ from pathlib import Path
 
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
 from entrepot.metadata.sql import Parameter, Statement
+from entrepot.metadata.sqlite_unchanged import Missing, Unchanged
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
 
 _SCANNERS = 2
@@ -89,15 +90,22 @@ class SqliteDatabase:
         self._file = file
         self._writer: Writer[Tx] = Writer(lambda: connect_writer(file), SqliteTx, lock)
         self._reader = connect_reader(file)
+        self._reader.execute(
+            "SELECT count(*) FROM sqlite_schema"
+        ).fetchone()  # makes the WAL index, where it is not there
+        self._unchanged = Unchanged(file.with_name(f"{file.name}-shm"))
         self._scanners = ThreadPoolExecutor(_SCANNERS, thread_name_prefix="scan")
 
     async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
         """See Reads: runs on the calling thread."""
-        text, spread = statement.for_sqlite(parameters)
-        try:
-            found: Row | None = self._reader.execute(text, spread).fetchone()
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        if not statement.repeatable:
+            return self._read(statement, parameters)
+        key = (statement, *parameters.items())
+        known: Row | Missing | None = self._unchanged.get(key)
+        if not isinstance(known, Missing):
+            return known
+        found = self._read(statement, parameters)
+        self._unchanged.put(key, found)
         return found
 
     async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
@@ -107,6 +115,14 @@ class SqliteDatabase:
             return self._reader.execute(text, spread).fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def _read(self, statement: Statement, parameters: dict[str, Parameter]) -> Row | None:
+        text, spread = statement.for_sqlite(parameters)
+        try:
+            found: Row | None = self._reader.execute(text, spread).fetchone()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return found
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """See Database."""
@@ -147,6 +163,7 @@ class SqliteDatabase:
         await asyncio.to_thread(self._writer.close)
         self._scanners.shutdown()
         self._reader.close()
+        self._unchanged.close()
 
 
 def open_sqlite(home: Path) -> SqliteDatabase:

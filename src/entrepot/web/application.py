@@ -6,7 +6,7 @@ Why ASGI and not RSGI: RSGI hides when a chunked body was cut off, and gives the
 from __future__ import annotations
 
 import asyncio
-import os
+import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
@@ -121,7 +121,7 @@ class Application:
             query={},
             headers=headers,
             body=StreamedBody(receive, declared),
-            id=os.urandom(8).hex(),
+            id=f"{random.getrandbits(64):016x}",  # a name and no secret: no call into the kernel
             address=self._doors.address(headers, peer),
             scheme=scope["scheme"],
             base_of=lambda: self._doors.base(headers, scope["scheme"], peer),
