@@ -20,6 +20,7 @@ class Snapshots:
         self._repositories = repositories
         self._rules = rules
         self._documents = documents
+        self._known: tuple[int, int, int] | None = None  # the words under which all of it was read
         self._seen = -1
         self._seen_documents = -1
         self._reading = asyncio.Lock()
@@ -32,16 +33,17 @@ class Snapshots:
         """Make sure that what was committed before this request is known. Raises Unavailable when that cannot be told."""
         if not self._epochs.trusted():
             raise Unavailable
-        if self._seen != self._epochs.repositories():
-            async with self._reading:
-                now_at = self._epochs.repositories()
-                if now_at != self._seen:
-                    await self._repositories.refresh()
-                    self._seen = now_at
-        if self._seen_documents != self._epochs.configuration():
-            async with self._reading:
-                now_at = self._epochs.configuration()
-                if now_at != self._seen_documents:
-                    await self._documents.refresh()
-                    self._seen_documents = now_at
+        now_at = self._epochs.all()
+        if now_at != self._known:
+            await self._read()
+            self._known = now_at  # what moved while we read shows as different the next time
+
+    async def _read(self) -> None:
+        async with self._reading:
+            if self._seen != (now_at := self._epochs.repositories()):
+                await self._repositories.refresh()
+                self._seen = now_at
+            if self._seen_documents != (now_at := self._epochs.configuration()):
+                await self._documents.refresh()
+                self._seen_documents = now_at
         await self._rules.refresh()

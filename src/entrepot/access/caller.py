@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from entrepot.access.actions import NOTHING, Action
+from entrepot.access.actions import Action
 from entrepot.access.scopes import UNLIMITED, Ceiling
 
 How = Literal["anonymous", "basic", "jwt", "docker", "reference", "api-key"]
@@ -60,11 +60,11 @@ class Caller:
         if not self.access:
             return True
         short = name.partition("/")[2]
-        held = NOTHING
+        missing = int(action)  # plain numbers: the operators of flags cost a microsecond each
         for entry in self.access:
             if entry.name in (name, short):
-                held |= entry.actions
-        return action & held == action
+                missing &= ~int(entry.actions)
+        return not missing
 
     def by_identity(self) -> Caller:
         """Return the caller without what a Docker token is bound to: for the source of a mount."""

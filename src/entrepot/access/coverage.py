@@ -16,6 +16,8 @@ from entrepot.access.patterns import Pattern, PatternSet, Place, compiled, is_li
 
 ON_THE_WAY: Final = int(Action.READ | Action.DEPLOY)  # may be done with a folder by whoever may below it
 
+EVERY: Final = int(EVERY_ACTION)
+
 Excludes = tuple[Pattern, ...]
 Masks = dict[Excludes, int]
 Span = tuple[int, int]
@@ -85,6 +87,8 @@ class Coverage:
 
     def below(self, folder: str) -> Span:
         """Return what is allowed at every path below a folder, and what may be allowed at some."""
+        if self._always == EVERY:
+            return EVERY, EVERY
         place = Place.of(folder)
         sure = possible = self._always
         for above in _folders(place.text):
@@ -112,7 +116,7 @@ class Coverage:
 
 
 NOWHERE: Final = Coverage(())
-EVERYWHERE: Final = Coverage(((PatternSet(), int(EVERY_ACTION)),))
+EVERYWHERE: Final = Coverage(((PatternSet(), EVERY),))
 
 
 def _folders(text: str) -> list[str]:

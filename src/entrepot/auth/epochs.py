@@ -68,6 +68,11 @@ class Epochs:
         """Return the word of what else administrators configure (`entrepot.configuration`)."""
         return self._words[3]
 
+    def all(self) -> tuple[int, int, int]:
+        """Return all words: equal means that nothing at all has moved."""
+        words = self._words
+        return words[0], words[1], words[3]
+
     def trusted(self) -> bool:
         """Whether some process of this node has read the rows within the last 5 s; if not, refuse rather than guess."""
         return 0 <= _monotonic() - self._words[_SEEN] < _TRUST

@@ -75,6 +75,9 @@ class Stored:
     inline: bytes | None
     pieces: tuple[Piece, ...]
 
+    def __hash__(self) -> int:
+        return self.id
+
     @property
     def digest(self) -> str:
         """The digest as clients write it, `sha256:<hex>`."""

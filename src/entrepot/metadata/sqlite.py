@@ -18,7 +18,7 @@ from pathlib import Path
 
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
 from entrepot.metadata.sql import Parameter, Statement
-from entrepot.metadata.sqlite_unchanged import Missing, Unchanged
+from entrepot.metadata.sqlite_unchanged import Unchanged
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
 
 _SCANNERS = 2
@@ -99,30 +99,32 @@ class SqliteDatabase:
     async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
         """See Reads: runs on the calling thread."""
         if not statement.repeatable:
-            return self._read(statement, parameters)
-        key = (statement, *parameters.items())
-        known: Row | Missing | None = self._unchanged.get(key)
-        if not isinstance(known, Missing):
-            return known
-        found = self._read(statement, parameters)
-        self._unchanged.put(key, found)
-        return found
+            return self._run(statement, parameters, _first)
+        key = (statement, 1, *parameters.items())
+        known = self._unchanged.get(key)
+        if known is None:
+            row = self._run(statement, parameters, _first)
+            known = () if row is None else (row,)
+            self._unchanged.put(key, known)
+        return known[0] if known else None
 
     async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
         """See Reads: runs on the calling thread."""
-        text, spread = statement.for_sqlite(parameters)
-        try:
-            return self._reader.execute(text, spread).fetchall()
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        if not statement.repeatable:
+            return self._run(statement, parameters, sqlite3.Cursor.fetchall)
+        key = (statement, *parameters.items())
+        known = self._unchanged.get(key)
+        if known is None:
+            known = self._run(statement, parameters, sqlite3.Cursor.fetchall)
+            self._unchanged.put(key, known)
+        return known
 
-    def _read(self, statement: Statement, parameters: dict[str, Parameter]) -> Row | None:
+    def _run(self, statement: Statement, parameters: dict[str, Parameter], fetch: Callable[[sqlite3.Cursor], T]) -> T:
         text, spread = statement.for_sqlite(parameters)
         try:
-            found: Row | None = self._reader.execute(text, spread).fetchone()
+            return fetch(self._reader.execute(text, spread))
         except sqlite3.Error as error:
             raise translated(error) from error
-        return found
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """See Database."""
@@ -164,6 +166,11 @@ class SqliteDatabase:
         self._scanners.shutdown()
         self._reader.close()
         self._unchanged.close()
+
+
+def _first(cursor: sqlite3.Cursor) -> Row | None:
+    row: Row | None = cursor.fetchone()
+    return row
 
 
 def open_sqlite(home: Path) -> SqliteDatabase:

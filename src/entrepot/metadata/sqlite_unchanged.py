@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 _HEADER: Final = 48  # bytes
-_MOST: Final = 4096  # rows
+_MOST: Final = 4096  # answers
+_SEVERAL: Final = 16  # rows of one answer
 _LARGEST: Final = 4096  # bytes of one value
+
+
+Rows = Sequence[Sequence[Any]]
 
 
 class WalIndex:
@@ -57,38 +61,35 @@ class WalIndex:
         return self._map[:_HEADER]
 
 
-class Missing:
-    """Says that nothing is remembered, where None says that there is no such row."""
-
-
-MISSING: Final = Missing()
-
-
 class Unchanged:
     """Remember rows until the next commit. Used on one thread."""
 
     def __init__(self, file: Path) -> None:
         self._index = WalIndex.of(file)
         self._header = b""
-        self._rows: dict[object, Sequence[Any] | None] = {}
+        self._found: dict[object, Rows] = {}
 
-    def get(self, key: object) -> Sequence[Any] | Missing | None:
-        """Return what was remembered, or `MISSING`; a row that is read after this may be put."""
+    def get(self, key: object) -> Rows | None:
+        """Return the rows that were remembered; None when they are to be read, and then may be put."""
         header = self._index.header()
         if header != self._header:
-            self._rows.clear()
+            self._found.clear()
             self._header = header
-            return MISSING
-        return self._rows.get(key, MISSING)
+            return None
+        return self._found.get(key)
 
-    def put(self, key: object, row: Sequence[Any] | None) -> None:
-        """Remember a row, unless it is large."""
-        if row is not None and any(isinstance(value, (str, bytes)) and len(value) > _LARGEST for value in row):
+    def put(self, key: object, rows: Rows) -> None:
+        """Remember rows, which nobody may change, unless they are large or many."""
+        if len(rows) > _SEVERAL or any(_is_large(value) for row in rows for value in row):
             return
-        if len(self._rows) >= _MOST:
-            self._rows.clear()
-        self._rows[key] = row
+        if len(self._found) >= _MOST:
+            self._found.clear()
+        self._found[key] = rows
 
     def close(self) -> None:
         """Release the index."""
         self._index.release()
+
+
+def _is_large(value: object) -> bool:
+    return isinstance(value, (str, bytes)) and len(value) > _LARGEST

@@ -113,8 +113,10 @@ class Application:
         headers = AsgiHeaders(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else ""
         length = headers.get("content-length")
-        chunked = headers.get("transfer-encoding") is not None
-        declared = int(length) if length is not None and length.isdigit() else (None if chunked else _no_body(scope))
+        if length is not None and length.isdigit():
+            declared: int | None = int(length)
+        else:
+            declared = None if headers.get("transfer-encoding") is not None else _no_body(scope)
         return Request(
             method=scope["method"],
             path=_raw_path(scope),

@@ -21,7 +21,9 @@ _DIRECT = 2 << 20  # bytes of a range that are read on the loop: they are in the
 
 async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> int:
     """Send the reply and return how many bytes of payload left; fewer than promised when the client went away."""
-    headers = [*encoded(reply.headers), *reply.fixed, *always]
+    headers = [*reply.fixed, *always]
+    if reply.headers:
+        headers += encoded(reply.headers)
     length = reply.length if reply.length is not None else len(reply.body)
     streamed = reply.stream is not None and reply.length is None
     if not streamed and reply.status not in {204, 304}:

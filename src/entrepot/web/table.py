@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from entrepot.errors import NotAllowed, NotFound
 from entrepot.messages import Row
 
+_REMEMBERED = 4096  # routes found: a fleet asks for the same few paths again and again
+_SHORT = 512  # characters of a path that is remembered
 _WORD = re.compile(r"\{([a-z_]+)(\*?)\}")
 
 
@@ -21,7 +24,7 @@ class Match:
     """The row of a request and what its template captured, still percent-encoded."""
 
     row: Row
-    words: dict[str, str]
+    words: Mapping[str, str]
 
 
 class Table:
@@ -39,9 +42,13 @@ class Table:
             if row.method in methods:
                 raise AssertionError(f"two rows for {row.method} {row.path}")
             methods[row.method] = row
+        self._remembered = lru_cache(_REMEMBERED)(self._find)
 
     def find(self, method: str, path: str) -> Match:
         """Return the row of a request; HEAD falls back to GET. Raises NotFound, NotAllowed (with the methods in detail)."""
+        return self._remembered(method, path) if len(path) <= _SHORT else self._find(method, path)
+
+    def _find(self, method: str, path: str) -> Match:
         allowed: dict[str, Row] = {}
         for shelf in (_shelf(path), ""):
             for needle, pattern, methods in self._shelves.get(shelf, ()):

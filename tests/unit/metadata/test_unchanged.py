@@ -11,7 +11,7 @@ import pytest
 
 from entrepot.metadata.sql import sql
 from entrepot.metadata.sqlite import SqliteDatabase, open_sqlite
-from entrepot.metadata.sqlite_unchanged import Missing, Unchanged
+from entrepot.metadata.sqlite_unchanged import Unchanged
 from tests.stores import SqliteEngine
 
 PUT = sql(
@@ -45,6 +45,9 @@ async def test_a_row_that_was_read_is_not_asked_for_again(two: tuple[SqliteDatab
     assert await one.row(GET, key="b") is None
     assert await one.row(GET, key="b") is None
     assert len(asked) == 1
+    assert await one.rows(GET, key="a") == await one.rows(GET, key="a") == [("1",)]
+    assert await one.rows(GET, key="b") == await one.rows(GET, key="b") == []
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize("writer", [0, 1])
@@ -106,27 +109,30 @@ def unchanged(tmp_path: Path) -> Iterator[Unchanged]:
     found.close()
 
 
-def test_large_values_are_not_kept(unchanged: Unchanged) -> None:
+def test_large_values_and_long_answers_are_not_kept(unchanged: Unchanged) -> None:
     unchanged.get("a")
-    unchanged.put("a", (1, b"x" * 4097))
-    unchanged.put("b", (1, b"x" * 4096))
-    assert isinstance(unchanged.get("a"), Missing)
-    assert unchanged.get("b") == (1, b"x" * 4096)
+    unchanged.put("a", [(1, b"x" * 4097)])
+    unchanged.put("b", [(1, b"x" * 4096)])
+    unchanged.put("c", [(1,)] * 17)
+    unchanged.put("d", [(1,)] * 16)
+    assert unchanged.get("a") is unchanged.get("c") is None
+    assert unchanged.get("b") == [(1, b"x" * 4096)]
+    assert unchanged.get("d") == [(1,)] * 16
 
 
 def test_what_is_kept_is_bounded(unchanged: Unchanged) -> None:
     unchanged.get(0)
     for key in range(10_000):
-        unchanged.put(key, (key,))
-        assert len(unchanged._rows) <= 4096
-    assert unchanged.get(9_999) == (9_999,)
+        unchanged.put(key, [(key,)])
+        assert len(unchanged._found) <= 4096
+    assert unchanged.get(9_999) == [(9_999,)]
 
 
 def test_another_header_forgets_all(unchanged: Unchanged, tmp_path: Path) -> None:
     unchanged.get("a")
-    unchanged.put("a", (1,))
-    assert unchanged.get("a") == (1,)
+    unchanged.put("a", [(1,)])
+    assert unchanged.get("a") == [(1,)]
     with (tmp_path / "shm").open("r+b") as file:
         file.seek(47)
         file.write(b"\1")
-    assert isinstance(unchanged.get("a"), Missing)
+    assert unchanged.get("a") is None

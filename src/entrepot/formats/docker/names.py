@@ -65,6 +65,7 @@ def check_tag(text: str) -> Tag:
     return Tag(text)
 
 
+@lru_cache(maxsize=8192)
 def parse_digest(raw: str) -> Digest:
     """Read a digest from the path of a URL, where clients may write the colon as `%3A`. Raises DigestInvalid."""
     return Digest.parse(unquote(raw) if "%" in raw else raw)

@@ -47,8 +47,10 @@ class Pull:
         repo_id, granted = image.repository.id, request.granted
         if wanted.digest is None:
             return await manifest_by_reference(self._reads, repo_id, image.name, reference)
-        limit = 1 if granted.throughout(Action.READ, image.repository, image.name) else _HELD
-        held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=limit)
+        whole = granted.throughout(Action.READ, image.repository, image.name)
+        held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=1 if whole else _HELD)
+        if whole:
+            return held[0] if held else None
         return visible_manifest(granted, image, held)
 
     def _reply(self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str) -> Reply:
