@@ -10,7 +10,7 @@ Every change here writes its event and calls the format's projection in the call
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,7 +57,7 @@ _REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
 _RENAME_CHILDREN = sql("UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old")
 _RENAME = sql("UPDATE item SET path = :path, name = :name, depth = :depth WHERE id = :id")
 _IS_EMPTY = sql("SELECT 1 FROM item WHERE repo_id = :repo_id AND path = :path LIMIT 1")
-_DIGEST = sql("SELECT sha256 FROM blob WHERE id = :id")
+_DIGESTS = sql("SELECT id, sha256 FROM blob WHERE id {any:ids}")
 
 BATCH = 1000
 
@@ -190,7 +190,7 @@ class Tree:
         """
         await self.ensure_folder(tx, where, folder)
         projection = self._projections.get(where.package_type)
-        placed, changes = [], []
+        placed: list[tuple[Item, Item | None]] = []
         for file in files:
             item, before = await self._put(tx, where, folder, file)
             if file.properties is not None:
@@ -199,17 +199,14 @@ class Tree:
                 if before is not None and before.blob_id != item.blob_id:
                     await projection.removed(tx, where, before)
                 await projection.added(tx, where, item)
-            placed.append(item)
-            changes.append(
-                Change(
-                    "created" if before is None else "updated",
-                    item.path,
-                    await _facts(tx, before),
-                    await _facts(tx, item),
-                )
-            )
+            placed.append((item, before))
+        facts = await _facts_of(tx, [one for pair in placed for one in pair])
+        changes = [
+            Change("created" if before is None else "updated", item.path, facts(before), facts(item))
+            for item, before in placed
+        ]
         await record(tx, where, changes)
-        return placed
+        return [item for item, _ in placed]
 
     async def remove(self, tx: Tx, where: Where, path: str) -> int:
         """Remove an item and all below it; return how many items went, 0 when there was none."""
@@ -287,9 +284,9 @@ class Tree:
 
     async def _remove_items(self, tx: Tx, where: Where, items: Sequence[Item]) -> int:
         projection = self._projections.get(where.package_type)
-        changes = []
+        changes, facts_of = [], await _facts_of(tx, items)
         for item in items:
-            facts = await _facts(tx, item)
+            facts = facts_of(item)
             if facts is not None:
                 facts["properties"] = await properties_of(tx, item.id)
             changes.append(Change("deleted", item.path if item.is_file else f"{item.path}/", facts))
@@ -302,11 +299,21 @@ class Tree:
         return len(items)
 
 
-async def _facts(tx: Tx, item: Item | None) -> Facts | None:
-    if item is None or item.blob_id is None:
-        return None
-    row = await tx.row(_DIGEST, id=item.blob_id)
-    return {"sha256": row[0].hex() if row else None, "size": item.size}
+async def _facts(tx: Tx, item: Item) -> Facts | None:
+    return (await _facts_of(tx, [item]))(item)
+
+
+async def _facts_of(tx: Tx, items: Iterable[Item | None]) -> Callable[[Item | None], Facts | None]:
+    """Return what tells the facts of each of these items: one look at their blobs for all."""
+    blobs = list({item.blob_id for item in items if item is not None and item.blob_id is not None})
+    known = {row[0]: row[1].hex() for row in await tx.rows(_DIGESTS, ids=blobs)} if blobs else {}
+
+    def facts(item: Item | None) -> Facts | None:
+        if item is None or item.blob_id is None:
+            return None
+        return {"sha256": known.get(item.blob_id), "size": item.size}
+
+    return facts
 
 
 def _rest(item: Item) -> tuple[int, int, int | None, int, str, int, str, int]:

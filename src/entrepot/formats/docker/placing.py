@@ -104,12 +104,11 @@ class Placing:
             if named is None or not await visible_blob(tx, granted, image, named):
                 missing.append(str(digest))
                 continue
-            size = await lock_blob(tx, named.blob_id)
-            row = await tx.row(_SHA256, id=named.blob_id)
-            if size is None or row is None:
+            kept = await lock_blob(tx, named.blob_id)
+            if kept is None:
                 missing.append(str(digest))
             else:
-                held[named.blob_id] = Held(named.blob_id, size, row[0])
+                held[named.blob_id] = Held(named.blob_id, *kept)
         if not self._sparse:
             for child in document.children:
                 known = await manifests_by_digest(tx, image.repository.id, image.name, child.digest, limit=100)

@@ -36,7 +36,7 @@ SELECT i.blob_id, i.expires, i.created_by FROM blob_digest d
 JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = d.blob_id
 WHERE d.algorithm = :algorithm AND d.digest = :digest
 """)
-_LOCK_BLOB = sql("SELECT size FROM blob WHERE id = :blob_id {share}")
+_LOCK_BLOB = sql("SELECT size, sha256 FROM blob WHERE id = :blob_id {share}")
 _PROLONG = sql("""
 UPDATE image_blob SET expires = {now} + (SELECT millis FROM grace)
 WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NOT NULL AND expires > {now}
@@ -165,10 +165,10 @@ async def blob_id_of(reads: Reads, digest: Digest) -> int | None:
     return None if row is None else int(row[0])
 
 
-async def lock_blob(tx: Tx, blob_id: int) -> int | None:
-    """Keep a blob from being collected until the commit; return its size, None when it is gone already."""
+async def lock_blob(tx: Tx, blob_id: int) -> tuple[int, bytes] | None:
+    """Keep a blob from being collected until the commit; return its size and sha256, None when it is gone already."""
     row = await tx.row(_LOCK_BLOB, blob_id=blob_id)
-    return None if row is None else int(row[0])
+    return None if row is None else (row[0], row[1])
 
 
 async def prolong(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:
