@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
@@ -15,6 +16,9 @@ from entrepot.access.decide import RepositoryFacts, Verdict, decide, decides_all
 from entrepot.access.permissions import Rules
 from entrepot.errors import Denied, Unauthenticated
 from entrepot.repositories.repository import Repository
+
+FROM_CACHE: Final = (("warning", '112 - "a remote repository answers from its cache only"'),)
+"""Headers of what a remote repository gives while it does not ask its server (RFC 7234, 5.5.3: disconnected operation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,12 @@ class Granted:
         """Whether the caller may act on one path of a repository, by its rights and the repository's patterns."""
         verdict = decide(self.caller, action, repository.facts, path, rules=self.rules, folder=folder)
         return verdict is Verdict.ALLOWED and repository.patterns.accepts(path, folder=folder, start=folder)
+
+    @property
+    def caches(self) -> str:
+        """A sentence for whoever did not find something, which names the remote repositories that were asked; or empty."""
+        keys = [one.key for one in self.physical if one.is_remote]
+        return f" Only the cache of {', '.join(keys)} was asked, not its remote server." if keys else ""
 
     def throughout(self, action: Action, repository: Repository, folder: str) -> bool:
         """Whether the caller may act on everything below a folder, so that nothing below needs a look of its own."""

@@ -30,6 +30,11 @@ class Repository:
         return self.rclass == "virtual"
 
     @property
+    def is_remote(self) -> bool:
+        """Whether what it holds is a cache of another server."""
+        return self.rclass == "remote"
+
+    @property
     def is_local(self) -> bool:
         """Whether clients may write to it."""
         return self.rclass in {"local", "federated"}

@@ -21,6 +21,7 @@ from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.content import Content
 from entrepot.repositories.delivery import deliver
+from entrepot.repositories.granted import FROM_CACHE
 
 _GRACE = sql("SELECT millis FROM grace")
 _ONE_YEAR = ("cache-control", "max-age=31536000")
@@ -39,8 +40,12 @@ class Blobs:
         for image in readable_images(request):
             stored = await self._find(request, image, digest)
             if stored is not None:
-                return self._reply(request, stored, digest)
-        raise BlobUnknown(detail={"blobSum": str(digest)})
+                reply = self._reply(request, stored, digest)
+                if image.repository.is_remote:
+                    reply.headers += FROM_CACHE
+                return reply
+        told = f"blob unknown to registry.{request.granted.caches}" if request.granted.caches else None
+        raise BlobUnknown(told, detail={"blobSum": str(digest)})
 
     async def delete(self, request: Request) -> Reply:
         """DELETE: a blob that no manifest of the image names becomes unknown to it at once."""

@@ -20,6 +20,7 @@ from entrepot.metadata.database import Reads
 from entrepot.ranges import Conditions, evaluate
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
+from entrepot.repositories.granted import FROM_CACHE
 
 _HELD = 100  # references of one digest that are looked at for a caller with narrow rights
 
@@ -40,7 +41,8 @@ class Pull:
             stored = None if manifest is None else await self._content.find(manifest.blob_id)
             if manifest is not None and stored is not None:
                 return self._reply(request, image, manifest, stored=stored, reference=reference)
-        raise ManifestUnknown(detail={"manifest": image_name(request)})
+        told = f"The named manifest is not known to the registry.{request.granted.caches}"
+        raise ManifestUnknown(told, detail={"manifest": image_name(request)})
 
     async def _find(self, request: Request, image: Image, reference: str) -> Manifest | None:
         wanted = parse_reference(reference)
@@ -65,6 +67,8 @@ class Pull:
         ):
             return Reply(304, fixed=fixed)
         reply = self._content.fill(Reply(200, fixed=fixed), stored)
+        if image.repository.is_remote:
+            reply.headers += FROM_CACHE
         if self._downloads is not None and request.method == "GET":
             self._downloads.count(manifest.item_id, request.caller.name)
         return reply

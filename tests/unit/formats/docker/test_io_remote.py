@@ -1,0 +1,42 @@
+"""Remote repositories, while they answer from their cache only; on both engines."""
+
+from tests.stores import write
+from tests.world import Node, sha256
+
+ONE = b"one"
+
+
+async def remote(node: Node) -> bytes:
+    """Push an image, and make its repository the cache of a remote one; return the manifest."""
+    body = await node.push("r/app", "1.0", ONE)
+    await write(node.database, "UPDATE repository SET rclass = 'remote' WHERE key = 'r'")
+    await node.repositories.refresh()
+    return body
+
+
+async def test_what_comes_from_a_cache_says_so(node: Node) -> None:
+    body = await remote(node)
+    for path in ("manifests/1.0", f"manifests/{sha256(body)}", f"blobs/{sha256(ONE)}"):
+        for method in ("GET", "HEAD"):
+            answer = await node.ask(method, f"/v2/r/app/{path}")
+            assert answer.status == 200
+            assert answer.headers["warning"].startswith("112 ")
+
+
+async def test_what_a_local_repository_holds_comes_without_a_warning(node: Node) -> None:
+    await node.push("r/app", "1.0", ONE)
+    for path in ("manifests/1.0", f"blobs/{sha256(ONE)}"):
+        assert "warning" not in (await node.ask("GET", f"/v2/r/app/{path}")).headers
+
+
+async def test_what_is_not_in_the_cache_is_unknown_and_the_text_says_why(node: Node) -> None:
+    await remote(node)
+    for path in ("manifests/2.0", f"blobs/{sha256(b'other')}"):
+        answer = await node.ask("GET", f"/v2/r/app/{path}")
+        assert answer.status == 404
+        assert answer.error is not None
+        assert "Only the cache of r was asked" in answer.error.message
+    await node.create("l")
+    answer = await node.ask("GET", f"/v2/l/app/blobs/{sha256(ONE)}")
+    assert answer.error is not None
+    assert "cache" not in answer.error.message
