@@ -9,7 +9,10 @@ ONE = b"one"
 async def remote(node: Node) -> bytes:
     """Push an image, and make its repository the cache of a remote one; return the manifest."""
     body = await node.push("r/app", "1.0", ONE)
-    await write(node.database, "UPDATE repository SET rclass = 'remote' WHERE key = 'r'")
+    await write(
+        node.database,
+        """UPDATE repository SET rclass = 'remote', config = REPLACE(config, '"rclass":"local"', '"rclass":"remote"') WHERE key = 'r'""",
+    )
     await node.repositories.refresh()
     return body
 
