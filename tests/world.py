@@ -144,7 +144,7 @@ class Node:
         self.intake = Intake(self.driver, KeyMaker(self.writer.id, self.writer.opened, clock), self.writer.id, clock)
         self.tree = Tree(dict.fromkeys(PACKAGE_TYPES, DockerProjection()))
         self.content = Content(database, self.driver)
-        granter = Granter(self.repositories.get, lambda: Rules(self.rules))
+        granter = Granter(self.repositories.get, lambda: Rules(self.rules), self.repositories.by_id)
         placing = Placing(self.tree)
         mounts = Mounts(database, granter, self.repositories.by_id)
         tickets = Tickets(b"k" * 32, clock, self.lifetime)

@@ -14,7 +14,7 @@ from entrepot.clock import SystemClock
 from entrepot.metadata.database import Database, Duplicate, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories import configuration
-from entrepot.repositories.catalog import insert
+from entrepot.repositories.catalog import TRASH_KEY, insert
 
 _READY = sql("SELECT 1 FROM setting WHERE key = 'bootstrapped'")
 _MARK = sql("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING")
@@ -64,6 +64,7 @@ async def fill(database: Database, password: str) -> bool:
         for stated in _FIRST_REPOSITORIES:
             made[stated["key"]] = configuration.create(stated["key"], stated, made.get)
             await insert(tx, made[stated["key"]])
+        await insert(tx, {**configuration.create("trash", {"rclass": "local"}, made.get), "key": TRASH_KEY})
         await tx.execute(_MARK, key="service_id", value=os.urandom(13).hex())
         await tx.execute(_MARK, key="bootstrapped", value="1")
         return True

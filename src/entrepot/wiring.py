@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from entrepot.artifacts.annotate import Annotate
+from entrepot.artifacts.branches import Branches
+from entrepot.artifacts.deploy import Deploy
+from entrepot.artifacts.download import Download
+from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.removal import Removal
+from entrepot.artifacts.storage import Storage
+from entrepot.artifacts.transfer import Transfer
 from entrepot.auth import accounts
 from entrepot.auth.audit import SYSTEM, record
 from entrepot.auth.epochs import bump
@@ -20,6 +28,7 @@ from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
+from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable
 from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
@@ -42,6 +51,9 @@ from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import Granter
+from entrepot.rest.artifacts import Artifacts
+from entrepot.rest.storage import StorageApi
+from entrepot.rest.transfer import TransferApi
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
@@ -104,6 +116,21 @@ def docker(
             lifetime=lifetime,
         ),
         lists=Lists(store.database, granter, repositories.all),
+    )
+
+
+def artifacts(
+    store: Store, *, granter: Granter, repositories: Repositories, downloads: Downloads, documents: Documents
+) -> tuple[Row, ...]:
+    """Build the artifact API: paths of the tree, storage, properties, copy and move, trash."""
+    database, content = store.database, store.content
+    branches = Branches(database, store.tree)
+    deploy = Deploy(database, content, store.intake, tree=store.tree, granter=granter)
+    removal = Removal(database, branches, find_repository=repositories.get, documents=documents)
+    return (
+        *StorageApi(database, Storage(database, content, branches), Annotate(database, branches)).rows(),
+        *TransferApi(Transfer(database, branches), removal, repositories.get).rows(),
+        *Artifacts(deploy, Download(database, content, downloads), Explode(deploy), removal).rows(),
     )
 
 

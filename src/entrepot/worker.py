@@ -29,7 +29,6 @@ from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
-from entrepot.rest.artifacts import Artifacts
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
 from entrepot.rest.security.routes import rows as security_rows
@@ -40,7 +39,7 @@ from entrepot.web.application import Application
 from entrepot.web.base import Doors
 from entrepot.web.pipeline import Pipeline
 from entrepot.web.table import Table
-from entrepot.wiring import Store, docker, in_background, open_store, writing
+from entrepot.wiring import Store, artifacts, docker, in_background, open_store, writing
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
@@ -113,7 +112,7 @@ async def _application(
     )
     snapshots = Snapshots(epochs, repositories, rules, documents)
     await snapshots.fresh()
-    granter = Granter(repositories.get, snapshots.rules)
+    granter = Granter(repositories.get, snapshots.rules, repositories.by_id)
     downloads = Downloads(store.database, store.database.now)
     watching = Watching(settings)
     readiness = Readiness(store)
@@ -136,7 +135,9 @@ async def _application(
                 passwords=passwords,
                 knows=lambda key: repositories.get(key) is not None,
             ),
-            *Artifacts(store.database, store.content, downloads).rows(),
+            *artifacts(
+                store, granter=granter, repositories=repositories, downloads=downloads, documents=documents
+            ),
         )
     )
     application = Application(

@@ -20,6 +20,7 @@ VALUES (:sha256, :sha1, :md5, :size, :storage_key, {now},
 ON CONFLICT (sha256) DO NOTHING RETURNING id
 """)
 _EXISTING = sql("SELECT id, storage_key FROM blob WHERE sha256 = :sha256 {share}")
+_SHARE = sql("SELECT id FROM blob WHERE id = :id {share}")
 _KEEP = sql("""
 UPDATE blob SET keep_until = {now} + (SELECT millis FROM grace), review = COALESCE(review, {now} + (SELECT millis FROM grace))
 WHERE id = :id AND keep_until < {now} + (SELECT millis FROM grace) / 2
@@ -120,6 +121,14 @@ async def admit(tx: Tx, arrival: Arrival) -> int:
     if arrival.sha512 is not None:
         await tx.execute(_DIGEST, algorithm="sha512", digest=arrival.sha512, id=blob_id)
     return blob_id
+
+
+async def keep(tx: Tx, blob_id: int) -> bool:
+    """Keep a known blob for the grace time from now, and from collection until the commit; False when it is gone."""
+    if await tx.row(_SHARE, id=blob_id) is None:
+        return False
+    await tx.execute(_KEEP, id=blob_id)
+    return True
 
 
 async def _place(tx: Tx, blob_id: int, arrival: Arrival) -> None:

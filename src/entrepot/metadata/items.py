@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from entrepot.errors import Conflict
 from entrepot.metadata.database import Reads, Row, Tx
@@ -43,6 +43,10 @@ RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, mo
 """)
 _REPLACE_FILE = sql("""
 UPDATE item SET size = :size, blob_id = :blob_id, modified = {now}, modified_by = :actor, updated = {now} WHERE id = :id
+RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
+""")
+_STAMP = sql("""
+UPDATE item SET created = :created, created_by = :created_by, modified = :modified, modified_by = :modified_by WHERE id = :id
 RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
 """)
 _CHILDREN = sql("""
@@ -102,6 +106,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamps:
+    """Who made and changed a file elsewhere, and when (epoch milliseconds); None: this change does."""
+
+    created: int | None = None
+    created_by: str | None = None
+    modified: int | None = None
+    modified_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewFile:
     """A file to be placed: its name within the folder, its blob, and all its properties."""
 
@@ -109,6 +123,16 @@ class NewFile:
     blob_id: int
     size: int
     properties: Properties | None = None
+    stamps: Stamps | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """Where files that are placed come from."""
+
+    kind: Literal["copied", "moved"]
+    repo_key: str
+    paths: Sequence[str]  # of each file, in order
 
 
 class Projection(Protocol):
@@ -134,7 +158,8 @@ def below(path: str) -> tuple[str, str]:
     return f"{path}/", f"{path}0"
 
 
-def _item(row: Row) -> Item:
+def read_item(row: Row) -> Item:
+    """Return the item of a row that has the columns of `_GET`."""
     folder, name = row[1], row[2]
     return Item(row[0], name if folder == "." else f"{folder}/{name}", *row[3:])
 
@@ -143,13 +168,13 @@ async def find(reads: Reads, repo_id: int, path: str) -> Item | None:
     """Return the item at a path, or None."""
     folder, name = split(path)
     row = await reads.row(_GET, repo_id=repo_id, path=folder, name=name)
-    return None if row is None else _item(row)
+    return None if row is None else read_item(row)
 
 
 async def children(reads: Reads, repo_id: int, folder: str, *, after: str = "", limit: int = BATCH) -> list[Item]:
     """Return the items directly in a folder with a name beyond `after`, in byte order of their names."""
     rows = await reads.rows(_CHILDREN, repo_id=repo_id, path=folder or ".", after=after, limit=limit)
-    return [_item(row) for row in rows]
+    return [read_item(row) for row in rows]
 
 
 class Tree:
@@ -183,8 +208,12 @@ class Tree:
         folder, name = split(path)
         return await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name) is not None
 
-    async def put_files(self, tx: Tx, where: Where, folder: str, files: Sequence[NewFile]) -> list[Item]:
+    async def put_files(
+        self, tx: Tx, where: Where, folder: str, files: Sequence[NewFile], *, came: Came | None = None
+    ) -> list[Item]:
         """Place files in a folder, replacing those that are there; their properties become exactly the given ones.
+
+        `came`: they are copied or moved from elsewhere, and their events say so.
 
         Raises FileInTheWay, FolderInTheWay, ReferenceLost.
         """
@@ -193,6 +222,8 @@ class Tree:
         placed: list[tuple[Item, Item | None]] = []
         for file in files:
             item, before = await self._put(tx, where, folder, file)
+            if file.stamps is not None:
+                item = await _stamp(tx, item, file.stamps)
             if file.properties is not None:
                 await replace_properties(tx, item.id, file.properties)
             if projection is not None:
@@ -205,6 +236,11 @@ class Tree:
             Change("created" if before is None else "updated", item.path, facts(before), facts(item))
             for item, before in placed
         ]
+        if came is not None:
+            changes = [
+                Change(came.kind, one.path, {"repo": came.repo_key, "path": path}, one.after)
+                for one, path in zip(changes, came.paths, strict=True)
+            ]
         await record(tx, where, changes)
         return [item for item, _ in placed]
 
@@ -214,14 +250,14 @@ class Tree:
         row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name)
         if row is None:
             return 0
-        top, gone = _item(row), 0
+        top, gone = read_item(row), 0
         low, high = below(path)
         while top.kind == FOLDER:
             rows = await tx.rows(_BELOW, repo_id=where.repo_id, path=path, low=low, high=high, limit=BATCH)
             if not rows:
                 break
-            gone += await self._remove_items(tx, where, [_item(row) for row in rows])
-        return gone + await self._remove_items(tx, where, [top])
+            gone += await self.remove_items(tx, where, [read_item(row) for row in rows])
+        return gone + await self.remove_items(tx, where, [top])
 
     async def rename_folder(self, tx: Tx, where: Where, old: str, new: str) -> None:
         """Move a folder that holds files only to a path that nothing is at, within its repository."""
@@ -245,17 +281,17 @@ class Tree:
 
     async def prune(self, tx: Tx, where: Where, folder: str) -> None:
         """Remove a folder, and then those above it, as long as they are empty."""
-        while folder:
-            parent, name = split(folder)
-            row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
-            if (
-                row is None
-                or row[3] != FOLDER
-                or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None
-            ):
-                return
-            await self._remove_items(tx, where, [_item(row)])
-            folder = parent.removeprefix(".")
+        while folder and await self.drop_empty(tx, where, folder):
+            folder = split(folder)[0].removeprefix(".")
+
+    async def drop_empty(self, tx: Tx, where: Where, folder: str) -> bool:
+        """Remove a folder if it is empty; the folders above it stay. Return whether it went."""
+        parent, name = split(folder)
+        row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
+        if row is None or row[3] != FOLDER or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None:
+            return False
+        await self.remove_items(tx, where, [read_item(row)])
+        return True
 
     async def _make_folder(self, tx: Tx, where: Where, folder: str) -> None:
         parent, name = split(folder)
@@ -271,18 +307,19 @@ class Tree:
         while True:
             row = await tx.row(_ADD_FILE, **place, **content, depth=depth)
             if row is not None:
-                return _item(row), None
+                return read_item(row), None
             row = await tx.row(_GET_LOCKED, **place)
             if row is None:  # it was removed between the two statements
                 continue
-            before = _item(row)
+            before = read_item(row)
             if before.kind == FOLDER:
                 raise FolderInTheWay(path=before.path)
             row = await tx.row(_REPLACE_FILE, id=before.id, **content)
             assert row is not None
-            return _item(row), before
+            return read_item(row), before
 
-    async def _remove_items(self, tx: Tx, where: Where, items: Sequence[Item]) -> int:
+    async def remove_items(self, tx: Tx, where: Where, items: Sequence[Item]) -> int:
+        """Remove items whose rows were read in this transaction; folders among them must be empty by then."""
         projection = self._projections.get(where.package_type)
         changes, facts_of = [], await _facts_of(tx, items)
         for item in items:
@@ -297,6 +334,19 @@ class Tree:
                     await projection.removed(tx, where, item)
         await record(tx, where, changes)
         return len(items)
+
+
+async def _stamp(tx: Tx, item: Item, stamps: Stamps) -> Item:
+    row = await tx.row(
+        _STAMP,
+        id=item.id,
+        created=item.created if stamps.created is None else stamps.created,
+        created_by=stamps.created_by or item.created_by,
+        modified=item.modified if stamps.modified is None else stamps.modified,
+        modified_by=stamps.modified_by or item.modified_by,
+    )
+    assert row is not None
+    return read_item(row)
 
 
 async def _facts(tx: Tx, item: Item) -> Facts | None:

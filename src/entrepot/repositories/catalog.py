@@ -34,7 +34,8 @@ INSERT INTO job (kind, version, payload, state, run_after, attempts, max_attempt
 VALUES ('repository.purge', 1, :payload, 'queued', {now}, 0, 1000, 0, :dedup, {now})
 """)
 
-RESERVED = frozenset({"auto-trashcan"})
+TRASH_KEY = "auto-trashcan"
+RESERVED = frozenset({TRASH_KEY})
 Bump = Callable[[Tx, str], Awaitable[None]]
 
 

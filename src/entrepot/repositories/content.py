@@ -74,6 +74,16 @@ class Content:
         if offset < stop:
             raise StoreUnavailable
 
+    async def span(self, stored: Stored, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield the bytes [start, stop) of a blob. Raises BytesLost."""
+        if stored.inline is not None:
+            yield stored.inline[start:stop]
+            return
+        if not stored.pieces and stored.size:
+            raise BytesLost(digest=stored.digest)
+        async for chunk in self.read(stored.pieces, start, stop):
+            yield chunk
+
     async def whole(self, stored: Stored, limit: int) -> bytes:
         """Return all bytes of a small blob. Raises ValueError beyond the limit, BytesLost."""
         if stored.size > limit:

@@ -10,6 +10,7 @@ from entrepot.errors import Unsatisfiable
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.ranges import Conditions, Span, evaluate, parse_range
+from entrepot.repositories.byteranges import fill_parts
 from entrepot.repositories.content import Content
 
 _SAFE = "!#$&+-.^_`|~"
@@ -38,9 +39,12 @@ def deliver(
         if evaluate(conditions, tags, modified):
             reply.status = 304
             return reply
-    span = _span(request, conditions, stored, etag=etag, modified=modified) if ranges else None
-    if span is None:
+    spans = _spans(request, conditions, stored, etag=etag, modified=modified) if ranges else None
+    if spans is None:
         return content.fill(reply, stored)
+    if len(spans) > 1:
+        return fill_parts(reply, content, stored, spans, dict(headers).get("content-type", "application/octet-stream"))
+    (span,) = spans
     reply.status = 206
     reply.headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{stored.size}"))
     return content.fill(reply, stored, span.start, span.stop)
@@ -72,19 +76,19 @@ def _headers(
     return encoded(common)
 
 
-def _span(request: Request, conditions: Conditions, stored: Stored, *, etag: str, modified: int | None) -> Span | None:
-    """Return the one range to send; None for the whole (several ranges are answered whole, as RFC 9110 allows)."""
+def _spans(
+    request: Request, conditions: Conditions, stored: Stored, *, etag: str, modified: int | None
+) -> tuple[Span, ...] | None:
+    """Return the ranges to send; None for the whole."""
     header = request.headers.get("range")
     if header is None or request.method != "GET":
         return None
     if not conditions.range_applies((etag.strip('"'), stored.sha1.hex(), stored.digest), modified):
         return None
     spans = parse_range(header, stored.size)
-    if spans is None:
-        return None
-    if not spans:
+    if spans is not None and not spans:
         raise Unsatisfiable(size=stored.size, headers=[("content-range", f"bytes */{stored.size}")])
-    return spans[0] if len(spans) == 1 else None
+    return spans
 
 
 def _quoted(name: str) -> str:

@@ -36,6 +36,10 @@ class Granted:
         verdict = decide(self.caller, action, repository.facts, path, rules=self.rules, folder=folder)
         return verdict is Verdict.ALLOWED and repository.patterns.accepts(path, folder=folder, start=folder)
 
+    def may_by_right(self, action: Action, repository: Repository, path: str, *, folder: bool = False) -> bool:
+        """Whether the caller has the right, whatever patterns the repository has: to delete what they no longer let in."""
+        return decide(self.caller, action, repository.facts, path, rules=self.rules, folder=folder) is Verdict.ALLOWED
+
     @property
     def caches(self) -> str:
         """A sentence for whoever did not find something, which names the remote repositories that were asked; or empty."""
@@ -51,9 +55,15 @@ class Granted:
 class Granter:
     """Judge requests that address a repository."""
 
-    def __init__(self, find: Callable[[str], Repository | None], rules: Callable[[], Rules]) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], Repository | None],
+        rules: Callable[[], Rules],
+        by_id: Callable[[int], Repository | None],
+    ) -> None:
         self._find = find
         self._rules = rules
+        self._by_id = by_id
 
     def grant(self, caller: Caller, action: Action, key: str, path: str, *, folder: bool = False) -> Granted:
         """Return where the caller may act. Raises Unauthenticated, Denied, whether or not the repository exists."""
@@ -69,6 +79,11 @@ class Granter:
         if not granted:
             _refuse(verdicts[0])
         return Granted(caller, rules, key, addressed, granted)
+
+    def reads(self, granted: Granted, repo_id: int, path: str) -> bool:
+        """Whether the caller of a request may read a file that was found anywhere in the store."""
+        repository = self._by_id(repo_id)
+        return repository is not None and granted.may(Action.READ, repository, path)
 
     def everywhere(self, caller: Caller) -> Granted:
         """Return a grant over no repository in particular, for lists that judge each row themselves."""

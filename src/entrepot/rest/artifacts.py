@@ -1,73 +1,133 @@
-"""Paths of the tree for GET and HEAD (reference 7.6); the rest of the artifact API comes with its own issue."""
+"""Paths of the tree as clients use them: deploy, download, delete (reference 7.1-7.9)."""
 
 from __future__ import annotations
 
-import mimetypes
+from typing import Final
 
-from entrepot.errors import NotFound
-from entrepot.messages import Reply, Request, Row
-from entrepot.metadata.database import Database
-from entrepot.metadata.items import Item, find
-from entrepot.metadata.properties import properties_of
-from entrepot.paths import RepoPath
-from entrepot.repositories.content import Content
-from entrepot.repositories.delivery import deliver
-from entrepot.repositories.downloads import Downloads
-from entrepot.repositories.granted import Granted
+from entrepot.artifacts import checksums, describe
+from entrepot.artifacts.address import parse
+from entrepot.artifacts.deploy import Deploy, Target, writable
+from entrepot.artifacts.download import Download
+from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.removal import Removal
+from entrepot.errors import Conflict, Invalid
+from entrepot.formats.docker.images import PACKAGE_TYPES
+from entrepot.messages import Headers, Parameter, Reply, Request, Row, json_reply
+from entrepot.metadata.items import Stamps
 
-_MANIFESTS = frozenset({"manifest.json", "list.manifest.json"})
+_CREATED: Final = "application/vnd.org.jfrog.artifactory.storage.ItemCreated+json"
+_OLD_CLIENT: Final = "ArtifactoryBuildClient/"
+_ONE: Final = "/artifactory/{repo}/{path*}"
+_ROOTS: Final = ("/artifactory/{repo}", "/artifactory/{repo}/")
 
 
-class FileNotFound(NotFound):
-    """File not found."""
+class ImagesOnly(Conflict):
+    """The repository '{key}' holds images: push them with docker, podman or another client of registries."""
 
 
 class Artifacts:
     """The handlers of repository paths."""
 
-    def __init__(self, database: Database, content: Content, downloads: Downloads) -> None:
-        self._database = database
-        self._content = content
-        self._downloads = downloads
+    def __init__(self, deploy: Deploy, download: Download, explode: Explode, removal: Removal) -> None:
+        self._deploy = deploy
+        self._download = download
+        self._explode = explode
+        self._removal = removal
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows; they come last, for they fit any path."""
         return (
-            Row("GET", "/artifactory/{repo}/{path*}", "artifacts.fetch", "READ", self.fetch, target="item",
-                summary="Download a file"),
+            Row("PUT", _ONE, "artifacts.deploy", "DEPLOY", self.put, target="artifact", request="application/octet-stream",
+                response=dict, status=201, parameters=_DEPLOY, summary="Deploy a file, or make a folder (path that ends in a slash)"),
+            Row("GET", _ONE, "artifacts.fetch", "READ", self.fetch, target="artifact", response="application/octet-stream",
+                parameters=_FETCH, summary="Download a file, its checksum, an entry of an archive (`!/`), or list a folder"),
+            Row("DELETE", _ONE, "artifacts.delete", "DELETE", self.delete, target="artifact", status=204,
+                summary="Delete a file, or a folder with all that is in it"),
+            *(Row("GET", path, f"artifacts.root{number}", "READ", self.fetch, target="artifact", response="text/html",
+                  summary="List the root of a repository") for number, path in enumerate(_ROOTS)),
+            *(Row("DELETE", path, f"artifacts.clear{number}", "DELETE", self.delete, target="artifact", status=204,
+                  summary="Delete everything in a repository") for number, path in enumerate(_ROOTS)),
         )  # fmt: skip
 
     async def fetch(self, request: Request) -> Reply:
-        """GET and HEAD of a file."""
-        granted: Granted = request.granted
-        path = RepoPath.parse(request.words["path"]).text
-        for repository in granted.physical:
-            if not repository.patterns.accepts(path):
-                continue
-            item = await find(self._database, repository.id, path)
-            stored = None if item is None or item.blob_id is None else await self._content.find(item.blob_id)
-            if item is not None and stored is not None:
-                headers = [
-                    ("content-type", await self._media_type(item)),
-                    ("x-artifactory-docker-registry", repository.key),
-                ]
-                reply = deliver(
-                    request,
-                    self._content,
-                    stored,
-                    headers=headers,
-                    etag=stored.sha1.hex(),
-                    file_name=item.name,
-                    modified=item.modified,
-                )
-                if request.method == "GET" and reply.status == 200:
-                    reply.after = lambda item_id=item.id: self._downloads.count(item_id, request.caller.name)
-                return reply
-        raise FileNotFound
+        """GET and HEAD."""
+        return await self._download.file(request, parse(request.words.get("path", ""), entries=True))
 
-    async def _media_type(self, item: Item) -> str:
-        if item.name in _MANIFESTS:
-            stated = (await properties_of(self._database, item.id)).get("docker.manifest.type")
-            if stated:
-                return stated[0]
-        return mimetypes.guess_type(item.name)[0] or "application/octet-stream"
+    async def put(self, request: Request) -> Reply:
+        """PUT: a file, a folder, a file that is here already by its checksum, or an archive to be taken apart."""
+        address = parse(request.words["path"])
+        repository = writable(request.granted, address.path)
+        if repository.package_type in PACKAGE_TYPES:
+            raise ImagesOnly(key=repository.key)
+        if address.path.is_folder:
+            await request.body.read(0)
+            item = await self._deploy.folder(request.granted, repository, address.path.text)
+            return json_reply(
+                describe.created_folder(request.base, repository.key, address.path.text, item), 201, _CREATED
+            )
+        properties = address.properties()
+        target = Target(repository, address.path.text, properties, _stamps(request))
+        if _flag(request.headers, "x-explode-archive") or _flag(request.headers, "x-explode-archive-atomic"):
+            return await self._take_apart(request, target)
+        stated = checksums.stated(request.headers)
+        if _flag(request.headers, "x-checksum-deploy"):
+            await request.body.read(0)
+            done = await self._deploy.by_checksum(request.granted, target, stated)
+        else:
+            done = await self._deploy.file(request.granted, target, aiter(request.body), stated)
+        old = _OLD_CLIENT in (request.headers.get("user-agent") or "")
+        told = describe.created_file(request.base, repository.key, done.item, done.stored, stated=stated, old=old)
+        if "properties" in (request.headers.get("x-result-detail") or ""):
+            told["properties"] = properties
+        reply = json_reply(told, 201, _CREATED)
+        reply.headers.append(("location", told["downloadUri"]))
+        return reply
+
+    async def delete(self, request: Request) -> Reply:
+        """DELETE: into the trash can where there is one."""
+        await self._removal.remove(request.granted, parse(request.words.get("path", "")))
+        return Reply(204)
+
+    async def _take_apart(self, request: Request, target: Target) -> Reply:
+        if _flag(request.headers, "x-checksum-deploy"):
+            raise Invalid("An archive cannot be deployed by checksum and taken apart at once.")
+        count = await self._explode.run(request.granted, target, aiter(request.body))
+        return json_reply({"deployed": count}, 200)
+
+
+def _flag(headers: Headers, name: str) -> bool:
+    return (headers.get(name) or "").strip().lower() == "true"
+
+
+def _stamps(request: Request) -> Stamps | None:
+    """Return times and names from the headers, which count from administrators only (replication, moves)."""
+    if not request.caller.may_administer:
+        return None
+    headers = request.headers
+    stamps = Stamps(
+        _millis(headers.get("x-artifactory-created")),
+        headers.get("x-artifactory-created-by"),
+        _millis(headers.get("x-artifactory-last-modified")),
+        headers.get("x-artifactory-modified-by"),
+    )
+    return None if stamps == Stamps() else stamps
+
+
+def _millis(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 15 else None
+
+
+def _header(name: str, summary: str) -> Parameter:
+    return Parameter(name, summary, place="header")
+
+
+_DEPLOY: Final = (
+    _header("X-Checksum-Sha1", "The file's SHA-1; another one is refused with 409"),
+    _header("X-Checksum-Sha256", "The file's SHA-256"),
+    _header("X-Checksum-Md5", "The file's MD5"),
+    _header("X-Checksum", "Any of the three, told by its length"),
+    _header("X-Checksum-Deploy", "`true`: there is no body, the bytes are here already"),
+    _header("X-Explode-Archive", "`true`: deploy what the archive holds into its folder"),
+    _header("X-Explode-Archive-Atomic", "`true`: the same, all or nothing"),
+)
+_FETCH: Final = (_header("Range", "One or several ranges of bytes"), _header("If-None-Match", "SHA-1 or ETag"))

@@ -7,6 +7,9 @@ What a row's `target` says about where the repository and path are read from:
     image      {name*}                 the folder of an image: uploads, blobs, tags, referrers
     manifest   {name*} {reference}     the manifest file of a tag or digest
     item       {repo} {path*}          a path of the tree
+    artifact   {repo} {path*}          the same as clients address files: with matrix parameters, and entries of archives
+    node       {repo} {path*}          a file or folder, which of them is not known yet: the handler judges what it finds
+    artifact       {repo} {path*}          the same as clients address files: with matrix parameters, and entries of archives
     ""                                 no repository: the handler judges each row that it lists
 """
 
@@ -17,6 +20,7 @@ from urllib.parse import unquote
 
 from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
+from entrepot.artifacts.address import parse
 from entrepot.auth.authenticate import Authenticator
 from entrepot.errors import Denied, Unauthenticated
 from entrepot.formats.docker.layout import manifest_path
@@ -39,6 +43,8 @@ class Pipeline:
             "image": self._image,
             "manifest": self._manifest,
             "item": self._item,
+            "artifact": self._artifact,
+            "node": self._node,
         }
 
     async def identify(self, request: Request, row: Row) -> Caller:
@@ -52,6 +58,7 @@ class Pipeline:
         await self._fresh()
         if row.action == "admin":
             _administrators_only(request.caller)
+            request.granted = self._granter.everywhere(request.caller)
         elif row.target:
             request.granted = self._targets[row.target](request, Action[row.action])
             if "name" in request.words:
@@ -82,6 +89,15 @@ class Pipeline:
         return self._granter.grant(
             request.caller, action, unquote(request.words["repo"]), path.text, folder=path.is_folder
         )
+
+    def _artifact(self, request: Request, action: Action) -> Granted:
+        address = parse(request.words.get("path", ""), entries=request.method in {"GET", "HEAD"})
+        key = unquote(request.words["repo"].partition(";")[0])
+        return self._granter.grant(request.caller, action, key, address.path.text, folder=address.path.is_folder)
+
+    def _node(self, request: Request, action: Action) -> Granted:
+        path = RepoPath.parse(request.words.get("path", ""))
+        return self._granter.grant(request.caller, action, unquote(request.words["repo"]), path.text, folder=True)
 
 
 def _administrators_only(caller: Caller) -> None:

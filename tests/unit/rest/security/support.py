@@ -60,7 +60,7 @@ class Site:
         self.rows = rows(
             database, epochs, self.authenticator, self.tokens, passwords=self.passwords, knows=REPOSITORIES.__contains__
         )
-        pipeline = Pipeline(self.authenticator, Granter(lambda _: None, self.rules), self.rules.refresh)
+        pipeline = Pipeline(self.authenticator, Granter(lambda _: None, self.rules, lambda _: None), self.rules.refresh)
         self.app = Application(Table(self.rows), pipeline, doors=Doors(), watcher=self.watcher, always=())
 
     @asynccontextmanager

@@ -1,0 +1,158 @@
+"""Archives as sequences of entries: zip and its kin, and tar, compressed or not (reference 7.4, 7.8).
+
+Archives are hostile: names that leave the folder, links, bombs. What is unpacked is counted, and nothing but regular files
+comes out. Everything here blocks, and belongs on a thread; the file that is read must be seekable.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Final, Protocol
+
+from entrepot.errors import Invalid
+from entrepot.paths import PathInvalid, RepoPath
+
+_ZIPS: Final = (
+    ".zip",
+    ".jar",
+    ".war",
+    ".ear",
+    ".sar",
+    ".har",
+    ".hpi",
+    ".jpi",
+    ".aar",
+    ".whl",
+    ".egg",
+    ".nupkg",
+    ".apk",
+)
+_TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+MOST_ENTRIES: Final = 100_000
+MOST_BYTES: Final = 64 << 30  # of all entries together
+_RATIO: Final = 1000  # times that an entry may be larger than the archive, beyond the first 16 MiB
+_FREE: Final = 16 << 20
+
+
+class Unreadable(Invalid):
+    """The archive cannot be read: {why}"""
+
+
+class Unsupported(Invalid):
+    """Unsupported archive type of {name}: supported are zip, tar, tar.gz, tgz, tar.bz2 and tar.xz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A regular file within an archive. `path` is as `RepoPath` has it."""
+
+    path: str
+    size: int
+
+
+class Opened(Protocol):
+    """An archive that is open for reading."""
+
+    def entries(self) -> Iterator[tuple[Entry, object]]:
+        """Yield the regular files with what `open` needs. Raises Unreadable."""
+        ...
+
+    def open(self, handle: object) -> IO[bytes]:
+        """Open one entry. Raises Unreadable."""
+        ...
+
+
+def is_archive(name: str) -> bool:
+    """Whether the name is that of an archive whose entries can be read."""
+    return name.lower().endswith((*_ZIPS, *_TARS))
+
+
+def open_archive(name: str, file: IO[bytes], size: int) -> Opened:
+    """Open an archive by its name; `size` is that of the whole file. Raises Unsupported, Unreadable."""
+    lower = name.lower()
+    try:
+        if lower.endswith(_ZIPS):
+            return _Zip(zipfile.ZipFile(file), size)
+        if lower.endswith(_TARS):
+            return _Tar(tarfile.open(fileobj=file, mode="r:*"), size)
+    except FAULTS as error:
+        raise Unreadable(why=str(error)[:200]) from None
+    raise Unsupported(name=name)
+
+
+FAULTS: Final = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What the readers of archives raise on archives that are broken, encrypted or of an unknown kind."""
+
+
+class _Budget:
+    """Refuse what would unpack to too much."""
+
+    def __init__(self, size: int) -> None:
+        self._left = min(MOST_BYTES, _FREE + size * _RATIO)
+        self._entries = MOST_ENTRIES
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        self._entries -= 1
+        if self._left < 0 or self._entries < 0:
+            raise Unreadable(why="it unpacks to more than is allowed.")
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
+        self._archive = archive
+        self._size = size
+
+    def entries(self) -> Iterator[tuple[Entry, object]]:
+        """See Opened."""
+        budget = _Budget(self._size)
+        for info in self._archive.infolist():
+            if not info.is_dir() and _is_regular(info):
+                budget.take(info.file_size)
+                yield Entry(_path(info.filename), info.file_size), info
+
+    def open(self, handle: object) -> IO[bytes]:
+        """See Opened."""
+        assert isinstance(handle, zipfile.ZipInfo)
+        return self._archive.open(handle)
+
+
+class _Tar:
+    def __init__(self, archive: tarfile.TarFile, size: int) -> None:
+        self._archive = archive
+        self._size = size
+
+    def entries(self) -> Iterator[tuple[Entry, object]]:
+        """See Opened."""
+        budget = _Budget(self._size)
+        for info in self._archive:
+            if info.isreg():
+                budget.take(info.size)
+                yield Entry(_path(info.name), info.size), info
+
+    def open(self, handle: object) -> IO[bytes]:
+        """See Opened."""
+        assert isinstance(handle, tarfile.TarInfo)
+        opened = self._archive.extractfile(handle)
+        assert opened is not None, "a regular file has bytes"
+        return opened
+
+
+def _is_regular(info: zipfile.ZipInfo) -> bool:
+    kind = (info.external_attr >> 16) & 0o170000
+    return kind in {0, 0o100000}
+
+
+def _path(name: str) -> str:
+    """Return where an entry belongs below its folder. Raises Unreadable for one that would be elsewhere."""
+    text = "/".join(segment for segment in name.replace("\\", "/").split("/") if segment not in {"", "."})
+    try:
+        return RepoPath(text).text
+    except PathInvalid as error:
+        raise Unreadable(why=f"the entry {name[:100]!r} has no place below its folder: {error.message}") from None

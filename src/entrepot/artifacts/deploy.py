@@ -1,0 +1,203 @@
+"""Placing files in the tree: bytes first, durable and verified; then one transaction that names them (reference 7.2, 7.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from entrepot.access.actions import Action
+from entrepot.artifacts import checksums
+from entrepot.blobs.ingest import Hashes
+from entrepot.blobs.intake import Intake
+from entrepot.errors import Conflict, Denied, NotAllowed, NotFound
+from entrepot.metadata.blob_rows import Piece, Stored, admit, assert_writer, keep
+from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.eventlog import Where
+from entrepot.metadata.items import Item, NewFile, Stamps, Tree, find, split
+from entrepot.metadata.sql import sql
+from entrepot.paths import RepoPath
+from entrepot.repositories.arrivals import arrival
+from entrepot.repositories.content import Content
+from entrepot.repositories.granted import Granted, Granter
+from entrepot.repositories.repository import Repository
+
+_HOLDERS = sql("""
+SELECT i.id, i.repo_id, i.path, i.name, i.blob_id FROM blob b JOIN item i ON i.blob_id = b.id
+WHERE b.sha256 = :digest AND i.id > :after ORDER BY i.id LIMIT 200
+""")
+_HOLDERS_BY_SHA1 = sql("""
+SELECT i.id, i.repo_id, i.path, i.name, i.blob_id FROM blob b JOIN item i ON i.blob_id = b.id
+WHERE b.sha1 = :digest AND i.id > :after ORDER BY i.id LIMIT 200
+""")
+_LOOKED_AT = 10_000  # copies of one file, for a caller who may read few of them
+
+
+class NoSuchTarget(NotFound):
+    """Could not find a local repository named {key} to deploy to."""
+
+
+class Rejected(Conflict):
+    """The repository '{key}' rejected the artifact '{key}:{path}' due to its include/exclude pattern settings."""
+
+
+class Overwriting(Denied):
+    """Not enough permissions to delete/overwrite artifact '{key}:{path}' (user: '{user}' needs DELETE permission)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a file goes, and what comes with it."""
+
+    repository: Repository
+    path: str
+    properties: Mapping[str, Sequence[str]]
+    stamps: Stamps | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What was stored."""
+
+    repository: Repository
+    item: Item
+    stored: Stored
+
+
+class Deploy:
+    """Deploy files for callers. One per process."""
+
+    def __init__(self, database: Database, content: Content, intake: Intake, *, tree: Tree, granter: Granter) -> None:
+        self._database = database
+        self._content = content
+        self._intake = intake
+        self._tree = tree
+        self._granter = granter
+
+    async def file(
+        self, granted: Granted, target: Target, body: AsyncIterator[bytes], stated: Mapping[str, str]
+    ) -> Deployed:
+        """Store a body. Raises ChecksumMismatch, Overwriting, FolderInTheWay, and what the blob store raises."""
+        hashes = Hashes()
+        received = await self._intake.receive(body, hashes)
+        sums = hashes.checksums(received.size)
+        try:
+            checksums.verify(stated, sums, f"{target.repository.key}:{target.path}")
+        except checksums.ChecksumMismatch:
+            await self._intake.abandon(received)
+            raise
+        pieces = (Piece(received.key, received.size),) if received.key is not None else ()
+        arrived = arrival(sums, inline=received.inline, pieces=pieces)
+
+        async def work(tx: Tx) -> Item:
+            await assert_writer(tx, self._intake.writer)
+            blob_id = await admit(tx, arrived)
+            return await self._place(tx, granted, target, blob_id, received.size)
+
+        async with self._intake.naming(received):
+            item = await asyncio.shield(self._database.transact(work))
+        return await self._deployed(target.repository, item)
+
+    async def by_checksum(self, granted: Granted, target: Target, stated: Mapping[str, str]) -> Deployed:
+        """Place bytes that are here already, at some path where the caller may read them.
+
+        Raises ChecksumDeployFailed, in the same words whether the bytes are nowhere or only where he may not.
+        """
+        algorithm, digest = checksums.wanted(stated)
+        failed = checksums.ChecksumDeployFailed(
+            why=f"No existing file with {'SHA-1' if algorithm == 'sha1' else 'SHA-256'}: {digest.hex()}"
+        )
+        blob_id = await self._readable(granted, algorithm, digest)
+        stored = None if blob_id is None else await self._content.find(blob_id)
+        if stored is None:
+            raise failed
+
+        async def work(tx: Tx) -> Item | None:
+            if not await keep(tx, stored.id):
+                return None
+            return await self._place(tx, granted, target, stored.id, stored.size)
+
+        item = await self._database.transact(work)
+        if item is None:
+            raise failed
+        return Deployed(target.repository, item, stored)
+
+    async def folder(self, granted: Granted, repository: Repository, path: str) -> Item | None:
+        """Make a folder and those above it, where they are not there yet; None for the root. Raises FileInTheWay."""
+
+        async def work(tx: Tx) -> Item | None:
+            await self._tree.ensure_folder(tx, where(granted, repository), path)
+            return await find(tx, repository.id, path) if path else None
+
+        return await self._database.transact(work)
+
+    async def _place(self, tx: Tx, granted: Granted, target: Target, blob_id: int, size: int) -> Item:
+        repository, path = target.repository, target.path
+        before = await find(tx, repository.id, path)
+        if (
+            before is not None
+            and before.is_file
+            and before.blob_id != blob_id
+            and not granted.may(Action.DELETE, repository, path)
+        ):
+            raise Overwriting(key=repository.key, path=path, user=granted.caller.name)
+        folder, name = split(path)
+        new = NewFile(name, blob_id, size, self._allowed(granted, target), target.stamps)
+        (item,) = await self._tree.put_files(tx, where(granted, repository), folder.removeprefix("."), [new])
+        return item
+
+    def _allowed(self, granted: Granted, target: Target) -> Mapping[str, Sequence[str]]:
+        """Return the properties, if the caller may set any: without that right a deploy goes through without them."""
+        if target.properties and not granted.may(Action.ANNOTATE, target.repository, target.path):
+            return {}
+        return target.properties
+
+    async def _readable(self, granted: Granted, algorithm: str, digest: bytes) -> int | None:
+        statement, after = _HOLDERS if algorithm == "sha256" else _HOLDERS_BY_SHA1, 0
+        for _ in range(_LOOKED_AT // 200):
+            rows = await self._database.rows(statement, digest=digest, after=after)
+            for item_id, repo_id, folder, name, blob_id in rows:
+                after = item_id
+                if self._granter.reads(granted, repo_id, name if folder == "." else f"{folder}/{name}"):
+                    return int(blob_id)
+            if len(rows) < 200:
+                break
+        return None
+
+    async def _deployed(self, repository: Repository, item: Item) -> Deployed:
+        stored = None if item.blob_id is None else await self._content.find(item.blob_id)
+        if stored is None:  # replaced and collected meanwhile: nobody can be told what it was
+            raise NotFound
+        return Deployed(repository, item, stored)
+
+
+def where(granted: Granted, repository: Repository) -> Where:
+    """Return what the event log says of a request's changes in a repository."""
+    return Where(repository.id, repository.key, repository.package_type, granted.caller.name)
+
+
+def writable(granted: Granted, path: RepoPath) -> Repository:
+    """Return the repository that takes what is deployed. Raises NoSuchTarget, NotAllowed, Rejected."""
+    addressed = granted.addressed
+    if addressed is None or (not addressed.is_virtual and not addressed.is_local):
+        raise NoSuchTarget(key=granted.key)
+    if not granted.physical:
+        raise NotAllowed(
+            f"No local repository was configured as local deployment repository for the ({addressed.key}) virtual repository.",
+            headers=[("allow", "GET")],
+        )
+    repository = granted.physical[0]
+    if not repository.is_local:
+        raise NoSuchTarget(key=repository.key)
+    if repository.flag("blackedOut"):
+        raise NotFound(
+            f"The repository '{repository.key}' is blacked out and cannot serve artifact '{repository.key}:{path.text}'."
+        )
+    if path.text and not repository.patterns.accepts(path.text, folder=path.is_folder, start=path.is_folder):
+        raise Rejected(key=repository.key, path=path.text)
+    return repository
+
+
+def within(target: Target, path: str) -> Target:
+    """Return a target beside this one: an entry of an archive that is deployed exploded."""
+    return replace(target, path=path)

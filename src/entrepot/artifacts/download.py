@@ -1,0 +1,206 @@
+"""Bytes of the tree on their way out: files, their checksums, entries of archives, folders as pages (reference 7.6, 7.8)."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import IO, Final
+
+from entrepot.access.actions import Action
+from entrepot.artifacts import archives, listing
+from entrepot.artifacts.address import Address, fits
+from entrepot.artifacts.describe import media_type
+from entrepot.clock import http_date
+from entrepot.errors import Denied, NotFound, Unauthenticated
+from entrepot.messages import Reply, Request
+from entrepot.metadata.blob_rows import Stored
+from entrepot.metadata.database import Database
+from entrepot.metadata.items import Item, children, find
+from entrepot.metadata.properties import properties_of
+from entrepot.repositories.content import Content
+from entrepot.repositories.delivery import deliver
+from entrepot.repositories.downloads import Downloads
+from entrepot.repositories.granted import FROM_CACHE, Granted
+from entrepot.repositories.repository import Repository
+
+_MANIFESTS: Final = frozenset({"manifest.json", "list.manifest.json"})
+_CHECKSUMS: Final = ("sha1", "sha256", "md5")
+_PIECE: Final = 1 << 18  # bytes of an entry per thread hop
+_IN_MEMORY: Final = 8 << 20  # bytes of an archive that wait in memory rather than in a temporary file
+_LISTED: Final = 10_000  # items on one page
+
+
+class FileNotFound(NotFound):
+    """File not found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, and in which repository it was found."""
+
+    repository: Repository
+    item: Item
+    stored: Stored
+
+
+class Download:
+    """The ways out. One per process."""
+
+    def __init__(self, database: Database, content: Content, downloads: Downloads) -> None:
+        self._database = database
+        self._content = content
+        self._downloads = downloads
+
+    async def file(self, request: Request, address: Address) -> Reply:
+        """Return a file, the checksum of one, an entry of an archive, or a folder. Raises FileNotFound."""
+        granted: Granted = request.granted
+        found = await self.find(granted, address.path.text, conditions=address.matrix)
+        if found is None:
+            return await self._otherwise(request, address)
+        if address.entry:
+            return await self._entry(request, found, address.entry)
+        return await self._deliver(request, found)
+
+    async def find(self, granted: Granted, path: str, *, conditions: str = "") -> Found | None:
+        """Return the file in the first repository that has it, and whose properties meet the conditions."""
+        for repository in granted.physical:
+            if not repository.patterns.accepts(path) or repository.flag("blackedOut"):
+                continue
+            item = await find(self._database, repository.id, path)
+            stored = None if item is None or item.blob_id is None else await self._content.find(item.blob_id)
+            if item is None or stored is None:
+                continue
+            if conditions and not fits(conditions, await properties_of(self._database, item.id)):
+                continue
+            return Found(repository, item, stored)
+        return None
+
+    async def _deliver(self, request: Request, found: Found) -> Reply:
+        headers = [
+            ("content-type", await self._media_type(found.item)),
+            ("x-artifactory-docker-registry", found.repository.key),
+        ]
+        reply = deliver(
+            request,
+            self._content,
+            found.stored,
+            headers=headers,
+            etag=found.stored.sha1.hex(),
+            file_name=found.item.name,
+            modified=found.item.modified,
+        )
+        if found.repository.is_remote:
+            reply.headers += FROM_CACHE
+        if request.method == "GET" and reply.status == 200:
+            reply.after = lambda: self._downloads.count(found.item.id, request.caller.name)
+        return reply
+
+    async def _media_type(self, item: Item) -> str:
+        if item.name in _MANIFESTS:
+            stated = (await properties_of(self._database, item.id)).get("docker.manifest.type")
+            if stated:
+                return stated[0]
+        return media_type(item.name)
+
+    # --- what is no file ----------------------------------------------------------------------------------------------
+
+    async def _otherwise(self, request: Request, address: Address) -> Reply:
+        path, granted = address.path.text, request.granted
+        name, _, algorithm = path.rpartition(".")
+        if algorithm in _CHECKSUMS and not address.entry:
+            found = await self.find(granted, name)
+            if found is not None and granted.may(Action.READ, found.repository, name):
+                sums = {"sha1": found.stored.sha1, "sha256": found.stored.sha256, "md5": found.stored.md5}
+                return Reply(200, [("content-type", "application/x-checksum")], sums[algorithm].hex().encode())
+        if not address.entry and not address.matrix:
+            folder = await self._folder(request, granted, path)
+            if folder is not None:
+                return folder
+        raise FileNotFound(f"File not found.{granted.caches}")
+
+    async def _folder(self, request: Request, granted: Granted, path: str) -> Reply | None:
+        held = [one for one in granted.physical if await self._is_folder(one, path)]
+        if not held:
+            return None
+        if not request.path.partition(";")[0].endswith("/"):
+            return Reply(302, [("location", f"{request.base}{request.path}/")])
+        items: dict[str, Item] = {}
+        for repository in held:
+            for item in await children(self._database, repository.id, path, limit=_LISTED):
+                if granted.may(Action.READ, repository, item.path, folder=not item.is_file):
+                    items.setdefault(item.name, item)
+        if not items and not any(granted.may(Action.READ, one, path, folder=True) for one in held):
+            raise Unauthenticated if granted.caller.is_anonymous else Denied
+        body = listing.page(granted.key, path, (items[name] for name in sorted(items)))
+        return Reply(200, [("content-type", "text/html; charset=utf-8"), listing.POLICY], body)
+
+    async def _is_folder(self, repository: Repository, path: str) -> bool:
+        if not path:
+            return True
+        item = await find(self._database, repository.id, path)
+        return item is not None and not item.is_file
+
+    # --- entries of archives ------------------------------------------------------------------------------------------
+
+    async def _entry(self, request: Request, found: Found, path: str) -> Reply:
+        file = await self.spooled(found.stored)
+        try:
+            opened = await asyncio.to_thread(_open_entry, found.item.name, file, found.stored.size, path)
+        except BaseException:
+            file.close()
+            raise
+        if opened is None:
+            file.close()
+            raise FileNotFound(f"{found.item.name} has no entry {path}.")
+        entry, stream = opened
+        headers = [
+            ("content-type", media_type(path)),
+            ("last-modified", http_date(found.item.modified)),
+            ("content-disposition", 'attachment; filename="' + _quoted(path.rpartition("/")[2]) + '"'),
+            ("x-artifactory-filename", _quoted(path)),
+        ]
+        reply = Reply(200, headers, length=entry.size)
+        if request.method == "HEAD":
+            stream.close()
+            file.close()
+        else:
+            reply.stream = _pieces(stream, file)
+        return reply
+
+    async def spooled(self, stored: Stored) -> IO[bytes]:
+        """Return a blob as a seekable file of its own, which the caller closes."""
+        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+        try:
+            async for piece in self._content.span(stored, 0, stored.size):
+                await asyncio.to_thread(file.write, piece)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+def _open_entry(name: str, file: IO[bytes], size: int, path: str) -> tuple[archives.Entry, IO[bytes]] | None:
+    archive = archives.open_archive(name, file, size)
+    try:
+        for entry, handle in archive.entries():
+            if entry.path == path:
+                return entry, archive.open(handle)
+    except archives.FAULTS as error:
+        raise archives.Unreadable(why=str(error)[:200]) from None
+    return None
+
+
+async def _pieces(stream: IO[bytes], file: IO[bytes]) -> AsyncIterator[bytes]:
+    try:
+        while piece := await asyncio.to_thread(stream.read, _PIECE):
+            yield piece
+    finally:
+        stream.close()
+        file.close()
+
+
+def _quoted(name: str) -> str:
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in name)

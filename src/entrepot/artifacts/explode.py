@@ -1,0 +1,85 @@
+"""Archives that are taken apart on deploy: their files go beside where the archive would lie (reference 7.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from typing import IO, Final
+
+from entrepot.access.actions import Action
+from entrepot.artifacts import archives
+from entrepot.artifacts.deploy import Deploy, Rejected, Target, within
+from entrepot.errors import Denied
+from entrepot.repositories.granted import Granted
+
+_IN_MEMORY: Final = 8 << 20  # bytes of the archive that wait in memory rather than in a temporary file
+_PIECE: Final = 1 << 18
+
+
+class Explode:
+    """Deploy what archives hold. One per process."""
+
+    def __init__(self, deploy: Deploy) -> None:
+        self._deploy = deploy
+
+    async def run(self, granted: Granted, target: Target, body: AsyncIterator[bytes]) -> int:
+        """Deploy every file of an archive below the folder of `target`; return how many.
+
+        All entries are judged, and read once to their end, before the first is stored. Raises Unsupported, Unreadable,
+        Denied, Rejected.
+        """
+        if not archives.is_archive(target.path):
+            raise archives.Unsupported(name=target.path.rpartition("/")[2])
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            size = 0
+            async for piece in body:
+                size += len(piece)
+                await asyncio.to_thread(file.write, piece)
+            for path in await asyncio.to_thread(_checked, target.path, file, size):
+                self._judge(granted, target, _place(target, path))
+            return await self._store(granted, target, file, size)
+
+    def _judge(self, granted: Granted, target: Target, path: str) -> None:
+        if not target.repository.patterns.accepts(path):
+            raise Rejected(key=target.repository.key, path=path)
+        if not granted.may(Action.DEPLOY, target.repository, path):
+            raise Denied(
+                f"The user: '{granted.caller.name}' is not permitted to deploy '{path}' into '{target.repository.key}:{path}'."
+            )
+
+    async def _store(self, granted: Granted, target: Target, file: IO[bytes], size: int) -> int:
+        await asyncio.to_thread(file.seek, 0)
+        archive = await asyncio.to_thread(archives.open_archive, target.path, file, size)
+        found, count = archive.entries(), 0
+        while (one := await asyncio.to_thread(next, found, None)) is not None:
+            entry, handle = one
+            stream = await asyncio.to_thread(archive.open, handle)
+            await self._deploy.file(granted, within(target, _place(target, entry.path)), _pieces(stream), {})
+            count += 1
+        return count
+
+
+def _place(target: Target, path: str) -> str:
+    return "/".join(filter(None, (target.path.rpartition("/")[0], path)))
+
+
+def _checked(name: str, file: IO[bytes], size: int) -> list[str]:
+    """Return the paths of all entries, each of which was read to its end."""
+    file.seek(0)
+    archive, paths = archives.open_archive(name, file, size), []
+    try:
+        for entry, handle in archive.entries():
+            with archive.open(handle) as stream:
+                while stream.read(_PIECE):
+                    pass
+            paths.append(entry.path)
+    except archives.FAULTS as error:
+        raise archives.Unreadable(why=str(error)[:200]) from None
+    return paths
+
+
+async def _pieces(stream: IO[bytes]) -> AsyncIterator[bytes]:
+    with stream:
+        while piece := await asyncio.to_thread(stream.read, _PIECE):
+            yield piece

@@ -1,0 +1,130 @@
+"""Deleting, and the trash can from which it can be undone (reference 7.9, 7.16).
+
+What is deleted from a local repository moves to `auto-trashcan/<repository>/<path>` with properties that say where it came
+from, unless the trash can is switched off. Only administrators see it. What was in there for `retentionPeriodDays` goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from entrepot.access.actions import Action
+from entrepot.artifacts.address import Address, fits
+from entrepot.artifacts.branches import Branches, Journey
+from entrepot.artifacts.deploy import where
+from entrepot.configuration.documents import Documents
+from entrepot.errors import Denied, Invalid, NotFound
+from entrepot.metadata.database import Database
+from entrepot.metadata.eventlog import Where
+from entrepot.metadata.items import Item, find
+from entrepot.metadata.properties import properties_of
+from entrepot.repositories.catalog import TRASH_KEY
+from entrepot.repositories.granted import Granted
+from entrepot.repositories.repository import Repository
+
+
+class NothingToDelete(NotFound):
+    """Could not locate artifact '{key}:{path}' (Nothing to delete)."""
+
+
+class Removal:
+    """Delete items, empty and restore the trash. One per process."""
+
+    def __init__(
+        self,
+        database: Database,
+        branches: Branches,
+        *,
+        find_repository: Callable[[str], Repository | None],
+        documents: Documents,
+    ) -> None:
+        self._database = database
+        self._branches = branches
+        self._repository = find_repository
+        self._documents = documents
+
+    async def remove(self, granted: Granted, address: Address) -> None:
+        """Delete an item with all below it, as far as its properties meet the conditions. Raises NothingToDelete, Denied."""
+        path = address.path.text
+        for repository in granted.physical:
+            item = await find(self._database, repository.id, path) if path else None
+            if path and item is None:
+                continue
+            if (
+                item is not None
+                and address.matrix
+                and not fits(address.matrix, await properties_of(self._database, item.id))
+            ):
+                continue
+            await self._judge(granted, repository, path, item)
+            await self._take_away(granted, repository, path)
+            return
+        raise NothingToDelete(key=granted.key, path=path)
+
+    async def empty(self, granted: Granted, path: str = "") -> int:
+        """Remove what is in the trash, or below a path of it, for good."""
+        trash = self._trash()
+        if path and await find(self._database, trash.id, path) is None:
+            raise NotFound(f"Unable to find '{path}' in the trash can.")
+        return await self._branches.remove(where(granted, trash), path)
+
+    async def restore(self, granted: Granted, path: str, to: str) -> int:
+        """Bring back what was deleted: to where it was, or to another `repository/path`. Raises NotFound, Invalid."""
+        trash = self._trash()
+        item = await find(self._database, trash.id, path)
+        if not path or item is None:
+            raise NotFound(f"Unable to find '{path}' in the trash can.")
+        key, _, rest = (to or path).strip("/").partition("/")
+        target = self._repository(key)
+        if target is None or not target.is_local or target.facts.reserved:
+            raise Invalid(f"There is no local repository '{key}' to restore to.")
+        journey = Journey(
+            where(granted, trash),
+            path,
+            where(granted, target),
+            rest,
+            moving=True,
+            refusal=lambda *_: None,
+            drops="trash.",
+        )
+        count = await self._branches.carry(journey)
+        return count.files + count.folders
+
+    async def _judge(self, granted: Granted, repository: Repository, path: str, item: Item | None) -> None:
+        """Refuse where anything below could not be deleted by the caller: all or nothing."""
+        if granted.throughout(Action.DELETE, repository, path):
+            return
+        if item is not None and item.is_file:
+            if granted.may_by_right(Action.DELETE, repository, path):
+                return
+        else:
+            held = self._branches.below(repository.id, path)
+            if all([granted.may_by_right(Action.DELETE, repository, one.path) async for one in held if one.is_file]):
+                return
+        raise Denied(f"The user: '{granted.caller.name}' is not permitted to delete '{repository.key}:{path}'.")
+
+    async def _take_away(self, granted: Granted, repository: Repository, path: str) -> None:
+        trash = self._repository(TRASH_KEY)
+        settings = self._documents.one("trashcanConfig")
+        if trash is None or not repository.is_local or repository.id == trash.id or settings.get("enabled") is False:
+            await self._branches.remove(where(granted, repository), path)
+            return
+        told = {
+            "trash.time": [str(self._database.now())],
+            "trash.deletedBy": [granted.caller.name],
+            "trash.originalRepository": [repository.key],
+            "trash.originalRepositoryType": [repository.rclass],
+            "trash.originalPath": [path],
+        }
+        into = Where(trash.id, trash.key, trash.package_type, granted.caller.name)
+        to = "/".join(filter(None, (repository.key, path)))
+        await self._branches.remove(into, to)  # an earlier one of the same name makes room
+        await self._branches.carry(
+            Journey(where(granted, repository), path, into, to, moving=True, refusal=lambda *_: None, more=told)
+        )
+
+    def _trash(self) -> Repository:
+        trash = self._repository(TRASH_KEY)
+        if trash is None:
+            raise NotFound("There is no trash can.")
+        return trash

@@ -1,0 +1,115 @@
+"""Copy, move and the trash can by REST (reference 7.11, 7.16)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from entrepot.artifacts.removal import Removal
+from entrepot.artifacts.transfer import Outcome, Transfer, Wish, failed, local_target
+from entrepot.errors import Conflict, EntrepotError, Invalid, NotFound, Unauthenticated
+from entrepot.messages import Parameter, Reply, Request, Row, json_reply, text_reply
+from entrepot.paths import RepoPath
+from entrepot.repositories.granted import Granted
+from entrepot.repositories.repository import Repository
+
+_API: Final = "/artifactory/api"
+_RESULT: Final = "application/vnd.org.jfrog.artifactory.storage.CopyOrMoveResult+json"
+_PARAMETERS: Final = (
+    Parameter("to", "The target, /<repository>/<path>", required=True),
+    Parameter("dry", "1: only tell what would be done", "integer"),
+    Parameter("suppressLayouts", "Accepted: paths are never translated between layouts", "integer"),
+    Parameter("failFast", "Accepted: what cannot go is told at the end", "integer"),
+)
+
+
+class TransferApi:
+    """The handlers of `api/copy`, `api/move` and `api/trash`."""
+
+    def __init__(
+        self, transfer: Transfer, removal: Removal, find_repository: Callable[[str], Repository | None]
+    ) -> None:
+        self._transfer = transfer
+        self._removal = removal
+        self._repository = find_repository
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        wholes = (("copy", self.copy, "Copy"), ("move", self.move, "Move"))
+        return (
+            *(Row("POST", f"{_API}/{verb}/{{repo}}/{{path*}}", f"artifacts.{verb}", "READ", handler, target="node",
+                  response=dict, parameters=_PARAMETERS, summary=f"{word} a file, or a folder with all that is in it")
+              for verb, handler, word in wholes),
+            *(Row("POST", f"{_API}/{verb}/{{repo}}", f"artifacts.{verb}.root", "READ", handler, target="node",
+                  response=dict, parameters=_PARAMETERS, summary=f"{word} everything in a repository")
+              for verb, handler, word in wholes),
+            Row("POST", f"{_API}/trash/empty", "trash.empty", "admin", self.empty, response="text/plain",
+                summary="Remove everything in the trash can for good"),
+            Row("POST", f"{_API}/trash/restore/{{path*}}", "trash.restore", "admin", self.restore, response="text/plain",
+                status=202, parameters=(Parameter("to", "Another place, <repository>/<path>"),),
+                summary="Bring back what was deleted"),
+            Row("DELETE", f"{_API}/trash/clean/{{path*}}", "trash.clean", "admin", self.clean, status=204,
+                summary="Remove something in the trash can for good"),
+        )  # fmt: skip
+
+    async def copy(self, request: Request) -> Reply:
+        """POST copy."""
+        return await self._run(request, moving=False)
+
+    async def move(self, request: Request) -> Reply:
+        """POST move."""
+        return await self._run(request, moving=True)
+
+    async def empty(self, request: Request) -> Reply:
+        """POST: everything goes."""
+        await self._removal.empty(_granted(request))
+        return text_reply("The trash can was emptied successfully.\n")
+
+    async def restore(self, request: Request) -> Reply:
+        """POST: to where it was, or elsewhere."""
+        path = RepoPath.parse(request.words["path"]).text
+        to = (request.query.get("to") or [""])[0]
+        await self._removal.restore(_granted(request), path, RepoPath.parse(to).text if to else "")
+        return text_reply("Successfully restored trash items", 202)
+
+    async def clean(self, request: Request) -> Reply:
+        """DELETE: one item goes."""
+        await self._removal.empty(_granted(request), RepoPath.parse(request.words["path"]).text)
+        return Reply(204)
+
+    async def _run(self, request: Request, *, moving: bool) -> Reply:
+        try:
+            outcome = await self._transfer.run(request.granted, self._wish(request, moving=moving))
+        except Unauthenticated:
+            raise
+        except EntrepotError as error:
+            outcome = failed(error)
+        return _reply(outcome)
+
+    def _wish(self, request: Request, *, moving: bool) -> Wish:
+        granted: Granted = request.granted
+        if granted.addressed is None:
+            raise NotFound(f"The repository '{granted.key}' does not exist.")
+        if granted.addressed.is_virtual or not granted.physical:
+            raise Conflict(f"'{granted.key}' is a virtual repository: name the one that holds the files.")
+        to = (request.query.get("to") or [""])[0].strip("/")
+        key, slash, rest = to.partition("/")
+        if not key:
+            raise Invalid("The parameter 'to' is missing: /<repository>/<path>.")
+        target = local_target(self._repository(key), key)
+        if target.facts.reserved and not granted.caller.may_administer:
+            raise NotFound(f"The target repository '{key}' does not exist.")
+        path = RepoPath(rest.strip("/")) if slash and rest.strip("/") else RepoPath("")
+        source = RepoPath.parse(request.words.get("path", "")).text
+        dry = (request.query.get("dry") or ["0"])[0] not in {"0", "", "false"}
+        return Wish(granted.physical[0], source, target, path, moving, dry)
+
+
+def _reply(outcome: Outcome) -> Reply:
+    messages = [{"level": level, "message": text} for level, text in outcome.messages]
+    return json_reply({"messages": messages}, outcome.status, _RESULT)
+
+
+def _granted(request: Request) -> Granted:
+    granted: Granted = request.granted
+    return granted
