@@ -31,8 +31,10 @@ from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
+from entrepot.rest.search_aql import AqlApi
 from entrepot.rest.security.routes import rows as security_rows
 from entrepot.rest.system import SystemApi
+from entrepot.search.aql.run import Aql
 from entrepot.snapshots import Snapshots
 from entrepot.watching import Watching
 from entrepot.web.application import Application
@@ -135,6 +137,7 @@ async def _application(
                 passwords=passwords,
                 knows=lambda key: repositories.get(key) is not None,
             ),
+            *AqlApi(Aql(store.database, repositories.all)).rows(),
             *artifacts(
                 store, granter=granter, repositories=repositories, downloads=downloads, documents=documents
             ),

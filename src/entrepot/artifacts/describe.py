@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from entrepot.clock import iso
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.items import Item
 
@@ -21,12 +21,6 @@ _TYPES: Final = {
     ".sha1": "application/x-checksum", ".sha256": "application/x-checksum", ".properties": "text/plain", ".txt": "text/plain",
     ".log": "text/plain", ".md": "text/plain", ".yaml": "text/plain", ".yml": "text/plain",
 }  # fmt: skip
-
-
-def iso(millis: int) -> str:
-    """Return a time as clients parse it: UTC, milliseconds always, `Z`."""
-    at = datetime.fromtimestamp(millis / 1000, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{millis % 1000:03d}Z"
 
 
 def media_type(name: str) -> str:

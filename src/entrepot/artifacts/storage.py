@@ -9,6 +9,7 @@ from typing import Any, Final
 from entrepot.access.actions import Action
 from entrepot.artifacts import describe
 from entrepot.artifacts.branches import Branches
+from entrepot.clock import iso
 from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, children, find
@@ -152,7 +153,7 @@ class Storage:
     ) -> AsyncIterator[dict[str, Any]]:
         if options.root:
             at = place.item.modified if place.item is not None else self._database.now()
-            yield {"uri": "/", "size": -1, "lastModified": describe.iso(at), "folder": True}
+            yield {"uri": "/", "size": -1, "lastModified": iso(at), "folder": True}
         page: list[Item] = []
         async for item in self._wanted(granted, place.repository, path, options):
             page.append(item)
@@ -192,15 +193,15 @@ class Storage:
             entry: dict[str, Any] = {
                 "uri": f"/{item.path[len(path) :].lstrip('/')}",
                 "size": item.size if item.is_file else -1,
-                "lastModified": describe.iso(item.modified),
+                "lastModified": iso(item.modified),
                 "folder": not item.is_file,
             }
             if item.blob_id in sums:
                 entry |= {"sha1": sums[item.blob_id][1].hex(), "sha2": sums[item.blob_id][2].hex()}
             if item.id in owners:
-                entry["mdTimestamps"] = {"properties": describe.iso(item.updated)}
+                entry["mdTimestamps"] = {"properties": iso(item.updated)}
             if item.id in counted:
-                entry["statsTimestamps"] = {"lastDownloaded": describe.iso(counted[item.id])}
+                entry["statsTimestamps"] = {"lastDownloaded": iso(counted[item.id])}
             told.append(entry)
         return told
 

@@ -9,7 +9,7 @@ A body may run more than once (a serialisation failure is retried), so it must h
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from entrepot.errors import EntrepotError, Unavailable
@@ -77,6 +77,15 @@ class Database(Reads, Protocol):
 
     async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
         """Run a read that may be slow, away from the loop, ended at the deadline (DatabaseUnavailable)."""
+        ...
+
+    def stream(
+        self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter
+    ) -> AsyncGenerator[Sequence[Row], None]:
+        """Yield the rows of a read of any size in batches, as of one moment, away from the loop.
+
+        Each batch has `seconds` (DatabaseUnavailable). To be closed by whoever does not read it to its end.
+        """
         ...
 
     def now(self) -> int:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -21,6 +21,7 @@ from entrepot.metadata.sql import Parameter, Statement, sql
 _ATTEMPTS = 6
 _CONNECTIONS = 16
 _DEADLINE = 30.0
+_BATCH = 1000  # rows of a stream per round trip
 _CLOCK_PERIOD = 30.0
 
 _CLOCK = sql("SELECT {now}")
@@ -120,6 +121,23 @@ class PostgresDatabase:
         except _FAILURES as error:
             raise translated(error) from error
         return found
+
+    async def stream(
+        self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter
+    ) -> AsyncGenerator[Sequence[Row], None]:
+        """See Database: a cursor of the server's."""
+        try:
+            async with (
+                self._pool.acquire(timeout=_DEADLINE) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                cursor = await connection.cursor(
+                    statement.postgres, *statement.for_postgres(parameters), timeout=seconds
+                )
+                while batch := await cursor.fetch(_BATCH, timeout=seconds):
+                    yield batch
+        except _FAILURES as error:
+            raise translated(error) from error
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """See Database. A connection that breaks at the commit leaves its outcome unknown: it is not tried again here."""

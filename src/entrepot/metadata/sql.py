@@ -19,7 +19,7 @@ from typing import LiteralString
 from entrepot.metadata.triggers import POSTGRES_NOW, SQLITE_NOW
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
-_LIST = re.compile(r"\{any:([a-z_]+)\}")
+_LIST = re.compile(r"\{any:([a-z_][a-z0-9_]*)\}")
 
 Value = int | str | bytes | None
 Parameter = Value | list[int] | list[str] | list[bytes]

@@ -12,9 +12,10 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
 from entrepot.metadata.sql import Parameter, Statement
@@ -22,6 +23,7 @@ from entrepot.metadata.sqlite_unchanged import Unchanged
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
 
 _SCANNERS = 2
+_BATCH = 1000  # rows of a stream per thread hop
 _STEPS = 4096  # of SQLite's machine: some tens of microseconds
 
 
@@ -155,6 +157,37 @@ class SqliteDatabase:
             if isinstance(ended, asyncio.CancelledError):
                 raise
             raise DatabaseUnavailable("The query took longer than {seconds:.0f} s.", seconds=seconds) from ended
+
+    async def stream(
+        self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter
+    ) -> AsyncGenerator[Sequence[Row], None]:
+        """See Database: a connection of its own, each batch on a thread."""
+        text, spread = statement.for_sqlite(parameters)
+        loop, until = asyncio.get_running_loop(), [0.0]
+        connection = await loop.run_in_executor(self._scanners, connect_reader, self._file)
+        connection.set_progress_handler(lambda: int(time.monotonic() > until[0]), _STEPS)
+        hop: asyncio.Future[Any] | None = None
+        try:
+            until[0] = time.monotonic() + seconds
+            hop = loop.run_in_executor(self._scanners, connection.execute, text, spread)
+            cursor = await asyncio.shield(hop)
+            while True:
+                hop = loop.run_in_executor(self._scanners, cursor.fetchmany, _BATCH)
+                batch = await asyncio.shield(hop)
+                if not batch:
+                    return
+                yield batch
+                until[0] = time.monotonic() + seconds
+        except sqlite3.Error as error:
+            if time.monotonic() > until[0]:
+                raise DatabaseUnavailable("The query took longer than {seconds:.0f} s.", seconds=seconds) from error
+            raise translated(error) from error
+        finally:
+            until[0] = 0.0  # ends what still runs
+            if hop is not None and not hop.done():
+                await asyncio.wait([hop])
+                hop.exception()
+            connection.close()
 
     def now(self) -> int:
         """See Database: the database's clock is this machine's."""

@@ -13,7 +13,7 @@ from entrepot.access.actions import Action
 from entrepot.artifacts import annotate, describe
 from entrepot.artifacts.annotate import Annotate
 from entrepot.artifacts.storage import ListOptions, Storage
-from entrepot.clock import http_date
+from entrepot.clock import http_date, iso
 from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
@@ -133,7 +133,7 @@ class StorageApi:
         path = _path(request)
         entries = await self._storage.files(request.granted, path, options)
         uri = describe.url(request.base, request.granted.key, path, api="api/storage")
-        head = {"uri": uri, "created": describe.iso(self._database.now())}
+        head = {"uri": uri, "created": iso(self._database.now())}
         return Reply(200, [("content-type", _LIST)], stream=_streamed(head, entries))
 
     async def _stats(self, request: Request) -> Reply:

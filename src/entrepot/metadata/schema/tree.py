@@ -23,6 +23,10 @@ item = table(
     int64("updated"),
     UniqueConstraint("repo_id", "path", "name"),
     Index("ix_item_blob_id", "blob_id", "repo_id", "path"),
+    Index("ix_item_name", "name", "path"),
+    Index("ix_item_repo_id_modified", "repo_id", "modified"),
+    Index("ix_item_modified", "modified"),
+    Index("ix_item_created", "created"),
 )
 
 prop = table(

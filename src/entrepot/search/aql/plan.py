@@ -1,0 +1,183 @@
+"""A query as one statement: the rows of its own domain, each with what is printed, judged and nested by (reference 7, 15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from entrepot.metadata.sql import Statement
+from entrepot.search.aql.conditions import ALWAYS, Binds, Conditions, leaves
+from entrepot.search.aql.domains import DOMAINS, OWNERS, Domain, Field
+from entrepot.search.aql.parser import main_fields
+from entrepot.search.aql.repositories import Known
+from entrepot.search.aql.syntax import Compound, Criterion, Path, Query
+
+_ROOT: Final = "r"
+_SINGLE: Final = frozenset({"stat", "release", "build", "module"})  # a walk here from what has one of it adds no rows
+_TO_MANY: Final = frozenset(
+    {"artifact", "dependency", "archive", "entry", "release_artifact", "property", "promotion", "item"}
+)
+
+
+@dataclass(slots=True)
+class Joins:
+    """The rows that a statement binds beside those of its domain: one for each walk, whoever speaks of it."""
+
+    root: Domain
+    made: dict[Path, tuple[str, Domain]] = field(default_factory=dict)
+    clauses: list[str] = field(default_factory=list)
+
+    def alias(self, path: Path) -> tuple[str, Domain]:
+        """Return the alias and domain of the row that a walk leads to; one that comes back to the start is that row itself."""
+        if not path:
+            return _ROOT, self.root
+        if path in self.made:
+            return self.made[path]
+        before, domain = self.alias(path[:-1])
+        target, clause = domain.relations[path[-1]]
+        if target == self.root.name:
+            self.made[path] = _ROOT, self.root
+        else:
+            name = f"j{len(self.made)}"
+            self.clauses.append(clause.format(a=before, b=name))
+            self.made[path] = name, DOMAINS[target]
+        return self.made[path]
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether a row of the domain may come more than once."""
+        return any(alias != _ROOT and domain.name != "stat" for alias, domain in self.made.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A statement, its parameters, and what its columns are."""
+
+    statement: Statement
+    binds: Binds
+    fields: tuple[Field, ...]  # one column each, from the first on
+    judged: bool  # three more columns: repository, folder and name of the item that decides who may see the row; and its kind
+    identified: bool  # the last column: the row's id, to nest by
+    pushed: bool  # offset and limit are in the statement
+
+
+def plan(query: Query, known: Known, engine: str) -> Plan:
+    """Write the statement of a query for its caller."""
+    binds, joins = Binds(engine), Joins(query.domain)
+    conditions = Conditions(query.domain, binds, alias=joins.alias, repositories=known.meant)
+    where = [conditions.of(part) for part in _formula(query).parts]
+    where += [conditions.of(one) for one in _owning_keys(query)]
+    judged = _visibility(query, known, binds, joins, where)
+    fields = tuple(one for one in main_fields(query.domain, query.includes) if one.kind != "virtual")
+    wants_virtual = any(one.kind == "virtual" for one in main_fields(query.domain, query.includes))
+    identified = any(one.path for one in query.includes)
+    by_key = any(one.kind == "repo" for one in query.sort)
+    columns = [_column(one, binds, by_key=by_key) for one in fields]
+    owner = joins.alias(OWNERS[query.domain.name])[0] if judged or wants_virtual else _ROOT
+    if judged or wants_virtual:
+        columns += [f"{owner}.repo_id", f"{owner}.path", f"{owner}.name", f"{owner}.kind"]
+    if identified:
+        columns.append(query.domain.id.format(a=_ROOT))
+    unique = (query.distinct or joins.multiplies) and not _tells_apart(
+        fields, identified=identified, judged=judged, joins=joins
+    )
+    pushed = not judged
+    text = (
+        f"SELECT {'DISTINCT ' if unique else ''}{', '.join(columns)} FROM {query.domain.table} {_ROOT} "
+        f"{' '.join(joins.clauses)} WHERE {' AND '.join(where) or ALWAYS}"
+        f"{_order(query, fields, unique=unique)}{_page(query, binds) if pushed else ''}"
+    )
+    return Plan(Statement(text), binds, fields, judged or wants_virtual, identified, pushed)
+
+
+def _formula(query: Query) -> Compound:
+    """Return the criteria with what goes without saying: `items` are files where nothing is said of types."""
+    found = leaves(query.criteria)
+    parts = [*query.criteria.parts]
+    if query.domain.name == "item" and not any(
+        one.field is not None and one.field.kind == "type" and not one.path for one in found
+    ):
+        parts.append(Criterion((), query.domain.fields["type"], None, "$eq", 1))
+    return Compound("$and", tuple(parts))
+
+
+def _owning_keys(query: Query) -> list[Compound]:
+    """Return what including properties of some keys asks of the rows: to have one of them."""
+    return (
+        [
+            Compound(
+                "$or",
+                tuple(Criterion(one.path[:-1], None, key, "$eq", "*") for one in query.includes for key in one.keys),
+            )
+        ]
+        if any(one.keys for one in query.includes)
+        else []
+    )
+
+
+def asks_for_repository(query: Query) -> bool:
+    """Whether a repository is named, so that also reserved ones are looked into."""
+    return any(
+        one.field is not None and one.field.kind == "repo" and one.comparator == "$eq" for one in leaves(query.criteria)
+    )
+
+
+def _visibility(query: Query, known: Known, binds: Binds, joins: Joins, where: list[str]) -> bool:
+    """Narrow to what the caller may see; return whether each row still has to be judged."""
+    walk = OWNERS.get(query.domain.name)
+    whole = known.whole()
+    if walk is None:
+        if len(whole) < len(known.physical):
+            where.append("1 = 0")
+        return False
+    alias, owner = joins.alias(walk)
+    readable = known.readable(hidden=asks_for_repository(query))
+    if owner.name == "build":
+        where.append(f"{alias}.repo_id {binds.add([*set(readable) & set(whole)])}")
+        return False
+    where.append(f"+{alias}.repo_id {binds.add(readable)}")  # +: it filters, and is no reason to go by this column
+    for path, (name, domain) in [*joins.made.items()]:  # what is asked of other items must not tell of hidden ones
+        if domain.name == "item" and name not in {_ROOT, alias} and path != walk:
+            where.append(f"({name}.repo_id IS NULL OR {name}.repo_id {binds.add(whole)})")
+    return not set(readable) <= set(whole)
+
+
+def _column(one: Field, binds: Binds, *, by_key: bool = False) -> str:
+    if one.kind == "repo":
+        return f"(SELECT key FROM repository WHERE id = {_ROOT}.repo_id)" if by_key else f"{_ROOT}.repo_id"
+    if one.kind == "hex":
+        column = (
+            one.column.format(a=_ROOT)
+            if "{a}" in one.column
+            else f"(SELECT {one.column} FROM blob WHERE id = {_ROOT}.blob_id)"
+        )
+        return binds.hexed(column)
+    return one.column.format(a=_ROOT)
+
+
+def _tells_apart(fields: tuple[Field, ...], *, identified: bool, judged: bool, joins: Joins) -> bool:
+    """Whether no two rows can be equal, so that nothing has to be made distinct."""
+    if joins.multiplies:
+        return False
+    return identified or judged or {"repo", "path", "name"} <= {one.name for one in fields}
+
+
+def _order(query: Query, fields: tuple[Field, ...], *, unique: bool) -> str:
+    """Return the order that was asked for, and made complete, so that pages never overlap."""
+    if not query.sort and not query.offset:
+        return ""
+    way = "DESC" if query.descending else "ASC"
+    nulls = f" NULLS {'FIRST' if query.descending else 'LAST'}"
+    places = [f"{fields.index(one) + 1} {way}{nulls if one.nullable else ''}" for one in query.sort]
+    if unique:
+        places += [f"{place} {way}" for place, one in enumerate(fields, 1) if one not in query.sort]
+    else:
+        places.append(f"{query.domain.id.format(a=_ROOT)} {way}")
+    return f" ORDER BY {', '.join(places)}"
+
+
+def _page(query: Query, binds: Binds) -> str:
+    text = f" LIMIT {binds.add(query.limit)}" if query.limit is not None else ""
+    if query.offset:
+        text += ("" if text or binds.engine == "postgresql" else " LIMIT -1") + f" OFFSET {binds.add(query.offset)}"
+    return text

@@ -1,0 +1,130 @@
+"""Queries answered: parsed, planned for their caller, and streamed as they are read (reference 9, 10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+import msgspec
+
+from entrepot.access.actions import Action
+from entrepot.errors import TooMany
+from entrepot.metadata.database import Database, Row
+from entrepot.repositories.granted import Granted
+from entrepot.repositories.repository import Repository
+from entrepot.search.aql.nesting import Nesting
+from entrepot.search.aql.parser import main_fields, parse
+from entrepot.search.aql.plan import Plan, plan
+from entrepot.search.aql.printing import printed
+from entrepot.search.aql.repositories import Known
+from entrepot.search.aql.syntax import Query
+
+_AT_ONCE: Final = 8  # queries per process; others wait
+_PATIENCE: Final = 10.0  # seconds that they wait
+_SECONDS: Final = 60.0  # that a query may take for each batch of its rows
+
+
+class Aql:
+    """Answer queries. One per process."""
+
+    def __init__(self, database: Database, repositories: Callable[[], Iterable[Repository]]) -> None:
+        self._database = database
+        self._repositories = repositories
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def answer(self, granted: Granted, text: str) -> AsyncIterator[bytes]:
+        """Return the answer in pieces. Everything that can be wrong with the query is raised before: Invalid, TooMany, Unavailable."""
+        query = parse(text, self._database.now())
+        known = Known(granted, self._repositories())
+        made = plan(query, known, self._database.engine)
+        await self._enter()
+        pages = self._pages(granted, query, known, made)
+        try:
+            first = await anext(pages, None)
+        except BaseException:
+            self._places.release()
+            raise
+        return self._told(query, first, pages)
+
+    async def _enter(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._places.acquire()
+        except TimeoutError:
+            raise TooMany(seconds=5) from None
+
+    async def _told(
+        self, query: Query, first: list[dict[str, Any]] | None, pages: AsyncGenerator[list[dict[str, Any]], None]
+    ) -> AsyncIterator[bytes]:
+        count, page = 0, first
+        try:
+            async with aclosing(pages):
+                yield b'{\n"results" : [ '
+                while page is not None:
+                    if page:
+                        rows = b",".join(map(msgspec.json.encode, page))
+                        yield b"," + rows if count else rows
+                        count += len(page)
+                    page = await anext(pages, None)
+                ends: dict[str, int] = {"start_pos": query.offset, "end_pos": count, "total": count}
+                if query.limit is not None:
+                    ends["limit"] = query.limit
+                yield b' ],\n"range" : ' + msgspec.json.encode(ends) + b"\n}\n"
+        finally:
+            self._places.release()
+
+    async def _pages(
+        self, granted: Granted, query: Query, known: Known, made: Plan
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield rows as they are printed, in batches, for each of which its related rows are fetched."""
+        if query.limit == 0:
+            return
+        nesting = Nesting(self._database, query, known) if made.identified else None
+        shows_virtual = any(one.kind == "virtual" for one in main_fields(query.domain, query.includes))
+        rows = self._database.stream(made.statement, seconds=_SECONDS, **made.binds.values)
+        skip, left = (0, None) if made.pushed else (query.offset, query.limit)
+        async with aclosing(rows):
+            async for batch in rows:
+                seen = [row for row in batch if made.pushed or _visible(granted, known, made, row)]
+                skipped = min(skip, len(seen))
+                skip -= skipped
+                seen = seen[skipped:] if left is None else seen[skipped : skipped + left]
+                yield await self._printed(query, known, made, seen, nesting=nesting, virtual=shows_virtual)
+                if left is not None:
+                    left -= len(seen)
+                    if left <= 0:
+                        return
+
+    async def _printed(
+        self, query: Query, known: Known, made: Plan, rows: Sequence[Row], *, nesting: Nesting | None, virtual: bool
+    ) -> list[dict[str, Any]]:
+        related = await nesting.of([row[-1] for row in rows]) if nesting is not None and rows else {}
+        order = [one for one in query.domain.fields.values() if one in made.fields]
+        places = {one: place for place, one in enumerate(made.fields)}
+        told = []
+        for row in rows:
+            one: dict[str, Any] = {}
+            for field in order:
+                value = printed(field, row[places[field]], known)
+                if value is not None:
+                    one[field.key] = value
+            if virtual:
+                repository, path, _ = _owner(known, made, row)
+                one["virtual_repos"] = [] if repository is None else known.virtuals_of(repository, path)
+            if nesting is not None:
+                one |= related[row[-1]]
+            told.append(one)
+        return told
+
+
+def _owner(known: Known, made: Plan, row: Row) -> tuple[Repository | None, str, bool]:
+    start = len(made.fields)
+    repo_id, folder, name, kind = row[start : start + 4]
+    return known.by_id.get(repo_id), name if folder == "." else f"{folder}/{name}", kind == 0
+
+
+def _visible(granted: Granted, known: Known, made: Plan, row: Row) -> bool:
+    repository, path, folder = _owner(known, made, row)
+    return repository is not None and granted.may(Action.READ, repository, path, folder=folder)
