@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -33,6 +34,7 @@ from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
 from entrepot.rest.search_aql import AqlApi
 from entrepot.rest.security.routes import rows as security_rows
+from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.system import SystemApi
 from entrepot.search.aql.run import Aql
 from entrepot.snapshots import Snapshots
@@ -137,6 +139,7 @@ async def _application(
                 passwords=passwords,
                 knows=lambda key: repositories.get(key) is not None,
             ),
+            *StorageSummaryApi(store.database, repositories.all, _folder(settings)).rows(),
             *AqlApi(Aql(store.database, repositories.all)).rows(),
             *artifacts(
                 store, granter=granter, repositories=repositories, downloads=downloads, documents=documents
@@ -159,6 +162,12 @@ async def _application(
         yield application
     await downloads.flush()
     watching.close()
+
+
+def _folder(settings: Settings) -> Path | None:
+    """Return the folder of the blob store, where it is one."""
+    scheme, _, path = settings.blob_store.partition("://")
+    return Path(path) if scheme == "file" else None
 
 
 def _always(settings: Settings, installation: str) -> tuple[tuple[str, str], ...]:

@@ -38,6 +38,7 @@ _SYNCHRONISATION = MappingProxyType({
     "source": {"originAbsenceDetection": False},
 })  # fmt: skip
 
+_VCS: Final = frozenset({"bower", "cocoapods", "composer", "go", "vcs"})
 FIELDS: Final = (
     Field("description", ""),
     Field("notes", ""),
@@ -123,6 +124,36 @@ FIELDS: Final = (
     Field("virtualRetrievalCachePeriodSecs", 600, VIRTUAL),
     Field("hideUnauthorizedResources", False, VIRTUAL),
     Field("members", [], frozenset({"federated"})),
+    # of single package types: kept and echoed for the formats that read them
+    Field("cargoAnonymousAccess", False, types=frozenset({"cargo"})),
+    Field("cargoInternalIndex", False, types=frozenset({"cargo"})),
+    Field("gitRegistryUrl", "", REMOTE, frozenset({"cargo"})),
+    Field("optionalIndexCompressionFormats", ["bz2"], STORING | VIRTUAL, frozenset({"debian"})),
+    Field("ddebSupported", False, STORING, frozenset({"debian"})),
+    Field("debianDefaultArchitectures", "i386,amd64", VIRTUAL, frozenset({"debian"})),
+    Field("terraformType", "module", STORING, frozenset({"terraform"})),
+    Field("encryptStates", False, STORING, frozenset({"terraformbackend"})),
+    Field("terraformRegistryUrl", "", REMOTE, frozenset({"terraform"})),
+    Field("terraformProvidersUrl", "", REMOTE, frozenset({"terraform"})),
+    Field("enableNormalizedVersion", False, STORING, frozenset({"conan", "nuget"})),
+    Field("forceNonDuplicateChart", False, STORING, frozenset({"helm"})),
+    Field("forceMetadataNameVersion", False, STORING, frozenset({"helm"})),
+    Field("chartsBaseUrl", "", REMOTE, frozenset({"helm"})),
+    Field("useNamespaces", False, VIRTUAL, frozenset({"helm"})),
+    Field("namespacePattern", "", VIRTUAL, frozenset({"helm"})),
+    Field("bowerRegistryUrl", "", REMOTE, frozenset({"bower"})),
+    Field("podsSpecsRepoUrl", "", REMOTE, frozenset({"cocoapods"})),
+    Field("composerRegistryUrl", "", REMOTE, frozenset({"composer"})),
+    Field("vcsType", "GIT", REMOTE, _VCS),
+    Field("vcsGitProvider", "GITHUB", REMOTE, _VCS),
+    Field("vcsGitDownloadUrl", "", REMOTE, _VCS),
+    Field("feedContextPath", "api/v2", REMOTE, frozenset({"nuget"})),
+    Field("downloadContextPath", "api/v2/package", REMOTE, frozenset({"nuget"})),
+    Field("v3FeedUrl", "", REMOTE, frozenset({"nuget"})),
+    Field("pyPIRegistryUrl", "", REMOTE, frozenset({"pypi"})),
+    Field("pyPIRepositorySuffix", "simple", REMOTE, frozenset({"pypi"})),
+    Field("externalDependenciesRemoteRepo", "", VIRTUAL, frozenset({"npm", "bower", "go"})),
+    Field("p2Urls", [], VIRTUAL, frozenset({"p2"})),
 )
 BY_NAME: Final[Mapping[str, Field]] = MappingProxyType({field.name: field for field in FIELDS})
 

@@ -1,6 +1,6 @@
 """The golden fixture of the AQL reference (section 16): nodes by number, builds, and what queries find.
 
-Node 1 (the root row of a repository) does not exist here: our tree has no rows for roots.
+Node 1 is the root of libs; the roots of other repositories are 0.
 """
 
 from __future__ import annotations
@@ -96,12 +96,13 @@ F = "3 4 5 6 7 8"
 FOUND = [
     ("", F),
     ('{"repo":"libs"}', "3 4 5 6 7"),
-    ('{"type":"any","repo":"libs"}', "2 3 4 5 6 7"),
-    ('{"type":"folder"}', "2"),
-    ('{"$or":[{"type":"folder"},{"name":"c.bin"}]}', "2 5"),
+    ('{"type":"any","repo":"libs"}', "1 2 3 4 5 6 7"),
+    ('{"type":"folder","repo":"libs"}', "1 2"),
+    ('{"repo":"libs","$or":[{"type":"folder"},{"name":"c.bin"}]}', "1 2 5"),
     ('{"type":{"$ne":"folder"}}', F),
     ('{"path":"."}', "7"),
-    ('{"path":".","type":"any"}', "2 7"),
+    ('{"path":".","type":"any","repo":"libs"}', "1 2 7"),
+    ('{"path":{"$ne":"."},"type":"folder"}', ""),
     ('{"name":{"$match":"d_?.txt"}}', "6"),
     ('{"name":{"$match":"d??.txt"}}', "6 7"),
     ('{"name":{"$match":"D*"}}', ""),

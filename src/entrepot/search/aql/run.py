@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -16,9 +17,10 @@ from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 from entrepot.search.aql.nesting import Nesting
 from entrepot.search.aql.parser import main_fields, parse
-from entrepot.search.aql.plan import Plan, plan
+from entrepot.search.aql.plan import Plan, asks_for_repository, plan
 from entrepot.search.aql.printing import printed
 from entrepot.search.aql.repositories import Known
+from entrepot.search.aql.roots import roots
 from entrepot.search.aql.syntax import Query
 
 _AT_ONCE: Final = 8  # queries per process; others wait
@@ -38,15 +40,18 @@ class Aql:
         """Return the answer in pieces. Everything that can be wrong with the query is raised before: Invalid, TooMany, Unavailable."""
         query = parse(text, self._database.now())
         known = Known(granted, self._repositories())
-        made = plan(query, known, self._database.engine)
+        shown = [one for one in query.domain.fields.values() if one in main_fields(query.domain, query.includes)]
+        first = await roots(self._database, query, known, hidden=asks_for_repository(query), fields=shown)
+        rest = query if query.descending else _after(query, len(first))
+        made = plan(rest, known, self._database.engine)
         await self._enter()
-        pages = self._pages(granted, query, known, made)
+        pages = self._pages(granted, rest, known, made)
         try:
-            first = await anext(pages, None)
+            page = await anext(pages, None)
         except BaseException:
             self._places.release()
             raise
-        return self._told(query, first, pages)
+        return self._told(query, page, pages, roots=first)
 
     async def _enter(self) -> None:
         try:
@@ -56,18 +61,24 @@ class Aql:
             raise TooMany(seconds=5) from None
 
     async def _told(
-        self, query: Query, first: list[dict[str, Any]] | None, pages: AsyncGenerator[list[dict[str, Any]], None]
+        self,
+        query: Query,
+        page: list[dict[str, Any]] | None,
+        pages: AsyncGenerator[list[dict[str, Any]], None],
+        *,
+        roots: list[dict[str, Any]],
     ) -> AsyncIterator[bytes]:
-        count, page = 0, first
+        count = 0
+        first, last = ([], roots) if query.descending else (roots[query.offset :], [])
         try:
-            async with aclosing(pages):
+            async with aclosing(_around(first, page, pages, last)) as everything:
                 yield b'{\n"results" : [ '
-                while page is not None:
-                    if page:
-                        rows = b",".join(map(msgspec.json.encode, page))
-                        yield b"," + rows if count else rows
-                        count += len(page)
-                    page = await anext(pages, None)
+                async for some in everything:
+                    rows = some if query.limit is None else some[: max(query.limit - count, 0)]
+                    if rows:
+                        told = b",".join(map(msgspec.json.encode, rows))
+                        yield b"," + told if count else told
+                        count += len(rows)
                 ends: dict[str, int] = {"start_pos": query.offset, "end_pos": count, "total": count}
                 if query.limit is not None:
                     ends["limit"] = query.limit
@@ -117,6 +128,27 @@ class Aql:
                 one |= related[row[-1]]
             told.append(one)
         return told
+
+
+def _after(query: Query, roots: int) -> Query:
+    """Return what is left of a query when the roots come first."""
+    left = None if query.limit is None else max(query.limit - max(roots - query.offset, 0), 0)
+    return replace(query, offset=max(query.offset - roots, 0), limit=left) if roots else query
+
+
+async def _around(
+    first: list[dict[str, Any]],
+    page: list[dict[str, Any]] | None,
+    pages: AsyncGenerator[list[dict[str, Any]], None],
+    last: list[dict[str, Any]],
+) -> AsyncGenerator[list[dict[str, Any]], None]:
+    """Yield all pages, with rows before the first and after the last."""
+    async with aclosing(pages):
+        yield first
+        while page is not None:
+            yield page
+            page = await anext(pages, None)
+        yield last
 
 
 def _owner(known: Known, made: Plan, row: Row) -> tuple[Repository | None, str, bool]:
