@@ -11,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from entrepot.artifacts.branches import Branches
+from entrepot.artifacts.retention import TrashRetention
 from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import HANDED_OVER, event_log, run_folder
 from entrepot.cluster.writers import sweep_dead
@@ -26,6 +28,7 @@ from entrepot.logs.setup import configure
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
+from entrepot.search.archive_index import ArchiveIndex
 from entrepot.wiring import Store, in_background, open_store, writing
 
 if TYPE_CHECKING:
@@ -72,11 +75,14 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     retention = Retention(store.database, store.tree, repositories.by_id)
     compaction = Compaction(store.database, store.intake)
     queue = Queue(store.database, {PURGE: Purge(store.database)}, settings.node_id)
-    feed = Feed(store.database, ())
+    feed = Feed(store.database, (ArchiveIndex(store.database, store.content),))
+    await feed.join()
+    trash = TrashRetention(store.database, Branches(store.database, store.tree), repositories.get)
 
     async def tidy() -> None:
         await repositories.refresh()
         await retention.round()
+        await trash.round()
         await collection.round()
 
     interval = float(settings.gc_interval_seconds)

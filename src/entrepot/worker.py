@@ -32,11 +32,13 @@ from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
+from entrepot.rest.search import SearchApi
 from entrepot.rest.search_aql import AqlApi
 from entrepot.rest.security.routes import rows as security_rows
 from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.system import SystemApi
 from entrepot.search.aql.run import Aql
+from entrepot.search.finder import Finder
 from entrepot.snapshots import Snapshots
 from entrepot.watching import Watching
 from entrepot.web.application import Application
@@ -140,6 +142,7 @@ async def _application(
                 knows=lambda key: repositories.get(key) is not None,
             ),
             *StorageSummaryApi(store.database, repositories.all, _folder(settings)).rows(),
+            *SearchApi(store.database, store.content, Finder(store.database, repositories.all)).rows(),
             *AqlApi(Aql(store.database, repositories.all)).rows(),
             *artifacts(
                 store, granter=granter, repositories=repositories, downloads=downloads, documents=documents

@@ -116,6 +116,15 @@ class Branches:
             if step < _STEP:
                 return gone
 
+    async def remove_file(self, where: Where, path: str) -> None:
+        """Remove a file, and the folders above it that this leaves empty."""
+
+        async def work(tx: Tx) -> None:
+            await self._tree.remove(tx, where, path)
+            await self._tree.prune(tx, where, split(path)[0].removeprefix("."))
+
+        await self._database.transact(work)
+
     async def _remove_some(self, tx: Tx, where: Where, path: str) -> int:
         if path:
             rows = await tx.rows(

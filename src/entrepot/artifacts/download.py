@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import IO, Final
 
 from entrepot.access.actions import Action
-from entrepot.artifacts import archives, listing
+from entrepot.artifacts import listing
 from entrepot.artifacts.address import Address, fits
 from entrepot.artifacts.describe import media_type
 from entrepot.clock import http_date
@@ -19,6 +18,7 @@ from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, children, find
 from entrepot.metadata.properties import properties_of
+from entrepot.repositories import archives
 from entrepot.repositories.content import Content
 from entrepot.repositories.delivery import deliver
 from entrepot.repositories.downloads import Downloads
@@ -28,7 +28,6 @@ from entrepot.repositories.repository import Repository
 _MANIFESTS: Final = frozenset({"manifest.json", "list.manifest.json"})
 _CHECKSUMS: Final = ("sha1", "sha256", "md5")
 _PIECE: Final = 1 << 18  # bytes of an entry per thread hop
-_IN_MEMORY: Final = 8 << 20  # bytes of an archive that wait in memory rather than in a temporary file
 _LISTED: Final = 10_000  # items on one page
 
 
@@ -145,7 +144,7 @@ class Download:
     # --- entries of archives ------------------------------------------------------------------------------------------
 
     async def _entry(self, request: Request, found: Found, path: str) -> Reply:
-        file = await self.spooled(found.stored)
+        file = await self._content.spooled(found.stored)
         try:
             opened = await asyncio.to_thread(_open_entry, found.item.name, file, found.stored.size, path)
         except BaseException:
@@ -168,18 +167,6 @@ class Download:
         else:
             reply.stream = _pieces(stream, file)
         return reply
-
-    async def spooled(self, stored: Stored) -> IO[bytes]:
-        """Return a blob as a seekable file of its own, which the caller closes."""
-        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
-        try:
-            async for piece in self._content.span(stored, 0, stored.size):
-                await asyncio.to_thread(file.write, piece)
-            file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        return file
 
 
 def _open_entry(name: str, file: IO[bytes], size: int, path: str) -> tuple[archives.Entry, IO[bytes]] | None:

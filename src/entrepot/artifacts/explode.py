@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from typing import IO, Final
 
 from entrepot.access.actions import Action
-from entrepot.artifacts import archives
 from entrepot.artifacts.deploy import Deploy, Rejected, Target, within
 from entrepot.errors import Denied
+from entrepot.repositories import archives
 from entrepot.repositories.granted import Granted
 
 _IN_MEMORY: Final = 8 << 20  # bytes of the archive that wait in memory rather than in a temporary file

@@ -6,9 +6,12 @@ name the blob is asked of the database each time, before this.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from typing import IO
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.errors import Unavailable
@@ -16,6 +19,7 @@ from entrepot.messages import FileSpan, Reply
 from entrepot.metadata.blob_rows import Piece, Stored, locate
 from entrepot.metadata.database import Reads
 
+_IN_MEMORY = 8 << 20  # bytes of a spooled blob that wait in memory rather than in a temporary file
 _REMEMBERED = 8192  # blobs
 _REMEMBERED_BYTES = 16 << 20  # of inline bodies
 
@@ -83,6 +87,18 @@ class Content:
             raise BytesLost(digest=stored.digest)
         async for chunk in self.read(stored.pieces, start, stop):
             yield chunk
+
+    async def spooled(self, stored: Stored) -> IO[bytes]:
+        """Return a blob as a seekable file of its own, which the caller closes. Raises BytesLost."""
+        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+        try:
+            async for piece in self.span(stored, 0, stored.size):
+                await asyncio.to_thread(file.write, piece)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     async def whole(self, stored: Stored, limit: int) -> bytes:
         """Return all bytes of a small blob. Raises ValueError beyond the limit, BytesLost."""
