@@ -31,6 +31,7 @@ from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.rest.docker_token import DockerTokens
+from entrepot.rest.openapi import OpenApi
 from entrepot.rest.repositories import RepositoryApi
 from entrepot.rest.search import SearchApi
 from entrepot.rest.search_aql import AqlApi
@@ -123,8 +124,10 @@ async def _application(
     watching = Watching(settings)
     readiness = Readiness(store)
     key = hashlib.blake2b(b"upload sessions", key=secret, digest_size=32).digest()
+    table: Table
     table = Table(
         (
+            *OpenApi(lambda: table.rows).rows(),
             *DockerTokens(
                 store.database, authenticator, tokens, granter=granter, anonymous=lambda: snapshots.rules().anonymous
             ).rows(),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from entrepot.errors import EntrepotError, Unavailable
+from entrepot.errors import EntrepotError, Invalid, Unavailable
 from entrepot.metadata.sql import Parameter, Statement
 
 T = TypeVar("T")
@@ -31,6 +31,10 @@ class ReferenceLost(EntrepotError):
     """Something that this change refers to was removed meanwhile."""
 
     status = 409
+
+
+class Unstorable(Invalid):
+    """A text that was sent holds a character that cannot be stored: NUL."""
 
 
 class Duplicate(EntrepotError):

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
+from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx, Unstorable
 from entrepot.metadata.sql import Parameter, Statement, sql
 
 _ATTEMPTS = 6
@@ -38,6 +38,8 @@ def translated(error: Exception) -> Exception:
         return Duplicate()
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         return ReferenceLost()
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError):
+        return Unstorable()
     return DatabaseUnavailable()
 
 

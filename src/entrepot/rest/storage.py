@@ -14,7 +14,7 @@ from entrepot.artifacts import annotate, describe
 from entrepot.artifacts.annotate import Annotate
 from entrepot.artifacts.storage import ListOptions, Storage
 from entrepot.clock import http_date, iso
-from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
+from entrepot.errors import Invalid, NotFound, Unauthenticated
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.metadata.properties import properties_of
@@ -51,16 +51,16 @@ class StorageApi:
             for row in (
                 Row("GET", f"{_STORAGE}{end}", f"storage.get{word}", "READ", self.get, target="node", response=dict,
                     parameters=_GET, summary="Information on an item, or what the query names"),
-                Row("PUT", f"{_STORAGE}{end}", f"storage.properties.set{word}", "READ", self.put, target="node", status=204,
+                Row("PUT", f"{_STORAGE}{end}", f"storage.properties.set{word}", "ANNOTATE", self.put, target="node", status=204,
                     parameters=(Parameter("properties", "k=v1,v2;k2=v3", required=True), _RECURSIVE),
                     summary="Set properties"),
-                Row("DELETE", f"{_STORAGE}{end}", f"storage.properties.delete{word}", "READ", self.delete, target="node",
+                Row("DELETE", f"{_STORAGE}{end}", f"storage.properties.delete{word}", "ANNOTATE", self.delete, target="node",
                     status=204, parameters=(Parameter("properties", "k,k2", required=True), _RECURSIVE),
                     summary="Delete properties"),
-                Row("PATCH", f"{_METADATA}{end}", f"metadata.patch{word}", "READ", self.patch, target="node", request=dict,
+                Row("PATCH", f"{_METADATA}{end}", f"metadata.patch{word}", "ANNOTATE", self.patch, target="node", request=dict,
                     status=204, parameters=(Parameter("recursiveProperties", "1: all below, too", "integer"),),
                     summary="Change properties by a JSON merge patch"),
-                Row("DELETE", f"{_METADATA}{end}", f"metadata.delete{word}", "READ", self.clear, target="node", status=204,
+                Row("DELETE", f"{_METADATA}{end}", f"metadata.delete{word}", "ANNOTATE", self.clear, target="node", status=204,
                     parameters=(_RECURSIVE,), summary="Delete all properties"),
             )
         )  # fmt: skip
@@ -114,9 +114,7 @@ class StorageApi:
 
     async def _change(self, request: Request, edit: annotate.Edit, *, recursive: bool) -> None:
         path = _path(request)
-        place = await self._storage.place(request.granted, path)
-        if not place.repository.is_local and not place.repository.is_remote:
-            raise Denied
+        place = await self._storage.place(request.granted, path, Action.ANNOTATE)
         await self._annotate.change(request.granted, place, path, edit, recursive=recursive)
 
     async def _list(self, request: Request) -> Reply:
