@@ -30,6 +30,7 @@ from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
+from entrepot.rest.configuration import ConfigurationApi
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.openapi import OpenApi
 from entrepot.rest.repositories import RepositoryApi
@@ -145,16 +146,20 @@ async def _application(
                 knows=lambda key: repositories.get(key) is not None,
             ),
             *StorageSummaryApi(store.database, repositories.all, _folder(settings)).rows(),
+            *ConfigurationApi(documents, repositories.all, anonymous=lambda: snapshots.rules().anonymous).rows(),
             *SearchApi(store.database, store.content, Finder(store.database, repositories.all)).rows(),
             *AqlApi(Aql(store.database, repositories.all)).rows(),
-            *artifacts(
-                store, granter=granter, repositories=repositories, downloads=downloads, documents=documents
-            ),
+            *artifacts(store, granter=granter, repositories=repositories, downloads=downloads, documents=documents),
         )
     )
     application = Application(
         table,
-        Pipeline(authenticator, granter, snapshots.fresh),
+        Pipeline(
+            authenticator,
+            granter,
+            snapshots.fresh,
+            lambda: documents.flag("security", "hideUnauthorizedResources", default=False),
+        ),
         doors=Doors(
             base_url=settings.base_url,
             subdomain=settings.docker_subdomain,

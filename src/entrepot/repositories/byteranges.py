@@ -34,4 +34,6 @@ def fill_parts(reply: Reply, content: Content, stored: Stored, spans: Sequence[S
 
 def _head(boundary: str, media_type: str, span: Span, size: int) -> bytes:
     place = f"bytes {span.start}-{span.stop - 1}/{size}"
-    return f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {place}\r\n\r\n".encode("latin-1", "replace")
+    return f"\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {place}\r\n\r\n".encode(
+        "latin-1", "replace"
+    )

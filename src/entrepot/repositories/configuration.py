@@ -133,7 +133,7 @@ def _check_members(config: Mapping[str, Any], known: Known) -> None:
         found = known(str(member))
         if found is None or member == config["key"]:
             raise Invalid(f"The virtual repository refers to a repository that does not exist: '{str(member)[:64]}'.")
-        if found["packageType"] not in {config["packageType"], "generic"}:  # generic ones are members everywhere (jfrog-client-go)
+        if found["packageType"] not in {config["packageType"], "generic"}:  # which fits everywhere (jfrog-client-go)
             raise Invalid(f"The member '{member}' has another package type ({found['packageType']}).")
     target = config["defaultDeploymentRepo"]
     if not target:

@@ -22,7 +22,7 @@ from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.artifacts.address import parse
 from entrepot.auth.authenticate import Authenticator
-from entrepot.errors import Denied, Unauthenticated
+from entrepot.errors import Denied, EntrepotError, NotFound, Unauthenticated
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import check_image, parse_reference, split_name
 from entrepot.messages import Reply, Request, Row
@@ -35,10 +35,17 @@ _MAX_REFERENCE = 512
 class Pipeline:
     """Carry a request that has its row to the handler."""
 
-    def __init__(self, authenticator: Authenticator, granter: Granter, fresh: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        granter: Granter,
+        fresh: Callable[[], Awaitable[None]],
+        hides: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._authenticator = authenticator
         self._granter = granter
         self._fresh = fresh  # configuration and permissions as of now
+        self._hides = hides  # whether what may not be seen answers as if it were not there
         self._targets: dict[str, Callable[[Request, Action], Granted]] = {
             "image": self._image,
             "manifest": self._manifest,
@@ -56,13 +63,21 @@ class Pipeline:
     async def run(self, request: Request, row: Row) -> Reply:
         """Judge the request, pass its gates and return the handler's reply."""
         await self._fresh()
+        if row.target and "name" in request.words:
+            _within_token(request)
+        try:
+            return await self._walk(request, row)
+        except (Unauthenticated, Denied, NotFound):
+            if row.target and self._hides():
+                raise _hidden(request, row) from None
+            raise
+
+    async def _walk(self, request: Request, row: Row) -> Reply:
         if row.action == "admin":
             _administrators_only(request.caller)
             request.granted = self._granter.everywhere(request.caller)
         elif row.target:
             request.granted = self._targets[row.target](request, Action[row.action])
-            if "name" in request.words:
-                _within_token(request)
         elif row.action != "public":
             request.granted = self._granter.everywhere(request.caller)
             if request.caller.is_anonymous and not request.granted.rules.anonymous:
@@ -98,6 +113,14 @@ class Pipeline:
     def _node(self, request: Request, action: Action) -> Granted:
         path = RepoPath.parse(request.words.get("path", ""))
         return self._granter.grant(request.caller, action, unquote(request.words["repo"]), path.text, folder=True)
+
+
+def _hidden(request: Request, row: Row) -> EntrepotError:
+    """Return the one answer for what is absent and for what is hidden, `security.hideUnauthorizedResources`.
+
+    Clients of registries learn by a 401 how to sign in, so whoever has not gets that, for both.
+    """
+    return Unauthenticated() if row.face == "oci" and request.caller.is_anonymous else NotFound()
 
 
 def _administrators_only(caller: Caller) -> None:

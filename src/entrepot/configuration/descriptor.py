@@ -1,0 +1,168 @@
+"""The configuration descriptor of Artifactory: changed by YAML, shown as XML (reference 15).
+
+Elements that exist once are documents; those with keys of their own are one document each. What stands within `security` and
+has keys (`ldapSettings` ...) is kept as a section like any other. Secrets are never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import yaml
+
+from entrepot.configuration.documents import Documents, Entry
+from entrepot.errors import Invalid
+
+MAX_BYTES: Final = 1 << 20
+_NAMESPACE: Final = "http://artifactory.jfrog.org/xsd/3.1.20"
+GENERAL: Final = "general"  # the section of the elements that are single values
+SCALARS: Final = ("serverName", "offlineMode", "fileUploadMaxSizeMb", "dateFormat", "urlBase")
+SINGLE: Final = (
+    "mailServer", "security", "indexer", "gcConfig", "cleanupConfig", "virtualCacheCleanupConfig", "quotaConfig",
+    "folderDownloadConfig", "trashcanConfig", "xrayConfig", "retentionSettings",
+)  # fmt: skip
+KEYED: Final[Mapping[str, tuple[str, str]]] = {
+    "proxies": ("proxy", "key"), "propertySets": ("propertySet", "name"), "repoLayouts": ("repoLayout", "name"),
+    "backups": ("backup", "key"), "reverseProxies": ("reverseProxy", "key"),
+}  # fmt: skip
+WITHIN_SECURITY: Final[Mapping[str, tuple[str, str]]] = {
+    "ldapSettings": ("ldapSetting", "key"), "ldapGroupSettings": ("ldapGroupSetting", "name"),
+}  # fmt: skip
+_FLAGS: Final = frozenset({
+    "anonAccessEnabled", "hideUnauthorizedResources", "enabled", "enabledForAnonymous", "allowPermDeletes", "offlineMode",
+})  # fmt: skip
+_NUMBERS: Final = frozenset({
+    "retentionPeriodDays", "maxDownloadSizeMb", "maxFiles", "maxConcurrentRequests",
+    "diskSpaceLimitPercentage", "diskSpaceWarningPercentage",
+})  # fmt: skip
+_HIDDEN: Final = ("password", "secret", "key_password")
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """Read a YAML patch. Aliases are refused: a few bytes of them stand for gigabytes. Raises Invalid."""
+    try:
+        if any(
+            isinstance(token, (yaml.AliasToken, yaml.AnchorToken)) for token in yaml.scan(body, Loader=yaml.SafeLoader)
+        ):
+            raise Invalid("Anchors and aliases are not allowed in a configuration.")
+        value = yaml.safe_load(body)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Invalid(f"The configuration is not valid YAML: {str(error)[:300]}") from None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise Invalid("The configuration must be a map of elements, like security: {anonAccessEnabled: true}.")
+    return value
+
+
+def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
+    """Return the documents as a patch leaves them; null removes. Raises Invalid for elements that there are not."""
+    found: list[Entry] = []
+    general: dict[str, Any] = {}
+    for name, value in patch.items():
+        if name in SCALARS:
+            general[name] = value
+        elif name in KEYED:
+            found += _keyed(name, KEYED[name][1], value, documents)
+        elif name == "security":
+            rest = dict(_map(name, value))
+            for inner in WITHIN_SECURITY:
+                if inner in rest:
+                    found += _keyed(inner, WITHIN_SECURITY[inner][1], rest.pop(inner), documents)
+            if rest:
+                found.append(Entry(name, "", _merged(documents.one(name), rest)))
+        elif name in SINGLE:
+            found.append(Entry(name, "", None if value is None else _merged(documents.one(name), _map(name, value))))
+        else:
+            hint = " Repositories are configured by api/repositories." if name.endswith("Repositories") else ""
+            raise Invalid(f"The configuration has no element '{name[:100]}'.{hint}")
+    if general:
+        found.append(Entry(GENERAL, "", _merged(documents.one(GENERAL), general)))
+    return found
+
+
+def render(documents: Documents, repositories: Iterable[tuple[str, str]]) -> bytes:
+    """Return the descriptor as XML; `repositories` are keys with their class."""
+    root = ET.Element("config", {"xmlns": _NAMESPACE})
+    general = documents.one(GENERAL)
+    for name in SCALARS:
+        if name in general:
+            ET.SubElement(root, name).text = _text(general[name])
+    for name in SINGLE:
+        element = ET.SubElement(root, name)
+        _fill(element, documents.one(name))
+        if name == "security":
+            for inner, (one, key) in WITHIN_SECURITY.items():
+                _fill_keyed(ET.SubElement(element, inner), one, key, documents.section(inner))
+    for name, (one, key) in KEYED.items():
+        _fill_keyed(ET.SubElement(root, name), one, key, documents.section(name))
+    listed = [*repositories]
+    for rclass in ("local", "remote", "virtual", "federated"):
+        group = ET.SubElement(root, f"{rclass}Repositories")
+        for repository, kind in listed:
+            if kind == rclass:
+                ET.SubElement(ET.SubElement(group, f"{rclass}Repository"), "key").text = repository
+    body: bytes = ET.tostring(root, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + body
+
+
+def _keyed(section: str, key_name: str, value: Any, documents: Documents) -> list[Entry]:
+    if value is None:
+        return [Entry(section, key, None) for key in documents.section(section)]
+    found = []
+    for key, body in _map(section, value).items():
+        if body is None:
+            found.append(Entry(section, key, None))
+        else:
+            held = documents.section(section).get(key, {})
+            found.append(Entry(section, key, _merged({**held, key_name: key}, _map(f"{section}.{key}", body))))
+    return found
+
+
+def _merged(held: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    new = dict(held)
+    for name, value in patch.items():
+        if name in _FLAGS and value is not None and not isinstance(value, bool):
+            raise Invalid(f"The element {name} must be true or false.")
+        if (
+            name in _NUMBERS
+            and value is not None
+            and (isinstance(value, bool) or not isinstance(value, int) or value < 0)
+        ):
+            raise Invalid(f"The element {name} must be a number, not below zero.")
+        if value is None:
+            new.pop(name, None)
+        elif isinstance(value, dict):
+            inner = new.get(name)
+            new[name] = _merged(inner if isinstance(inner, dict) else {}, _map(name, value))
+        else:
+            new[name] = value if isinstance(value, (str, bool, int, float, list)) else str(value)
+    return new
+
+
+def _map(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) and len(key) <= 255 for key in value):
+        raise Invalid(f"The element {name[:100]} must be a map.")
+    return value
+
+
+def _fill_keyed(parent: ET.Element, one: str, key_name: str, section: Mapping[str, Mapping[str, Any]]) -> None:
+    for key, body in section.items():
+        _fill(ET.SubElement(parent, one), {key_name: key, **body})
+
+
+def _fill(element: ET.Element, body: Mapping[str, Any]) -> None:
+    for name, value in body.items():
+        if any(word in name.lower() for word in _HIDDEN) or not name.isidentifier():
+            continue
+        if isinstance(value, dict):
+            _fill(ET.SubElement(element, name), value)
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                ET.SubElement(element, name).text = _text(one)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "".join(c for c in str(value) if c in "\t\n\r" or c >= " ")

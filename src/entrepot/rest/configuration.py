@@ -1,0 +1,57 @@
+"""The configuration descriptor by REST (reference 9.10, 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from entrepot.configuration import descriptor
+from entrepot.configuration.documents import Documents
+from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.repositories.repository import Repository
+
+_URL: Final = "/artifactory/api/system/configuration"
+
+
+class ConfigurationApi:
+    """The handlers."""
+
+    def __init__(
+        self, documents: Documents, repositories: Callable[[], Iterable[Repository]], *, anonymous: Callable[[], bool]
+    ) -> None:
+        self._documents = documents
+        self._repositories = repositories
+        self._anonymous = anonymous
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        return (
+            Row("GET", _URL, "configuration.get", "admin", self.get, response="application/xml", summary="The configuration as XML"),
+            Row("PATCH", _URL, "configuration.patch", "admin", self.patch, request="application/yaml", response="text/plain",
+                summary="Change the configuration by YAML; null removes"),
+            Row("GET", "/artifactory/api/securityconfig", "configuration.security", "admin", self.security, response=dict,
+                summary="The security settings"),
+        )  # fmt: skip
+
+    async def get(self, _: Request) -> Reply:
+        """GET the XML."""
+        listed = [(one.key, one.rclass) for one in self._repositories() if not one.facts.reserved]
+        return Reply(200, [("content-type", "application/xml")], descriptor.render(self._documents, listed))
+
+    async def patch(self, request: Request) -> Reply:
+        """PATCH: all of it or nothing; in force everywhere before this is answered."""
+        patch = descriptor.parse(await request.body.read(descriptor.MAX_BYTES))
+        changed = descriptor.entries(patch, self._documents)
+        if changed:
+            await self._documents.put(changed)
+        return text_reply(f"{len(changed)} changes to config merged successfully")
+
+    async def security(self, _: Request) -> Reply:
+        """GET what Terraform reads."""
+        held = self._documents.one("security")
+        told = {
+            "anonAccessEnabled": self._anonymous(),
+            "hideUnauthorizedResources": held.get("hideUnauthorizedResources") is True,
+            "passwordSettings": {"encryptionPolicy": "UNSUPPORTED", **(held.get("passwordSettings") or {})},
+        }
+        return json_reply(told)

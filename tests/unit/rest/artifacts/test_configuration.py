@@ -1,0 +1,141 @@
+"""The configuration descriptor, anonymous access and hidden resources, over HTTP, on both engines."""
+
+from collections.abc import AsyncIterator
+from xml.etree import ElementTree as ET
+
+import httpx
+import pytest
+
+from tests.served import PASSWORD
+
+URL = "/artifactory/api/system/configuration"
+_SPACE = "{http://artifactory.jfrog.org/xsd/3.1.20}"
+
+
+async def patch(http: httpx.AsyncClient, text: str) -> httpx.Response:
+    return await http.patch(URL, content=text, headers={"content-type": "application/yaml"})
+
+
+async def config(http: httpx.AsyncClient) -> ET.Element:
+    answer = await http.get(URL)
+    assert answer.headers["content-type"] == "application/xml"
+    return ET.fromstring(answer.content)
+
+
+@pytest.fixture
+async def nobody(http: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    yield httpx.AsyncClient(transport=http._transport, base_url=http.base_url)
+    await patch(http, "security: {anonAccessEnabled: null, hideUnauthorizedResources: null}")
+
+
+async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.AsyncClient) -> None:
+    answer = await patch(
+        http,
+        "propertySets:\n  one: {visible: true, properties: {a: {predefinedValues: [x, y]}}}\nmailServer: {host: m}",
+    )
+    assert (answer.status_code, answer.text) == (200, "2 changes to config merged successfully")
+    root = await config(http)
+    assert [one.findtext(f"{_SPACE}name") for one in root.findall(f"{_SPACE}propertySets/{_SPACE}propertySet")] == [
+        "one"
+    ]
+    assert root.findtext(f"{_SPACE}mailServer/{_SPACE}host") == "m"
+    await patch(http, "propertySets: {one: null}\nmailServer: {port: 25}")
+    root = await config(http)
+    assert root.findall(f"{_SPACE}propertySets/{_SPACE}propertySet") == []
+    assert (root.findtext(f"{_SPACE}mailServer/{_SPACE}host"), root.findtext(f"{_SPACE}mailServer/{_SPACE}port")) == (
+        "m",
+        "25",
+    )
+
+
+async def test_repositories_are_listed_and_secrets_are_not_shown(http: httpx.AsyncClient) -> None:
+    await patch(http, "proxies: {p: {host: h, password: top-secret-1}}")
+    text = (await http.get(URL)).text
+    assert "<key>generic-local</key>" in text
+    assert "top-secret-1" not in text
+    await patch(http, "proxies: {p: null}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "a",
+        "1",
+        "{",
+        "nothing: {}",
+        "localRepositories: {a: {}}",
+        "security: 1",
+        "security: {anonAccessEnabled: maybe}",
+        "a: &a [x]\nb: *a",
+        "trashcanConfig: {retentionPeriodDays: -1}",
+        "propertySets: [a]",
+        "\x00",
+        "? [a]\n: b",
+        "!!python/name:os.system",
+        "security: " + "{a: " * 2000 + "1" + "}" * 2000,
+    ],
+)
+async def test_what_is_no_configuration_is_refused(http: httpx.AsyncClient, text: str) -> None:
+    answer = await patch(http, text)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["message"]
+
+
+async def test_anonymous_access_is_switched_by_a_patch(
+    http: httpx.AsyncClient, repo: str, nobody: httpx.AsyncClient
+) -> None:
+    await http.put(f"/artifactory/{repo}/a.txt", content=b"x")
+    assert (await nobody.get(f"/artifactory/{repo}/a.txt")).status_code == 401
+    await patch(http, "security: {anonAccessEnabled: true}")
+    assert (await nobody.get(f"/artifactory/{repo}/a.txt")).status_code == 200
+    assert (await http.get("/artifactory/api/securityconfig")).json()["anonAccessEnabled"] is True
+    await patch(http, "security: {anonAccessEnabled: false}")
+    assert (await nobody.get(f"/artifactory/{repo}/a.txt")).status_code == 401
+
+
+ROUTES = [
+    ("GET", "/artifactory/{repo}/a/{name}"),
+    ("HEAD", "/artifactory/{repo}/a/{name}"),
+    ("PUT", "/artifactory/{repo}/a/{name}"),
+    ("DELETE", "/artifactory/{repo}/a/{name}"),
+    ("GET", "/artifactory/{repo}/a/{name}!/b"),
+    ("GET", "/artifactory/api/storage/{repo}/a/{name}"),
+    ("GET", "/artifactory/api/storage/{repo}/a/{name}?properties"),
+    ("GET", "/artifactory/api/storage/{repo}/a/{name}?stats"),
+    ("PUT", "/artifactory/api/storage/{repo}/a/{name}?properties=k=v"),
+    ("DELETE", "/artifactory/api/storage/{repo}/a/{name}?properties=k"),
+    ("PATCH", "/artifactory/api/metadata/{repo}/a/{name}"),
+    ("GET", "/v2/{repo}/a/{name}/manifests/1"),
+    ("GET", "/v2/{repo}/a/{name}/tags/list"),
+    ("GET", "/v2/{repo}/{name}/blobs/sha256:" + "0" * 64),
+    ("POST", "/v2/{repo}/{name}/blobs/uploads/"),
+]
+
+
+async def test_hidden_and_absent_answer_alike_on_every_route(
+    http: httpx.AsyncClient, repo: str, nobody: httpx.AsyncClient
+) -> None:
+    await http.put(f"/artifactory/{repo}/a/there.txt", content=b"x")
+    for everyone in ("Anything", "Any%20Remote"):
+        await http.delete(f"/artifactory/api/security/permissions/{everyone}")
+    user = {"email": "s@x.test", "password": PASSWORD, "groups": []}
+    await http.put("/artifactory/api/security/users/stranger", json=user)
+    await patch(http, "security: {hideUnauthorizedResources: true, anonAccessEnabled: true}")
+    for auth in (None, httpx.BasicAuth("stranger", PASSWORD)):
+        for method, route in ROUTES:
+            told = []
+            for key, name in ((repo, "there.txt"), (repo, "not-there"), ("no-such-repository", "there.txt")):
+                body = b'{"props":{}}' if method == "PATCH" else None
+                answer = await nobody.request(method, route.format(repo=key, name=name), content=body, auth=auth)
+                told.append(
+                    (
+                        answer.status_code,
+                        answer.content.replace(key.encode(), b"KEY").replace(name.encode(), b"NAME"),
+                        sorted(answer.headers),
+                    )
+                )
+            assert told[0] == told[1] == told[2], (method, route, auth)
+            assert told[0][0] in {401, 404}, (method, route, told[0])
+    assert (await http.get(f"/artifactory/{repo}/a/there.txt")).status_code == 200
