@@ -15,6 +15,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.packing import Packing
 from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.storage import Storage
 from entrepot.artifacts.transfer import Transfer
@@ -127,9 +128,11 @@ def artifacts(
     branches = Branches(database, store.tree)
     deploy = Deploy(database, content, store.intake, tree=store.tree, granter=granter)
     removal = Removal(database, branches, find_repository=repositories.get, documents=documents)
+    storage, packing = Storage(database, content, branches), Packing(content, branches, documents)
+    transfer = TransferApi(Transfer(database, branches), removal, repositories.get, storage=storage, packing=packing)
     return (
-        *StorageApi(database, Storage(database, content, branches), Annotate(database, branches)).rows(),
-        *TransferApi(Transfer(database, branches), removal, repositories.get).rows(),
+        *StorageApi(database, storage, Annotate(database, branches)).rows(),
+        *transfer.rows(),
         *Artifacts(deploy, Download(database, content, downloads), Explode(deploy), removal).rows(),
     )
 

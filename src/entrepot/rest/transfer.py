@@ -1,11 +1,13 @@
-"""Copy, move and the trash can by REST (reference 7.11, 7.16)."""
+"""Copy, move, folders as archives and the trash can by REST (reference 7.11, 7.15, 7.16)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
+from entrepot.artifacts.packing import TYPES, Packing
 from entrepot.artifacts.removal import Removal
+from entrepot.artifacts.storage import Storage
 from entrepot.artifacts.transfer import Outcome, Transfer, Wish, failed, local_target
 from entrepot.errors import Conflict, EntrepotError, Invalid, NotFound, Unauthenticated
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply, text_reply
@@ -27,8 +29,16 @@ class TransferApi:
     """The handlers of `api/copy`, `api/move` and `api/trash`."""
 
     def __init__(
-        self, transfer: Transfer, removal: Removal, find_repository: Callable[[str], Repository | None]
+        self,
+        transfer: Transfer,
+        removal: Removal,
+        find_repository: Callable[[str], Repository | None],
+        *,
+        storage: Storage,
+        packing: Packing,
     ) -> None:
+        self._storage = storage
+        self._packing = packing
         self._transfer = transfer
         self._removal = removal
         self._repository = find_repository
@@ -43,6 +53,9 @@ class TransferApi:
             *(Row("POST", f"{_API}/{verb}/{{repo}}", f"artifacts.{verb}.root", "READ", handler, target="node",
                   response=dict, parameters=_PARAMETERS, summary=f"{word} everything in a repository")
               for verb, handler, word in wholes),
+            *(Row("GET", f"{_API}/archive/download/{{repo}}{end}", f"artifacts.archive{word}", "READ", self.archive, target="node",
+                  response="application/octet-stream", parameters=(Parameter("archiveType", ", ".join(TYPES)),),
+                  summary="Download a folder as an archive, where enabled") for end, word in (("", ".root"), ("/{path*}", ""))),
             Row("POST", f"{_API}/trash/empty", "trash.empty", "admin", self.empty, response="text/plain",
                 summary="Remove everything in the trash can for good"),
             Row("POST", f"{_API}/trash/restore/{{path*}}", "trash.restore", "admin", self.restore, response="text/plain",
@@ -59,6 +72,17 @@ class TransferApi:
     async def move(self, request: Request) -> Reply:
         """POST move."""
         return await self._run(request, moving=True)
+
+    async def archive(self, request: Request) -> Reply:
+        """GET a folder."""
+        path = RepoPath.parse(request.words.get("path", "")).text
+        kind = (request.query.get("archiveType") or ["zip"])[0]
+        place = await self._storage.place(request.granted, path)
+        stream = await self._packing.pack(request.granted, place, path, kind)
+        name = path.rpartition("/")[2] or request.granted.key
+        shown = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in name)
+        headers = [("content-type", TYPES[kind]), ("content-disposition", f'attachment; filename="{shown}.{kind}"')]
+        return Reply(200, headers, stream=stream)
 
     async def empty(self, request: Request) -> Reply:
         """POST: everything goes."""

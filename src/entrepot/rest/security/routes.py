@@ -12,6 +12,7 @@ from entrepot.messages import Row
 from entrepot.metadata.database import Database
 from entrepot.rest.security.changes import Changes
 from entrepot.rest.security.groups_api import GroupsApi
+from entrepot.rest.security.locks_api import LocksApi
 from entrepot.rest.security.old_tokens_api import OldTokensApi
 from entrepot.rest.security.passwords_api import PasswordsApi
 from entrepot.rest.security.permissions_api import PermissionsApi
@@ -28,6 +29,7 @@ def rows(
     return (
         *PasswordsApi(changes, authenticator, passwords).rows(),
         *UsersApi(changes, passwords).rows(),
+        *LocksApi().rows(),
         *GroupsApi(changes).rows(),
         *PermissionsApi(changes, knows).rows(),
         *TokensApi(database, authenticator, tokens).rows(),

@@ -1,5 +1,9 @@
 """The storage API, copy and move, over HTTP, on both engines."""
 
+import io
+import tarfile
+import zipfile
+
 import httpx
 import pytest
 
@@ -203,3 +207,33 @@ async def test_a_moved_file_keeps_its_downloads_and_a_large_folder_goes_in_steps
     assert (await http.get(f"/artifactory/api/storage/{repo}")).json()["children"] == []
     listed = (await http.get(f"/artifactory/api/storage/{target}/big?list&deep=1")).json()["files"]
     assert len(listed) == 450
+
+
+# --- folders as archives ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tgz"])
+async def test_a_folder_comes_as_an_archive_where_that_is_enabled(
+    http: httpx.AsyncClient, repo: str, kind: str
+) -> None:
+    await put(http, repo, "top/a/1.txt", "top/a/b/2.txt", "top/other.txt")
+    url = f"/artifactory/api/archive/download/{repo}/top/a?archiveType={kind}"
+    assert (await http.get(url)).status_code == 403
+    configuration = "/artifactory/api/system/configuration"
+    await http.patch(configuration, content="folderDownloadConfig: {enabled: true, maxFiles: 2}")
+    content = (await http.get(url)).content
+    await http.delete(f"/artifactory/{repo}/none")
+    too_many = await http.get(f"/artifactory/api/archive/download/{repo}?archiveType={kind}")
+    wrong = await http.get(f"/artifactory/api/archive/download/{repo}/top/a?archiveType=rar")
+    await http.patch(configuration, content="folderDownloadConfig: null")
+    assert unpacked(content) == {"a/1.txt": b"top/a/1.txt", "a/b/2.txt": b"top/a/b/2.txt"}
+    assert (too_many.status_code, wrong.status_code) == (403, 400)
+
+
+def unpacked(content: bytes) -> dict[str, bytes]:
+    if content[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            assert archive.testzip() is None
+            return {name: archive.read(name) for name in archive.namelist()}
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return {info.name: archive.extractfile(info).read() for info in archive}  # type: ignore[union-attr]
