@@ -19,11 +19,16 @@ _PIECE = 512 << 10  # bytes per send: large enough that the hop from Python into
 _DIRECT = 2 << 20  # bytes of a range that are read on the loop: they are in the page cache, or soon will be
 
 
+_GATHERED = 64 << 10  # bytes of a stream that leave together: several small packets wait for each other's receipts (40 ms)
+
+
 async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> int:
     """Send the reply and return how many bytes of payload left; fewer than promised when the client went away."""
     headers = [*reply.fixed, *always]
     if reply.headers:
         headers += encoded(reply.headers)
+    if reply.stream is not None and reply.length is None:
+        await _gather(reply)
     length = reply.length if reply.length is not None else len(reply.body)
     streamed = reply.stream is not None and reply.length is None
     if not streamed and reply.status not in {204, 304}:
@@ -61,6 +66,35 @@ async def _pieces(span: FileSpan) -> AsyncIterator[bytes]:
             place += len(piece)
     finally:
         os.close(file)
+
+
+async def _gather(reply: Reply) -> None:
+    """Make a stream of unknown length an ordinary body if it is short, else one of larger pieces."""
+    assert reply.stream is not None
+    pieces = _gathered(reply.stream)
+    first = await anext(pieces, b"")
+    if len(first) < _GATHERED:
+        reply.body, reply.stream = first, None
+    else:
+        reply.stream = _preceded(first, pieces)
+
+
+async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    held, size = [], 0
+    async for piece in stream:
+        held.append(piece)
+        size += len(piece)
+        if size >= _GATHERED:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+async def _preceded(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 async def _send_stream(stream: AsyncIterator[bytes], send: Send) -> int:

@@ -1,4 +1,4 @@
-"""Locked users (reference 9.2). Nobody is ever locked for good here: whoever guesses passwords is slowed down instead (`auth/guard.py`)."""
+"""Locked users (reference 9.2): nobody is ever locked for good here, whoever guesses is slowed down (`auth/guard.py`)."""
 
 from __future__ import annotations
 
