@@ -19,7 +19,9 @@ _PIECE = 512 << 10  # bytes per send: large enough that the hop from Python into
 _DIRECT = 2 << 20  # bytes of a range that are read on the loop: they are in the page cache, or soon will be
 
 
-_GATHERED = 64 << 10  # bytes of a stream that leave together: several small packets wait for each other's receipts (40 ms)
+_GATHERED = (
+    64 << 10
+)  # bytes of a stream that leave together: several small packets wait for each other's receipts (40 ms)
 
 
 async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> int:

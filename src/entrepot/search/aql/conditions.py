@@ -64,7 +64,9 @@ class Conditions:
         *,
         alias: Callable[[tuple[str, ...]], tuple[str, Domain]],
         repositories: Callable[[Comparator, str | None], Iterable[int]],
+        by_names: bool = False,
     ) -> None:
+        self._filter = "+" if by_names else ""  # before a column: it filters, and is no reason to go by its index
         self._domain = domain
         self._binds = binds
         self._alias = alias
@@ -94,7 +96,7 @@ class Conditions:
         """Return the comparison of a field of one row."""
         if field_.kind == "repo":
             assert value is None or isinstance(value, str)
-            return f"{alias}.repo_id {self._binds.add([*self._repositories(comparator, value)])}"
+            return f"{self._filter}{alias}.repo_id {self._binds.add([*self._repositories(comparator, value)])}"
         if field_.kind == "type":
             return self._type(alias, comparator, value)
         if field_.kind == "hex":
@@ -175,6 +177,14 @@ class Conditions:
         if one.is_negative:
             return f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.{owner} = {owned} AND {inner})"
         return f"{owned} IN (SELECT p.{owner} FROM {table} p WHERE {inner})"
+
+    def joined(self, one: Criterion, number: int) -> str:
+        """Return the join that leaves only rows with one value of one property."""
+        alias, domain = self._alias(one.path)
+        assert domain.property_table is not None
+        table, owner = domain.property_table
+        name = f"q{number}"
+        return f"JOIN {table} {name} ON {name}.{owner} = {domain.id.format(a=alias)} AND {self._row(name, one)}"
 
     def _any_property(self, one: Criterion) -> str:
         """A criterion on `property.key` or `property.value`: of any property, each on its own."""

@@ -64,8 +64,15 @@ class Plan:
 def plan(query: Query, known: Known, engine: str) -> Plan:
     """Write the statement of a query for its caller."""
     binds, joins = Binds(engine), Joins(query.domain)
-    conditions = Conditions(query.domain, binds, alias=joins.alias, repositories=known.meant)
-    where = [conditions.of(part) for part in _formula(query).parts]
+    conditions = Conditions(
+        query.domain, binds, alias=joins.alias, repositories=known.meant, by_names=_names_everything(query)
+    )
+    where = []
+    for part in _formula(query).parts:
+        if isinstance(part, Criterion) and _is_one_property(part, query.domain):
+            joins.clauses.append(conditions.joined(part, len(joins.clauses)))
+        else:
+            where.append(conditions.of(part))
     where += [conditions.of(one) for one in _owning_keys(query)]
     judged = _visibility(query, known, binds, joins, where)
     fields = tuple(one for one in main_fields(query.domain, query.includes) if one.kind != "virtual")
@@ -99,6 +106,29 @@ def _formula(query: Query) -> Compound:
     ):
         parts.append(Criterion((), query.domain.fields["type"], None, "$eq", 1))
     return Compound("$and", tuple(parts))
+
+
+def _is_one_property(one: Criterion, domain: Domain) -> bool:
+    """Whether it asks for one property with one value, of the row itself: an item has that at most once, so it can be joined.
+
+    Joined rows come as they are found; those of a condition are all collected before the first row does.
+    """
+    plain = one.key not in {None, "*"} and one.comparator == "$eq" and one.value not in {None, "*"}
+    return plain and not one.path and domain.property_table is not None
+
+
+def _names_everything(query: Query) -> bool:
+    """Whether some part asks for rows of given names only, so that the index of names is the way to them."""
+
+    def names(part: Criterion | Compound) -> bool:
+        if isinstance(part, Criterion):
+            return part.field is not None and part.field.name == "name" and part.comparator == "$eq" and not part.path
+        told = map(names, part.parts)
+        return all(told) if part.operator == "$or" else any(told)
+
+    return query.domain.name == "item" and any(
+        isinstance(part, Compound) and names(part) for part in query.criteria.parts
+    )
 
 
 def _owning_keys(query: Query) -> list[Compound]:
