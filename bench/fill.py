@@ -30,6 +30,15 @@ _ITEM = sql("""
 INSERT INTO item (id, repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
 VALUES (:id, :repo_id, :path, :name, 1, 4, :size, :blob_id, :at, 'filler', :at, 'filler', :at)
 """)
+_FOLDER = sql("""
+INSERT INTO item (id, repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
+VALUES (:id, :repo_id, :path, :name, 0, :depth, 0, NULL, :at, 'filler', :at, 'filler', :at) ON CONFLICT DO NOTHING
+""")
+_SEQUENCES = [
+    sql("SELECT setval(pg_get_serial_sequence('item', 'id'), (SELECT MAX(id) FROM item))"),
+    sql("SELECT setval(pg_get_serial_sequence('blob', 'id'), (SELECT MAX(id) FROM blob))"),
+]
+_FOLDERS = 1 << 40  # beyond the ids of files
 _BLOB = sql("""
 INSERT INTO blob (id, sha256, sha1, md5, size, created, keep_until) VALUES (:id, :sha256, :sha1, :md5, :size, :at, :at)
 """)
@@ -69,6 +78,9 @@ async def fill(database: Database, items: int) -> int:
         done = numbers.stop - have
         sys.stderr.write(f"\r{numbers.stop:,} items, {done / (time.monotonic() - began):,.0f} a second ")
     sys.stderr.write("\n")
+    if database.engine == "postgresql":
+        for one in _SEQUENCES:
+            await database.row(one)
     return max(items - have, 0)
 
 
@@ -77,6 +89,12 @@ async def _write(tx: Tx, repo_id: int, numbers: range, item: int, blob: int) -> 
         {"id": blob + n, "sha256": digest("sha256", n), "sha1": digest("sha1", n), "md5": digest("md5", n), "size": 1000 + n % 1000,
          "at": _START}
         for n in numbers
+    ])  # fmt: skip
+    folders = {folder for n in numbers for folder in _above(path(n)[0])}
+    await tx.many(_FOLDER, [
+        {"id": _folder_id(folder), "repo_id": repo_id, "depth": folder.count("/") + 1,
+         "path": folder.rpartition("/")[0] or ".", "name": folder.rpartition("/")[2], "at": _START}
+        for folder in sorted(folders)
     ])  # fmt: skip
     rows = []
     for n in numbers:
@@ -90,6 +108,16 @@ async def _write(tx: Tx, repo_id: int, numbers: range, item: int, blob: int) -> 
     await tx.many(
         _PROP, [{"id": item + n, "key": key, "value": value, "hash": value_hash(value)} for n, key, value in properties]
     )
+
+
+def _folder_id(folder: str) -> int:
+    return _FOLDERS + int.from_bytes(hashlib.md5(folder.encode(), usedforsecurity=False).digest()[:5], "big")
+
+
+def _above(folder: str) -> list[str]:
+    """Return a folder and those above it."""
+    parts = folder.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
 async def _main(home: Path, url: str, items: int) -> None:
