@@ -13,7 +13,7 @@ from entrepot.artifacts.address import Address, fits
 from entrepot.artifacts.branches import Branches, Journey
 from entrepot.artifacts.deploy import where
 from entrepot.configuration.documents import Documents
-from entrepot.errors import Denied, Invalid, NotFound
+from entrepot.errors import Conflict, Denied, Invalid, NotFound
 from entrepot.metadata.database import Database
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Item, find
@@ -25,6 +25,16 @@ from entrepot.repositories.repository import Repository
 
 class NothingToDelete(NotFound):
     """Could not locate artifact '{key}:{path}' (Nothing to delete)."""
+
+
+class TagsAreImmutable(Conflict):
+    """The tags of the repository '{key}' are immutable: nothing in it is deleted, moved or replaced."""
+
+
+def refuse_immutable(repository: Repository) -> None:
+    """Raise TagsAreImmutable where images stay as they were pushed, whatever way leads to them."""
+    if repository.flag("immutableTags"):
+        raise TagsAreImmutable(key=repository.key)
 
 
 class Removal:
@@ -56,6 +66,7 @@ class Removal:
                 and not fits(address.matrix, await properties_of(self._database, item.id))
             ):
                 continue
+            refuse_immutable(repository)
             await self._judge(granted, repository, path, item)
             await self._take_away(granted, repository, path)
             return

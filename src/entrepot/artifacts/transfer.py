@@ -8,6 +8,7 @@ from typing import Final
 from entrepot.access.actions import Action
 from entrepot.artifacts.branches import Branches, Count, Journey
 from entrepot.artifacts.deploy import Rejected, where
+from entrepot.artifacts.removal import TagsAreImmutable, refuse_immutable
 from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, find
@@ -47,6 +48,8 @@ class Transfer:
 
     async def run(self, granted: Granted, wish: Wish) -> Outcome:
         """Carry a wish out. Raises NotFound, Denied, Conflict, Invalid."""
+        if wish.moving:
+            refuse_immutable(wish.source)
         to = await self._destination(wish)
         if wish.source.id == wish.target.id and (to == wish.path or to.startswith(f"{wish.path}/") or not wish.path):
             raise Invalid(f"Cannot {_verb(wish)} '{wish.source.key}:{wish.path}' onto or into itself.")
@@ -96,6 +99,8 @@ class Transfer:
         if not granted.may(Action.DEPLOY, target, path, folder=folder):
             return f"The user '{granted.caller.name}' is not permitted to deploy to '{target.key}:{path}'."
         if there is not None and there.is_file and there.blob_id != item.blob_id:
+            if target.flag("immutableTags"):
+                return TagsAreImmutable(key=target.key).message
             if not granted.may(Action.DELETE, target, path):
                 return f"The user '{granted.caller.name}' needs DELETE permission to overwrite '{target.key}:{path}'."
         elif there is not None and not there.is_file:
