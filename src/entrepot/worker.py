@@ -24,6 +24,7 @@ from entrepot.auth.tokens import Tokens
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
 from entrepot.cluster.home import run_folder
+from entrepot.configuration.descriptor import GENERAL
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable
 from entrepot.metadata.sql import sql
@@ -135,7 +136,12 @@ async def _application(
             *docker(store, settings, granter=granter, repositories=repositories, key=key, downloads=downloads),
             *RepositoryApi(repositories).rows(),
             *SystemApi(
-                store.database, settings.reported_version, settings.node_id, readiness.check, watching.metrics
+                store.database,
+                settings.reported_version,
+                settings.node_id,
+                readiness.check,
+                watching.metrics,
+                documents,
             ).rows(),
             *security_rows(
                 store.database,
@@ -165,6 +171,7 @@ async def _application(
             subdomain=settings.docker_subdomain,
             ports=settings.docker_ports,
             trusted=settings.trusted_proxies,
+            configured=lambda: str(documents.one(GENERAL).get("urlBase") or ""),
         ),
         watcher=watching,
         always=_always(settings, installation),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from entrepot.messages import Headers
@@ -38,6 +38,7 @@ class Doors:
     subdomain: str = ""  # the host below which each repository has a name
     ports: Mapping[int, str] | None = None
     trusted: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
+    configured: Callable[[], str] = str  # the base URL that an administrator set while it runs; empty: none
 
     def base(self, headers: Headers, scheme: str, peer: str) -> str:
         """Return the base URL as this client sees it, without a trailing slash.
@@ -46,11 +47,15 @@ class Doors:
         """
         if self.trusted and self._trusts(peer):
             override = headers.get("x-jfrog-override-base-url")
+            override = override or headers.get("x-artifactory-override-base-url")
             if override and override.startswith(("http://", "https://")) and override.isprintable():
-                return override.rstrip("/")
+                return _platform(override)
             scheme = headers.get("x-forwarded-proto") or scheme
         if self.base_url:
             return self.base_url
+        if custom := self.configured():
+            stated, _, rest = _platform(custom).partition("://")
+            return f"{scheme if scheme in {'http', 'https'} else stated}://{rest}"
         host = headers.get("host") or "localhost"
         return f"{scheme if scheme in {'http', 'https'} else 'http'}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
@@ -88,3 +93,8 @@ class Doors:
         except ValueError:
             return False
         return any(address in network for network in self.trusted)
+
+
+def _platform(url: str) -> str:
+    """Return a base URL without the context, which some state and which is appended to it."""
+    return url.rstrip("/").removesuffix("/artifactory").rstrip("/")

@@ -57,6 +57,24 @@ async def test_repositories_are_listed_and_secrets_are_not_shown(http: httpx.Asy
 
 
 @pytest.mark.parametrize(
+    ("stated", "seen"),
+    [("http://far.test", "http://far.test"), ("https://far.test/x/artifactory/", "http://far.test/x")],
+)
+async def test_the_base_url_that_is_set_is_what_clients_see(
+    http: httpx.AsyncClient, repo: str, stated: str, seen: str
+) -> None:
+    url = f"{URL}/baseUrl"
+    answer = await http.put(url, content=stated)
+    assert answer.text == f'URL base has been successfully updated to "{stated}".\n'
+    told = (await http.put(f"/artifactory/{repo}/a.txt", content=b"x")).json()
+    assert told["downloadUri"] == f"{seen}/artifactory/{repo}/a.txt"  # the scheme is that of the request
+    assert (await http.put(url, content="ftp://x")).status_code == 400
+    assert (await http.put(url, content="")).status_code == 200
+    told = (await http.put(f"/artifactory/{repo}/a.txt", content=b"x")).json()
+    assert told["downloadUri"].startswith("http://entrepot.test/")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
