@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.retention import TrashRetention
+from entrepot.auth import sessions, tokens, trail
+from entrepot.auth.trail import AuditLog
 from entrepot.cluster.child import Child, begin
-from entrepot.cluster.home import HANDED_OVER, event_log, run_folder
+from entrepot.cluster.home import HANDED_OVER, event_log, logs_folder, run_folder
 from entrepot.cluster.writers import sweep_dead
 from entrepot.errors import EntrepotError
 from entrepot.events.followers import Feed
@@ -34,7 +36,7 @@ from entrepot.wiring import Store, in_background, open_store, writing
 if TYPE_CHECKING:
     from entrepot.settings import Settings
 
-_OFTEN, _SWEEP = 1.0, 15.0  # seconds
+_OFTEN, _SWEEP, _HOUR = 1.0, 15.0, 3600.0  # seconds
 _FAILED = 3
 
 _GRACE = sql("UPDATE grace SET millis = :millis WHERE millis <> :millis")
@@ -79,6 +81,14 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     await feed.join()
     trash = TrashRetention(store.database, Branches(store.database, store.tree), repositories.get)
 
+    audit = AuditLog(store.database, logs_folder(settings.home), settings.home / "audit.position")
+
+    async def forget() -> None:
+        for prune in (tokens.prune, sessions.prune, trail.prune):
+            left = 1
+            while left:
+                left = await prune(store.database)
+
     async def tidy() -> None:
         await repositories.refresh()
         await retention.round()
@@ -91,9 +101,14 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         (interval, compaction.round, "compaction"),
         (_OFTEN, queue.round, "jobs"),
         (_OFTEN, feed.round, "events"),
+        (_OFTEN, audit.round, "audit log"),
+        (_HOUR, forget, "expiry"),
         (_SWEEP, lambda: sweep_dead(store.database, store.driver), "sweep"),
     ):
-        yield
+        try:
+            yield
+        finally:
+            audit.close()
 
 
 def main(arguments: list[str]) -> int:

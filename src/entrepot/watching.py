@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 
+from entrepot.auth.credentials import sent
+from entrepot.auth.trail import Refusal
 from entrepot.cluster.home import logs_folder
 from entrepot.logs.records import AccessAction, Accessed, Answered, RecordLogs
 from entrepot.messages import Reply, Request, Row
@@ -24,10 +27,12 @@ _ACTIONS: dict[str, AccessAction] = {"READ": "DOWNLOAD", "DEPLOY": "DEPLOY", "DE
 class Watching:
     """Tell logs and metrics of requests (`web.application.Watcher`). One per process, used on its loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, refused: Callable[[Refusal], None]) -> None:
+        """`refused` is told of each refusal, for the audit trail."""
         later = asyncio.get_running_loop().call_later
         self._metrics = Metrics(settings.home, later) if settings.metrics_enabled else None
         self._records = RecordLogs(logs_folder(settings.home), later, requests=settings.log_requests)
+        self._refused = refused
         self._meters: dict[tuple[str, str], Meter] = {}
 
     def answered(self, request: Request, row: Row | None, reply: Reply, *, seconds: float, sent: int) -> None:
@@ -78,12 +83,14 @@ class Watching:
 
     def _denied(self, request: Request, row: Row | None, reply: Reply) -> None:
         """Note a refusal; what comes without credentials first, as clients of registries do, is none."""
-        if reply.status == 401 and request.headers.get("authorization") is None:
+        if reply.status == 401 and sent(request.headers) is None:
             return
         if self._metrics is not None and reply.status == 401:
             self._metrics.login_failed("credentials")
         action = "LOGIN" if reply.status == 401 else _ACTIONS.get(row.action if row else "", "CONFIGURATION_CHANGE")
         user = "" if reply.status == 401 else request.caller.name
+        operation = row.operation if row else "unknown"
+        self._refused(Refusal(user, request.address, operation, request.path, str(reply.status)))
         self._records.access(
             Accessed(request.id, action, False, request.path, user, request.address, request.caller.token_id or "")
         )

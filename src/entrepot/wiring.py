@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,6 +22,7 @@ from entrepot.artifacts.storage import Storage
 from entrepot.artifacts.transfer import Transfer
 from entrepot.auth import accounts
 from entrepot.auth.audit import SYSTEM, record
+from entrepot.auth.entrance import Entrance
 from entrepot.auth.epochs import bump
 from entrepot.auth.passwords import Passwords
 from entrepot.blobs.contract import Driver
@@ -29,7 +31,6 @@ from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
-from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable
 from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
@@ -53,8 +54,17 @@ from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.rest.artifacts import Artifacts
+from entrepot.rest.configuration import ConfigurationApi
+from entrepot.rest.docker_token import DockerTokens
+from entrepot.rest.repositories import RepositoryApi
+from entrepot.rest.search import SearchApi
+from entrepot.rest.search_aql import AqlApi
 from entrepot.rest.storage import StorageApi
+from entrepot.rest.storage_summary import StorageSummaryApi
+from entrepot.rest.system import SystemApi
 from entrepot.rest.transfer import TransferApi
+from entrepot.search.aql.run import Aql
+from entrepot.search.finder import Finder
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
@@ -95,14 +105,29 @@ async def open_store(settings: Settings) -> Store:
     return Store(database, driver, intake, writer, Content(database, driver), tree)
 
 
-def docker(
-    store: Store, settings: Settings, *, granter: Granter, repositories: Repositories, key: bytes, downloads: Downloads
-) -> tuple[Row, ...]:
+@dataclass(slots=True)
+class Shared:
+    """What the rooms of one process share."""
+
+    store: Store
+    settings: Settings
+    entrance: Entrance
+    granter: Granter
+    repositories: Repositories
+    downloads: Downloads
+    anonymous: Callable[[], bool]  # whether callers without credentials are let in
+
+
+def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     """Build the Docker format; `key` signs the ids of upload sessions."""
+    store, settings, at = shared.store, shared.settings, shared.entrance
     lifetime = settings.upload_expiry_seconds * 1000
     placing = Placing(store.tree, sparse=settings.docker_sparse)
-    return docker_rows(
-        pull=Pull(store.database, store.content, downloads),
+    tokens = DockerTokens(
+        store.database, at.authenticator, at.tokens, granter=shared.granter, anonymous=shared.anonymous
+    )
+    return tokens.rows() + docker_rows(
+        pull=Pull(store.database, store.content, shared.downloads),
         push=Push(
             store.database, store.content, store.intake, placing=placing, manifest_limit=settings.manifest_limit_bytes
         ),
@@ -113,28 +138,57 @@ def docker(
             store.content,
             store.intake,
             tickets=Tickets(key, SystemClock(), lifetime),
-            mounts=Mounts(store.database, granter, repositories.by_id),
+            mounts=Mounts(store.database, shared.granter, shared.repositories.by_id),
             lifetime=lifetime,
         ),
-        lists=Lists(store.database, granter, repositories.all),
+        lists=Lists(store.database, shared.granter, shared.repositories.all),
     )
 
 
-def artifacts(
-    store: Store, *, granter: Granter, repositories: Repositories, downloads: Downloads, documents: Documents
-) -> tuple[Row, ...]:
+def artifacts(shared: Shared) -> tuple[Row, ...]:
     """Build the artifact API: paths of the tree, storage, properties, copy and move, trash."""
+    store, documents, repositories = shared.store, shared.entrance.documents, shared.repositories
     database, content = store.database, store.content
     branches = Branches(database, store.tree)
-    deploy = Deploy(database, content, store.intake, tree=store.tree, granter=granter)
+    deploy = Deploy(database, content, store.intake, tree=store.tree, granter=shared.granter)
     removal = Removal(database, branches, find_repository=repositories.get, documents=documents)
     storage, packing = Storage(database, content, branches), Packing(content, branches, documents)
     transfer = TransferApi(Transfer(database, branches), removal, repositories.get, storage=storage, packing=packing)
     return (
         *StorageApi(database, storage, Annotate(database, branches)).rows(),
         *transfer.rows(),
-        *Artifacts(deploy, Download(database, content, downloads), Explode(deploy), removal).rows(),
+        *Artifacts(deploy, Download(database, content, shared.downloads), Explode(deploy), removal).rows(),
     )
+
+
+def searches(shared: Shared) -> tuple[Row, ...]:
+    """Build what searches: the older endpoints and AQL."""
+    database, all_of_them = shared.store.database, shared.repositories.all
+    return (
+        *SearchApi(database, shared.store.content, Finder(database, all_of_them)).rows(),
+        *AqlApi(Aql(database, all_of_them)).rows(),
+    )
+
+
+def administration(
+    shared: Shared, *, readiness: Callable[[], Awaitable[None]], metrics: Callable[[], bytes]
+) -> tuple[Row, ...]:
+    """Build what concerns the instance as a whole: repositories, system, storage, configuration."""
+    settings, documents, repositories = shared.settings, shared.entrance.documents, shared.repositories
+    database = shared.store.database
+    system = SystemApi(database, settings.reported_version, settings.node_id, readiness, metrics, documents)
+    return (
+        *RepositoryApi(repositories).rows(),
+        *system.rows(),
+        *StorageSummaryApi(database, repositories.all, _folder(settings)).rows(),
+        *ConfigurationApi(documents, repositories.all, anonymous=shared.anonymous).rows(),
+    )
+
+
+def _folder(settings: Settings) -> Path | None:
+    """Return the folder of the blob store, where it is one."""
+    scheme, _, path = settings.blob_store.partition("://")
+    return Path(path) if scheme == "file" else None
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
@@ -185,7 +239,7 @@ async def reset_password(settings: Settings, user: str, password: str) -> None:
 
         async def work(tx: Tx) -> None:
             account = await accounts.get(tx, user)
-            await accounts.alter(tx, account, accounts.Change(password_hash=new, disabled=False))
+            await accounts.alter(tx, account, accounts.Change(password_hash=new, disabled=False, locked=False))
             await record(tx, SYSTEM, "user.password", account.name, detail="reset by command")
             await bump(tx, "security")
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from entrepot import __version__
-from entrepot.auth.admission import Admissions
-from entrepot.auth.authenticate import Authenticator
-from entrepot.auth.directory.source import LdapSource
+from entrepot.auth.entrance import entrance
 from entrepot.auth.epochs import Epochs, bump
-from entrepot.auth.keys import TextSeals, Vault, master_key, signing_key
-from entrepot.auth.outside import Outside
+from entrepot.auth.keys import TextSeals, Vault, derived, master_key, signing_key
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
-from entrepot.auth.tokens import Tokens
+from entrepot.auth.trail import Refusals
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
 from entrepot.cluster.home import run_folder
@@ -31,24 +26,27 @@ from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
-from entrepot.rest.configuration import ConfigurationApi
-from entrepot.rest.docker_token import DockerTokens
+from entrepot.repositories.located import located
 from entrepot.rest.openapi import OpenApi
-from entrepot.rest.repositories import RepositoryApi
-from entrepot.rest.search import SearchApi
-from entrepot.rest.search_aql import AqlApi
+from entrepot.rest.security.roles_api import global_roles
 from entrepot.rest.security.routes import rows as security_rows
-from entrepot.rest.storage_summary import StorageSummaryApi
-from entrepot.rest.system import SystemApi
-from entrepot.search.aql.run import Aql
-from entrepot.search.finder import Finder
 from entrepot.snapshots import Snapshots
 from entrepot.watching import Watching
 from entrepot.web.application import Application
 from entrepot.web.base import Doors
 from entrepot.web.pipeline import Pipeline
 from entrepot.web.table import Table
-from entrepot.wiring import Store, artifacts, docker, in_background, open_store, writing
+from entrepot.wiring import (
+    Shared,
+    Store,
+    administration,
+    artifacts,
+    docker,
+    in_background,
+    open_store,
+    searches,
+    writing,
+)
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
@@ -104,64 +102,45 @@ async def _application(
     store: Store, settings: Settings, epochs: Epochs, *, passwords: Passwords
 ) -> AsyncIterator[Application]:
     await epochs.look(store.database)
-    given = settings.master_key.reveal() if settings.master_key else ""
-    secret = master_key(settings.home, given)
-    instance = await store.database.row(_INSTANCE)
-    installation = str(instance[0]) if instance else "0"
+    secret = master_key(settings.home, settings.master_key.reveal() if settings.master_key else "")
+    installation = await _service_id(store)
     vault = Vault(secret)
-    tokens = Tokens(store.database, epochs, await signing_key(store.database, vault), installation)
-    repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
     documents = Documents(store.database, bump=bump, announce=epochs.announce, seals=TextSeals(vault))
-    outside = Outside([LdapSource(documents)], Admissions(store.database, epochs), store.database)
-    authenticator = Authenticator(store.database, epochs, tokens, passwords, outside)
+    signing = await signing_key(store.database, vault)
+    at = entrance(
+        store.database, epochs, documents, passwords, secret=secret, signing=signing, installation=installation
+    )
+    repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
     rules = LiveRules(
         store.database,
         epochs,
         anonymous=lambda: documents.flag("security", "anonAccessEnabled", default=settings.anonymous_enabled),
+        located=lambda: located(repositories.all()),
+        roles=lambda: global_roles(documents),
     )
     snapshots = Snapshots(epochs, repositories, rules, documents)
     await snapshots.fresh()
     granter = Granter(repositories.get, snapshots.rules, repositories.by_id)
     downloads = Downloads(store.database, store.database.now)
-    watching = Watching(settings)
+    refusals = Refusals(store.database)
+    watching = Watching(settings, refusals.note)
+    shared = Shared(store, settings, at, granter, repositories, downloads, lambda: snapshots.rules().anonymous)
     readiness = Readiness(store)
-    key = hashlib.blake2b(b"upload sessions", key=secret, digest_size=32).digest()
     table: Table
     table = Table(
         (
             *OpenApi(lambda: table.rows).rows(),
-            *DockerTokens(
-                store.database, authenticator, tokens, granter=granter, anonymous=lambda: snapshots.rules().anonymous
-            ).rows(),
-            *docker(store, settings, granter=granter, repositories=repositories, key=key, downloads=downloads),
-            *RepositoryApi(repositories).rows(),
-            *SystemApi(
-                store.database,
-                settings.reported_version,
-                settings.node_id,
-                readiness.check,
-                watching.metrics,
-                documents,
-            ).rows(),
-            *security_rows(
-                store.database,
-                epochs,
-                authenticator,
-                tokens,
-                passwords=passwords,
-                knows=lambda key: repositories.get(key) is not None,
-            ),
-            *StorageSummaryApi(store.database, repositories.all, _folder(settings)).rows(),
-            *ConfigurationApi(documents, repositories.all, anonymous=lambda: snapshots.rules().anonymous).rows(),
-            *SearchApi(store.database, store.content, Finder(store.database, repositories.all)).rows(),
-            *AqlApi(Aql(store.database, repositories.all)).rows(),
-            *artifacts(store, granter=granter, repositories=repositories, downloads=downloads, documents=documents),
+            *docker(shared, key=derived(secret, "upload sessions")),
+            *security_rows(at, repositories),
+            *administration(shared, readiness=readiness.check, metrics=watching.metrics),
+            *searches(shared),
+            *artifacts(shared),
         )
     )
     application = Application(
         table,
         Pipeline(
-            authenticator,
+            at.authenticator,
             granter,
             snapshots.fresh,
             lambda: documents.flag("security", "hideUnauthorizedResources", default=False),
@@ -176,16 +155,17 @@ async def _application(
         watcher=watching,
         always=_always(settings, installation),
     )
-    async with in_background((FLUSH_SECONDS, downloads.flush, "downloads")):
+    async with in_background((FLUSH_SECONDS, downloads.flush, "downloads"), (1.0, refusals.flush, "refusals")):
         yield application
     await downloads.flush()
+    await refusals.flush()
     watching.close()
 
 
-def _folder(settings: Settings) -> Path | None:
-    """Return the folder of the blob store, where it is one."""
-    scheme, _, path = settings.blob_store.partition("://")
-    return Path(path) if scheme == "file" else None
+async def _service_id(store: Store) -> str:
+    """Return the id of the installation, which its tokens name."""
+    row = await store.database.row(_INSTANCE)
+    return str(row[0]) if row else "0"
 
 
 def _always(settings: Settings, installation: str) -> tuple[tuple[str, str], ...]:

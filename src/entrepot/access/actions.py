@@ -58,6 +58,11 @@ DOCKER_VERBS: Mapping[str, Action] = MappingProxyType({
 })  # fmt: skip
 
 
+def letters(actions: Action) -> list[str]:
+    """Return the set as the old API writes it, in its order."""
+    return [letter for letter, action in LETTERS.items() if action in actions]
+
+
 def mask(names: Iterable[str], table: Mapping[str, Action]) -> Action:
     """Return the set of actions that the names stand for in one API. Raises Invalid for a name that it does not have."""
     found = NOTHING

@@ -8,7 +8,7 @@ from typing import Literal
 from entrepot.access.actions import Action
 from entrepot.access.scopes import UNLIMITED, Ceiling
 
-How = Literal["anonymous", "basic", "jwt", "docker", "reference", "api-key"]
+How = Literal["anonymous", "basic", "encrypted", "session", "jwt", "docker", "reference", "api-key"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from entrepot.access.actions import Action
+from entrepot.access.actions import NOTHING, Action
 from entrepot.access.coverage import NOWHERE, Coverage
 from entrepot.access.patterns import PatternSet, Place
 
@@ -95,6 +95,14 @@ class _Grant:
         return held
 
 
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """Who may do something."""
+
+    users: Mapping[str, Action]
+    groups: Mapping[str, Action]
+
+
 class Rules:
     """What all targets together grant, as of one version of the configuration; build it anew when a target changes.
 
@@ -144,6 +152,21 @@ class Rules:
         groups = frozenset(name[2:] for name in names if name.startswith("g:"))
         need = int(action)
         return self.coverage(user, groups, repository).at(Place.of(path), need, folder=folder) == need
+
+    def principals(self, repository: RepositoryFacts, path: str, *, folder: bool = False) -> Principals:
+        """Return who may do what at a path by these targets: users, and groups; administrators stand above them."""
+        kind, place = _SECTION_OF.get(repository.package_type.lower(), ARTIFACT), Place.of(path)
+        users: dict[str, Action] = {}
+        groups: dict[str, Action] = {}
+        listed = self._grants.get(kind, {})
+        for key in (*repository.names, *_CLASSES_OF.get(repository.rclass, ())):
+            for grant in listed.get(key, ()):
+                for held, found in ((grant.users, users), (grant.groups, groups)):
+                    for name, mask in held.items():
+                        allowed = Coverage(((grant.patterns, mask),)).at(place, mask, folder=folder)
+                        found[name] = found.get(name, NOTHING) | Action(allowed)
+        return Principals(*({name: held for name, held in sorted(found.items()) if held and "\0" not in name}
+                            for found in (users, groups)))  # fmt: skip
 
     def _work_out(self, user: str | None, groups: frozenset[str], grants: list[_Grant]) -> Coverage:
         held = [(grant, mask) for grant in grants if (mask := grant.held_by(user, groups))]

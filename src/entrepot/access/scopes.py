@@ -6,7 +6,7 @@ A scope is text of entries with spaces between (reference C7), which add up:
     applied-permissions/admin              likewise, and jfrt@<id>:admin
     applied-permissions/groups:a,"b c"     what these groups may do at the time; likewise member-of-groups:a,b
     member-of-groups:*                     what the user's groups may do
-    applied-permissions/roles:<project>:r  parsed; grants nothing while there are no projects
+    applied-permissions/roles:<project>:r  what these roles of a project may do at the time
     artifact:<repository>[/<path>]:r,w     actions on a path and all below it, or on what an Ant pattern fits; * is any
     system:<what>:r                        a door of the system's own, not content
     api:*                                  nothing by itself; every token may use the API
@@ -74,8 +74,13 @@ class Scope:
         return self.user or self.admin
 
     def groups_of(self, groups: frozenset[str]) -> frozenset[str]:
-        """Return those of the owner's groups that count."""
-        return groups if self.all_groups else self.groups & groups
+        """Return those of the owner's groups that count, and what stands for roles of projects."""
+        return (groups if self.all_groups else self.groups & groups) | self.role_groups
+
+    @property
+    def role_groups(self) -> frozenset[str]:
+        """What stands for its roles of projects in the rules."""
+        return frozenset(role_group(*role) for role in self.roles)
 
     def over(self, names: Collection[str]) -> list[Coverage]:
         """Return what its entries for artifacts cover in a repository of these names."""
@@ -116,6 +121,11 @@ def _with(scope: Scope, entry: str) -> Scope:
     raise ScopeInvalid(entry=ascii(entry[:100]))
 
 
+def role_group(project: str, role: str) -> str:
+    """Return the group that stands for a role of a project: no group of people can have such a name."""
+    return f"\0{project}\0{role}".lower()
+
+
 def _names(text: str, entry: str) -> list[str]:
     """Read names with commas between, quoted or not; `*` has a meaning only when it stands alone."""
     names = [quoted or bare for quoted, bare in _NAME.findall(text)]
@@ -147,7 +157,7 @@ class Ceiling:
         """Whether an action on a path of a repository stays below it; what groups may do is for the rules to say."""
         place, need = Place.of(path), int(action)
         for scope in self.scopes:
-            open_to_rules = scope.whole or scope.groups or scope.all_groups
+            open_to_rules = scope.whole or scope.groups or scope.all_groups or scope.roles
             views = [EVERYWHERE] if open_to_rules else scope.over((key,))
             if need & ~_allowed(views, place, need, folder=folder):
                 return False

@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,30 +20,38 @@ from entrepot.errors import Conflict, Denied, Invalid, NotFound
 from entrepot.metadata.database import Duplicate, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 
+Status = Literal["enabled", "disabled", "locked"]
+
 ANONYMOUS_NAME: Final = "anonymous"
 _RESERVED: Final = frozenset({"_internal", "_system_", "access-admin", "xray"})
 _NAME: Final = re.compile(r"[a-z0-9._@-]{1,255}")
 
 _BY_NAME = sql("""
-SELECT id, uuid, name, email, password_hash, realm, admin, disabled, security_epoch, profile, last_login
+SELECT id, uuid, name, email, password_hash, realm, admin, disabled, security_epoch, profile, last_login,
+  password_set, locked
 FROM account WHERE name = :name
 """)
 _BY_ID = sql("""
-SELECT id, uuid, name, email, password_hash, realm, admin, disabled, security_epoch, profile, last_login
+SELECT id, uuid, name, email, password_hash, realm, admin, disabled, security_epoch, profile, last_login,
+  password_set, locked
 FROM account WHERE id = :id
 """)
-_PAGE = sql("SELECT name, realm, disabled FROM account WHERE name > :after ORDER BY name LIMIT :limit")
+_PAGE = sql("""
+SELECT name, realm, disabled, locked, admin, email FROM account WHERE name > :after ORDER BY name LIMIT :limit
+""")
 _GROUPS_OF = sql("""
 SELECT team.name, team.admin FROM membership JOIN team ON team.id = membership.team_id
 WHERE membership.account_id = :id ORDER BY team.name
 """)
 _INSERT = sql("""
-INSERT INTO account (uuid, name, email, password_hash, realm, admin, disabled, security_epoch, profile, created)
-VALUES (:uuid, :name, :email, :password_hash, :realm, :admin, :disabled, 1, :profile, {now})
+INSERT INTO account (uuid, name, email, password_hash, realm, admin, disabled, security_epoch, profile, created,
+  password_set)
+VALUES (:uuid, :name, :email, :password_hash, :realm, :admin, :disabled, 1, :profile, {now}, {now})
 """)
 _UPDATE = sql("""
 UPDATE account SET email = :email, password_hash = :password_hash, admin = :admin, disabled = :disabled,
-  security_epoch = :security_epoch, profile = :profile
+  security_epoch = :security_epoch, profile = :profile, locked = :locked,
+  password_set = CASE WHEN :renewed = 1 THEN {now} ELSE :password_set END
 WHERE id = :id
 """)
 _DELETE = sql("DELETE FROM account WHERE id = :id")
@@ -54,6 +62,15 @@ SELECT COUNT(*) FROM account WHERE disabled = 0 AND (admin = 1 OR EXISTS (
 """)
 _REHASH = sql("UPDATE account SET password_hash = :new WHERE id = :id AND password_hash = :old")
 _SEEN = sql("UPDATE account SET last_login = {now} WHERE id = :id")
+_FAILED = sql("""
+INSERT INTO failed_login (account_id, mark) VALUES (:id, :mark) ON CONFLICT (account_id, mark) DO NOTHING
+""")
+_FAILURES = sql("SELECT COUNT(*) FROM failed_login WHERE account_id = :id")
+_FORGIVE = sql("DELETE FROM failed_login WHERE account_id = :id")
+_LOCK = sql("UPDATE account SET locked = 1 WHERE id = :id AND locked = 0")
+_LOCKED = sql("SELECT name FROM account WHERE locked = 1 ORDER BY name")
+_EXPIRE_ALL = sql("UPDATE account SET password_set = 0 WHERE realm = 'internal' AND admin = 0 AND name <> 'anonymous'")
+_RENEW_ALL = sql("UPDATE account SET password_set = {now} WHERE password_set = 0")
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +103,18 @@ class Account:
     last_login: int | None
     groups: tuple[str, ...]  # in alphabetical order
     in_admin_group: bool
+    password_set: int | None = None  # milliseconds; 0: it counts as expired; None: before this was written down
+    locked: bool = False  # its password does not count until an administrator unlocks it
 
     @property
     def is_admin(self) -> bool:
         """Whether it administers the platform, by itself or through a group."""
         return self.admin or self.in_admin_group
+
+    @property
+    def status(self) -> Status:
+        """The word that clients read."""
+        return status_of(disabled=self.disabled, locked=self.locked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +123,14 @@ class Listed:
 
     name: str
     realm: str
-    disabled: bool
+    status: Status
+    admin: bool
+    email: str
+
+
+def status_of(*, disabled: bool, locked: bool) -> Status:
+    """Return the word for it: what an administrator said counts more than what befell."""
+    return "disabled" if disabled else "locked" if locked else "enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +143,8 @@ class Change:
     disabled: bool | None = None
     profile: Profile | None = None
     groups: tuple[str, ...] | None = None
+    locked: bool | None = None
+    expired: bool | None = None  # of the password
 
 
 class AccountUnknown(NotFound):
@@ -156,7 +189,10 @@ async def get(reads: Reads, name: str) -> Account:
 
 async def page(reads: Reads, *, after: str = "", limit: int = 1000) -> Sequence[Listed]:
     """Return the accounts whose names come after one, in order."""
-    return [Listed(row[0], row[1], bool(row[2])) for row in await reads.rows(_PAGE, after=after, limit=limit)]
+    return [
+        Listed(row[0], row[1], status_of(disabled=bool(row[2]), locked=bool(row[3])), bool(row[4]), row[5])
+        for row in await reads.rows(_PAGE, after=after, limit=limit)
+    ]
 
 
 async def create(tx: Tx, name: str, change: Change, *, realm: str = "internal") -> Account:
@@ -194,7 +230,12 @@ async def alter(tx: Tx, account: Account, change: Change) -> Account:
         disabled=int(disabled),
         security_epoch=account.security_epoch + int(stops),
         profile=packed(change.profile or account.profile),
+        locked=int(account.locked if change.locked is None else change.locked),
+        renewed=int(change.password_hash is not None or change.expired is False),
+        password_set=0 if change.expired else account.password_set,
     )
+    if change.locked is False:
+        await tx.execute(_FORGIVE, id=account.id)
     if change.groups is not None:
         await groups.leave_all(tx, account.id)
         await groups.join(tx, account.id, change.groups)
@@ -222,6 +263,33 @@ async def rehash(tx: Tx, account: Account, new: str) -> None:
     await tx.execute(_REHASH, id=account.id, old=account.password_hash, new=new)
 
 
+async def failed(tx: Tx, account_id: int, mark: int, most: int) -> bool:
+    """Count a wrong password, told apart from others by its mark; return whether that has just locked the account."""
+    await tx.execute(_FAILED, id=account_id, mark=mark)
+    row = await tx.row(_FAILURES, id=account_id)
+    return row is not None and row[0] >= most and bool(await tx.execute(_LOCK, id=account_id))
+
+
+async def forgive(tx: Tx, account_id: int) -> None:
+    """Forget the wrong passwords of an account."""
+    await tx.execute(_FORGIVE, id=account_id)
+
+
+async def locked(reads: Reads) -> list[str]:
+    """Return the names of all that are locked."""
+    return [row[0] for row in await reads.rows(_LOCKED)]
+
+
+async def expire_all(tx: Tx) -> None:
+    """Let all passwords expire but those of administrators, who could not let themselves in again."""
+    await tx.execute(_EXPIRE_ALL)
+
+
+async def renew_all(tx: Tx) -> None:
+    """Let the passwords count again that an administrator let expire."""
+    await tx.execute(_RENEW_ALL)
+
+
 async def seen(tx: Tx, account_id: int) -> None:
     """Note that the user has just logged in."""
     await tx.execute(_SEEN, id=account_id)
@@ -247,6 +315,8 @@ async def _account(reads: Reads, row: Row) -> Account:
         security_epoch=row[8],
         profile=msgspec.json.decode(row[9], type=Profile),
         last_login=row[10],
+        password_set=row[11],
+        locked=bool(row[12]),
         groups=tuple(name for name, _ in joined),
         in_admin_group=any(admin for _, admin in joined),
     )

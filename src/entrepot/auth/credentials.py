@@ -1,8 +1,9 @@
 """What clients send to say who they are, read from the headers; nothing here knows whether it is true.
 
-Authorization: Basic ...                   a password, or a token in its place
+Authorization: Basic ...                   a password, encrypted or not, or a token or an API key in its place
 Authorization: Bearer ...                  an access, reference or Docker token
-X-JFrog-Art-Api, X-Api-Key                 a token (API keys come with an issue of their own)
+X-JFrog-Art-Api, X-Api-Key                 an API key, or a token
+Cookie: entrepot_session=...               the session of a browser, where nothing else is sent
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from entrepot.auth.api_keys import is_api_key
+from entrepot.auth.sessions import COOKIE
 from entrepot.errors import Unauthenticated
 from entrepot.messages import Headers
 
 _REFERENCE: Final = re.compile(r"cmVmd[A-Za-z0-9]{59}")
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
+_COOKIE: Final = f"{COOKIE}="
+_SESSION: Final = "session "
 _API_KEY_HEADERS: Final = ("x-jfrog-art-api", "x-api-key")
 _ANY_NAME: Final = frozenset({"", "_token", "token"})
 
@@ -35,8 +40,15 @@ class Basic:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """The session of a browser."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
-    """A token. `name` is what was sent as the user's name beside it; None when nothing was."""
+    """A token or an API key. `name` is what was sent as the user's name beside it; None when nothing was."""
 
     text: str
     name: str | None = None
@@ -45,6 +57,11 @@ class Token:
     def is_reference(self) -> bool:
         """Whether it is an opaque reference token, rather than a signed one."""
         return _REFERENCE.fullmatch(self.text) is not None
+
+    @property
+    def is_api_key(self) -> bool:
+        """Whether it is an API key."""
+        return is_api_key(self.text)
 
     def may_belong_to(self, subject: str) -> bool:
         """Whether the name beside it is its subject's, or one that stands for nobody in particular."""
@@ -60,10 +77,16 @@ def sent(headers: Headers) -> str | None:
         header = headers.get(name)
         if header:
             return f"api-key {header}"
-    return None
+    header = headers.get("cookie")
+    return None if header is None else _session(header)
 
 
-def parse(text: str) -> Basic | Token:
+def session_in(text: str | None) -> str | None:
+    """Return the secret of the session that `sent` found; None for what is not a session."""
+    return text.removeprefix(_SESSION) if text and text.startswith(_SESSION) else None
+
+
+def parse(text: str) -> Basic | Token | Session:
     """Read what `sent` returned. Raises BadCredentials."""
     scheme, _, rest = text.partition(" ")
     value = rest.strip()
@@ -72,12 +95,21 @@ def parse(text: str) -> Basic | Token:
             return _basic(value)
         case "bearer" | "api-key" if value:
             return Token(value)
+        case "session" if value:
+            return Session(value)
     raise BadCredentials
 
 
+def _session(cookies: str) -> str | None:
+    for cookie in cookies.split(";"):
+        if cookie.strip().startswith(_COOKIE):
+            return f"{_SESSION}{cookie.strip().removeprefix(_COOKIE)}"
+    return None
+
+
 def classify(name: str, password: str) -> Basic | Token:
-    """Return what a name and password are: a token has the shape of one."""
-    if _REFERENCE.fullmatch(password) or _JWT.fullmatch(password):
+    """Return what a name and password are: a token or an API key has the shape of one."""
+    if _REFERENCE.fullmatch(password) or _JWT.fullmatch(password) or is_api_key(password):
         return Token(password, name)
     return Basic(name.lower(), password)
 

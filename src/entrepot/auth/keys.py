@@ -13,6 +13,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ _NAME_BYTES = 8
 _NONCE_BYTES = 12
 _RSA_BITS = 2048
 _SIGNING = "signing.key"
+_FROM, _TO = (
+    datetime(2020, 1, 1, tzinfo=UTC),
+    datetime(2099, 1, 1, tzinfo=UTC),
+)  # the key is trusted, not its certificate
 
 _READ = sql("SELECT value FROM secret WHERE name = :name")
 _WRITE = sql("INSERT INTO secret (name, value, created) VALUES (:name, :value, {now}) ON CONFLICT (name) DO NOTHING")
@@ -54,6 +59,11 @@ def master_key(home: Path, given: str = "") -> bytes:
     if not file.exists():
         _make(file)
     return _parsed(file.read_text(), str(file))
+
+
+def derived(secret: bytes, purpose: str) -> bytes:
+    """Return 32 bytes for one purpose, which tell nothing of the master key nor of those for others."""
+    return hashlib.blake2b(purpose.encode(), key=secret, digest_size=32).digest()
 
 
 class Vault:
@@ -116,6 +126,14 @@ class SigningKey:
     kid: str
     key: RSAKey
 
+    def public_jwk(self) -> dict[str, str]:
+        """Return the public key as an entry of a JSON Web Key Set (RFC 7517)."""
+        return {**self.key.as_dict(private=False), "kid": self.kid, "use": "sig", "alg": "RS256"}  # type: ignore[dict-item]
+
+    def certificate(self, name: str) -> str:
+        """Return a certificate of the public key, signed by itself, as PEM: the same for as long as the key is."""
+        return _certificate(self.key, self.kid, name)
+
     def public_pem(self) -> str:
         """Return the public key for those who verify our tokens themselves."""
         return self.key.as_pem(private=False).decode()
@@ -137,6 +155,25 @@ async def signing_key(database: Database, vault: Vault) -> SigningKey:
     else:
         sealed = bytes(row[0])
     return _imported(vault.unseal(_SIGNING, sealed))
+
+
+def _certificate(key: RSAKey, kid: str, name: str) -> str:
+    from cryptography import x509  # noqa: PLC0415 - 10 MiB, on first use
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - as above
+
+    pem = key.as_pem(private=True)
+    private = serialization.load_pem_private_key(pem, None)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:64])])
+    serial = int.from_bytes(hashlib.sha256(kid.encode()).digest()[:19])
+    made = (
+        x509.CertificateBuilder(subject, subject, serial_number=serial)
+        .public_key(private.public_key())  # type: ignore[arg-type]
+        .not_valid_before(_FROM)
+        .not_valid_after(_TO)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())  # type: ignore[arg-type]
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _generated() -> bytes:

@@ -13,13 +13,13 @@ from typing import Final
 from entrepot.access.scopes import Scope, parse_scope
 from entrepot.auth import accounts
 from entrepot.auth.accounts import Account
-from entrepot.auth.authenticate import Credential
-from entrepot.auth.standing import USER_SCOPE
+from entrepot.auth.standing import USER_SCOPE, Credential
 from entrepot.auth.tokens import EVERYWHERE, Order
 from entrepot.errors import Denied, Invalid, Unauthenticated
 from entrepot.metadata.database import Reads
 
 _LONGEST: Final = {"username": 255, "audience": 255, "description": 1024}  # characters
+_YEAR: Final = 31_536_000  # seconds
 _MOST: Final = 3_153_600_000  # seconds: a century; "never" is said otherwise
 
 
@@ -73,7 +73,7 @@ async def order_of(reads: Reads, credential: Credential, wish: Wish, *, default_
 
 def _lifetime(wish: Wish, default: int) -> int | None:
     if wish.expires_in is None:
-        return default
+        return default or None
     if not 0 <= wish.expires_in <= _MOST:
         raise Invalid("expires_in must be a number of seconds, 0 for a token that does not expire.")
     return wish.expires_in or None
@@ -89,7 +89,8 @@ def _own(credential: Credential, name: str, scope: Scope) -> None:
 
 
 def _own_lifetime(credential: Credential, wanted: int | None, *, refreshable: bool, most: int, now: int) -> int:
-    """Return for how many seconds a user may have a token of its own. Raises Denied."""
+    """Return for how many seconds a user may have a token of its own; `most` 0: a year. Raises Denied."""
+    most = most or _YEAR
     if wanted is None or wanted > most:
         raise Denied(f"Only administrators may create tokens that last longer than {most} seconds.")
     if credential.expires is None:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from entrepot.access.permissions import PermissionTarget, Rules
-from entrepot.auth import targets
+from entrepot.auth import projects, targets
 from entrepot.auth.epochs import Epochs
+from entrepot.auth.projects import Locate, Role
 from entrepot.metadata.database import Database
 
 
 class LiveRules:
     """Call it for the rules in force, after `refresh` in each request. One object per process, used on its loop."""
 
-    def __init__(self, database: Database, epochs: Epochs, *, anonymous: Callable[[], bool]) -> None:
+    def __init__(
+        self, database: Database, epochs: Epochs, *, anonymous: Callable[[], bool], located: Locate = tuple,
+        roles: Callable[[], Mapping[str, Role]] = dict,
+    ) -> None:  # fmt: skip
         self._database = database
         self._epochs = epochs
         self._anonymous = anonymous  # whether callers without credentials are let in
+        self._located = located  # all repositories, with their projects
+        self._roles = roles  # those that all projects have
         self._rules = Rules()
-        self._state: tuple[int, bool] | None = None
+        self._state: tuple[int, bool, int, int] | None = None
         self._parsed: dict[str, PermissionTarget] = {}  # by stored text: what did not change is not read again
+        self._has_projects = False
         self._compiling = asyncio.Lock()
 
     def __call__(self) -> Rules:
@@ -29,12 +36,18 @@ class LiveRules:
 
     async def refresh(self) -> None:
         """Read and compile the targets if anything may have moved, else do nothing. Raises DatabaseUnavailable."""
-        if self._state != (self._epochs.security(), self._anonymous()):
+        if self._state != self._now():
             async with self._compiling:
                 await self._compile()
 
+    def _now(self) -> tuple[int, bool, int, int]:
+        security, repositories, configuration = self._epochs.all()
+        if not self._has_projects:  # without projects neither of the others matters
+            repositories = configuration = 0
+        return security, self._anonymous(), repositories, configuration
+
     async def _compile(self) -> None:
-        state = (self._epochs.security(), self._anonymous())
+        state = self._now()
         if state == self._state:
             return
         texts: list[str] = []
@@ -47,5 +60,8 @@ class LiveRules:
         self._parsed = await asyncio.to_thread(
             lambda: {text: known.get(text) or targets.parsed(text) for text in texts}
         )
-        self._rules = Rules(self._parsed.values(), anonymous=state[1])
-        self._state = state
+        of_projects = await projects.all_of_them(self._database)
+        granted = projects.targets_of(of_projects, self._located(), self._roles()) if of_projects else ()
+        self._rules = Rules((*self._parsed.values(), *granted), anonymous=state[1])
+        self._has_projects = bool(of_projects)
+        self._state = state if self._has_projects else (state[0], state[1], 0, 0)

@@ -8,7 +8,7 @@ whose subject is no user here was made by an administrator and carries exactly i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from entrepot.access.actions import DOCKER_VERBS, NOTHING
 from entrepot.access.caller import ANONYMOUS, Caller, DockerAccess, How
@@ -19,16 +19,31 @@ from entrepot.auth.jwt import Entry
 USER_SCOPE = "applied-permissions/user"
 
 
-def by_password(account: Account) -> Caller:
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A caller, and what another credential that is bought with this one must not exceed."""
+
+    caller: Caller
+    scope: str = USER_SCOPE
+    account: Account | None = None
+    expires: int | None = None  # milliseconds; None: never
+    parent: str | None = None  # the token that it is
+    until: int | None = None  # milliseconds; when whoever vouches for the user has to be asked again; None: nobody does
+
+
+NOBODY = Credential(ANONYMOUS, "")
+
+
+def by_password(account: Account, *, how: How = "basic") -> Caller:
     """Return the caller that a user is with all its rights."""
-    return Caller(account.name, account.id, frozenset(account.groups), is_admin=account.is_admin)
+    return Caller(account.name, account.id, frozenset(account.groups), is_admin=account.is_admin, how=how)
 
 
 def by_token(account: Account | None, name: str, scope: Scope, *, token_id: str | None, how: How) -> Caller:
     """Return the caller that a scope makes of a user; `account` is None for a subject that is no user here."""
     if account is None:
         caller = _transient(name, scope)
-    elif scope.user or scope.admin:
+    elif scope.user or scope.admin or scope.roles:  # a role is a ceiling over what its owner may do
         caller = by_password(account)
     elif _of_groups(scope):
         caller = _for_groups(account, scope)
@@ -49,7 +64,7 @@ def anonymous_docker() -> Caller:
 
 def _transient(name: str, scope: Scope) -> Caller:
     everything = scope.admin or (bool(scope.artifacts) and not (scope.user or _of_groups(scope)))
-    groups = frozenset(group.lower() for group in scope.groups)
+    groups = frozenset(group.lower() for group in scope.groups) | scope.role_groups
     return Caller(name, None, groups, is_admin=everything, own_rights=False)
 
 

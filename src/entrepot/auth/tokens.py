@@ -123,14 +123,14 @@ class Tokens:
     def __init__(self, database: Database, epochs: Epochs, key: SigningKey, installation: str) -> None:
         self._database = database
         self._epochs = epochs
-        self._key = key
+        self.key = key
         self.issuer = f"jfac@{installation}"
         self.docker_audience = f"docker@{installation}"
         self._audiences = frozenset(f"{kind}@{name}" for kind in ("*", "jfrt", "jfac") for name in ("*", installation))
 
     def verify(self, text: str) -> tuple[Kind, Claims]:
         """Return the kind and claims of a token that we signed. Raises TokenUnknown, TokenExpired."""
-        return verify(self._key, text, issuer=self.issuer, now=self._database.now() // 1000)
+        return verify(self.key, text, issuer=self.issuer, now=self._database.now() // 1000)
 
     def accepts(self, audience: str) -> bool:
         """Whether one of the audiences (separated by spaces or commas) is ours."""
@@ -138,7 +138,7 @@ class Tokens:
 
     async def sign(self, claims: Claims, kind: Kind = "JWT") -> str:
         """Return the signed token, made in a thread."""
-        return await asyncio.to_thread(sign, self._key, claims, kind)
+        return await asyncio.to_thread(sign, self.key, claims, kind)
 
     async def issue(self, order: Order, by: Actor) -> Issued:
         """Make a token and store it."""
@@ -209,11 +209,6 @@ class Tokens:
 
         await self._epochs.change(self._database, "security", body)
 
-    async def prune(self) -> int:
-        """Remove some rows that expired; return how many, 0 when nothing is left to do. For the jobs process."""
-        before = self._database.now()
-        return await self._database.transact(lambda tx: tx.execute(_PRUNE, before=before))
-
     def _valid(self, found: Stored | None) -> Stored | None:
         return None if found is None or _over(found, self._database.now()) else found
 
@@ -265,6 +260,12 @@ class _Draft:
             await tx.execute(
                 _INSERT, **columns, id=str(uuid.uuid4()), kind="refresh", secret_hash=hashed, parent=self.id
             )
+
+
+async def prune(database: Database) -> int:
+    """Remove some rows that expired; return how many, 0 when nothing is left to do. For the jobs process."""
+    before = database.now()
+    return await database.transact(lambda tx: tx.execute(_PRUNE, before=before))
 
 
 def digest(secret: str) -> bytes:

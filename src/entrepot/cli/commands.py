@@ -128,3 +128,11 @@ def reset_password(
     from entrepot.cli.passwords import reset  # noqa: PLC0415 - see above
 
     reset(home, file, user=user, from_stdin=password_stdin)
+
+
+@admin.command("rotate-master-key")
+def rotate_master_key(home: Home = "", file: File = None) -> None:
+    """Seal all secrets with another master key; stop all nodes first."""
+    from entrepot.cli.keys import rotate  # noqa: PLC0415 - see above
+
+    rotate(home, file)

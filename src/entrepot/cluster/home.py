@@ -6,6 +6,7 @@ logs/                       log files
 run/                        what lives as long as the processes: settings handed over, metrics, epochs
 instance.lock               held by the supervisor
 admin.password  master.key  made at the first start
+audit.position              how far the audit trail has been copied to logs/audit.log
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Logs: structured events, and the request, access and audit logs in the formats that Artifactory tools read."""
+"""Logs: structured events, and the request and access logs in the formats that Artifactory tools read."""

@@ -1,15 +1,12 @@
-"""The request, access and audit logs: lines that log shippers made for Artifactory read (reference D9).
+"""The request and access logs: lines that log shippers made for Artifactory read (reference D9).
 
 artifactory-request.log     ts|trace|ip|user|METHOD|url|status|request bytes|response bytes|ms|user agent
 artifactory-access.log      ts [trace] [ACCEPTED DEPLOY] repo:path for client : user / ip [token]
-access-security-audit.log   ts|trace|ip|user|principal|entity|C, U or D|USR, GRP, PRM or TKN|{"added":...}
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -55,29 +52,13 @@ class Accessed(NamedTuple):
     token: str = ""  # the id of the token, never the token
 
 
-class Audited(NamedTuple):
-    """One change of users, groups, permissions or tokens."""
-
-    trace: str
-    address: str
-    user: str
-    principal: str
-    entity: str
-    change: Literal["C", "U", "D"]
-    kind: Literal["USR", "GRP", "PRM", "TKN"]
-    added: Mapping[str, object]
-    changed: Mapping[str, object]
-    removed: Mapping[str, object]
-
-
 class RecordLogs:
-    """The three logs of one process. A line costs some microseconds and leaves within half a second."""
+    """The two logs of one process. A line costs some microseconds and leaves within half a second."""
 
     def __init__(self, folder: Path, later: Later | None, *, requests: bool = True) -> None:
         """`later` schedules the flushes, as `loop.call_later` does; without it lines are written at once."""
         self._requests = LineFile(folder / "artifactory-request.log", later) if requests else None
         self._access = LineFile(folder / "artifactory-access.log", later)
-        self._audit = LineFile(folder / "access-security-audit.log", later)
         self._stamps = Stamps()
 
     def request(self, done: Answered) -> None:
@@ -104,17 +85,9 @@ class RecordLogs:
         told = f"{self._now()} [{word(done.trace)}] [{verdict} {done.action}] {target} for client : {user} / "
         self._access.append(f"{told}{word(done.address)}{token}\n".encode(errors="replace"))
 
-    def audit(self, done: Audited) -> None:
-        """Note a change of who may do what."""
-        changes = {"added": done.added, "changed": done.changed, "removed": done.removed}
-        told = [column(text, _NAME) for text in (done.trace, done.address, done.user, done.principal, done.entity)]
-        data = json.dumps(changes, separators=(",", ":"), default=str).replace("|", "\\u007c")
-        line = "|".join([self._now(), *told, done.change, done.kind, data])
-        self._audit.append(line.encode(errors="replace") + b"\n")
-
     def close(self) -> None:
         """Write what is held."""
-        for file in (self._requests, self._access, self._audit):
+        for file in (self._requests, self._access):
             if file is not None:
                 file.close()
 

@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, unquote
 from entrepot.access.actions import DOCKER_VERBS, Action
 from entrepot.access.caller import Caller
 from entrepot.auth.audit import Actor
-from entrepot.auth.authenticate import Authenticator, Credential
+from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.jwt import Claims, Entry
+from entrepot.auth.standing import Credential
 from entrepot.auth.tokens import Order, Tokens
 from entrepot.clock import iso
 from entrepot.errors import EntrepotError, Invalid, Unauthenticated
@@ -63,7 +64,7 @@ class DockerTokens:
 
     async def get(self, request: Request) -> Reply:
         """GET with Basic credentials, a token, or none at all where anonymous access is allowed."""
-        credential = await self._authenticator.credential(request.headers, request.address)
+        credential = await self._authenticator.credential(request)
         asked = parse_token_query(request.query)
         return await self._give(request, credential, _Wish(asked.scopes, asked.offline), oauth2=False)
 

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from entrepot.access.actions import Action
+from entrepot.access.actions import Action, letters
 from entrepot.artifacts import annotate, describe
 from entrepot.artifacts.annotate import Annotate
 from entrepot.artifacts.storage import ListOptions, Storage
@@ -165,9 +165,13 @@ class StorageApi:
 
     async def _permissions(self, request: Request) -> Reply:
         place = await self._storage.place(request.granted, _path(request), Action.MANAGE)
-        del place
+        found = request.granted.rules.principals(place.repository.facts, _path(request), folder=place.is_folder)
+        principals = {
+            kind: {name: letters(actions) for name, actions in held.items()}
+            for kind, held in (("users", found.users), ("groups", found.groups))
+        }
         uri = describe.url(request.base, request.granted.key, _path(request), api="api/storage")
-        return json_reply({"uri": uri, "principals": {"users": {}, "groups": {}}})
+        return json_reply({"uri": uri, "principals": principals})
 
 
 _GET: Final = (

@@ -9,7 +9,6 @@ What a row's `target` says about where the repository and path are read from:
     item       {repo} {path*}          a path of the tree
     artifact   {repo} {path*}          the same as clients address files: with matrix parameters, and entries of archives
     node       {repo} {path*}          a file or folder, which of them is not known yet: the handler judges what it finds
-    artifact       {repo} {path*}          the same as clients address files: with matrix parameters, and entries of archives
     ""                                 no repository: the handler judges each row that it lists
 """
 
@@ -58,7 +57,7 @@ class Pipeline:
         """Return who asks. Raises Unauthenticated, TooMany."""
         await self._fresh()  # who keeps passwords for us is configuration, too
         docker = row.face == "oci"
-        return await self._authenticator.caller(request.headers, request.address, docker=docker)
+        return await self._authenticator.caller(request, docker=docker)
 
     async def run(self, request: Request, row: Row) -> Reply:
         """Judge the request, pass its gates and return the handler's reply."""

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from entrepot.access.caller import ANONYMOUS
 from entrepot.auth.epochs import Epochs
+from entrepot.messages import Headers, Request
 from entrepot.metadata.database import Database, Row, Tx
 from entrepot.metadata.migrate import migrate
 from entrepot.metadata.open import open_database
@@ -18,7 +20,7 @@ T = TypeVar("T")
 
 TRUNCATE = sql("""
 TRUNCATE account, team, membership, permission_target, token, audit, secret, setting, cfg_version, repository,
-  configuration
+  configuration, project
 RESTART IDENTITY CASCADE
 """)
 
@@ -111,3 +113,11 @@ def epochs_of(home: Path) -> Iterator[Epochs]:
         yield words
     finally:
         words.close()
+
+
+def asking(headers: Headers, address: str = "192.0.2.1", method: str = "GET") -> Request:
+    """A request of which only who asks matters."""
+    body: Any = None
+    return Request(
+        method, "/x", {}, headers, body, id="", address=address, scheme="http", base_of=str, caller=ANONYMOUS
+    )

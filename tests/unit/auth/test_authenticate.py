@@ -12,6 +12,7 @@ from entrepot.auth import passwords as passwords_module
 from entrepot.auth.accounts import Change, Profile
 from entrepot.auth.audit import Actor
 from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.guard import Blocked
@@ -21,7 +22,7 @@ from entrepot.auth.passwords import Passwords
 from entrepot.auth.tokens import Issued, Order, Tokens
 from entrepot.errors import Unauthenticated, Unavailable
 from entrepot.metadata.database import DatabaseUnavailable, Tx
-from tests.unit.auth.support import Clocked
+from tests.unit.auth.support import Clocked, asking
 from tests.unit.auth.test_credentials import Headers, basic
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.9"
@@ -59,11 +60,11 @@ class Office:
         self.database, self.epochs, self.key, self.hashes = database, epochs, key, hashes
         self.tokens = Tokens(database, epochs, key, "01abc")
         self.passwords = Passwords(database)
-        self.authenticator = Authenticator(database, epochs, self.tokens, self.passwords)
+        self.authenticator = Authenticator(database, epochs, GivenOut(self.tokens), self.passwords)
 
     async def caller(self, header: str | None, *, address: str = HERE, docker: bool = False) -> Caller:
         headers = Headers() if header is None else Headers(authorization=header)
-        return await self.authenticator.caller(headers, address, docker=docker)
+        return await self.authenticator.caller(asking(headers, address), docker=docker)
 
     async def refused(self, header: str, *, docker: bool = False, address: str = HERE) -> str:
         with pytest.raises(Unauthenticated) as refused:
@@ -105,7 +106,7 @@ class Office:
 
 async def test_who_sends_nothing_is_anonymous(office: Office) -> None:
     assert await office.caller(None) is ANONYMOUS
-    assert (await office.authenticator.credential(Headers(), HERE)).caller is ANONYMOUS
+    assert (await office.authenticator.credential(asking(Headers()))).caller is ANONYMOUS
 
 
 async def test_the_right_password_makes_the_user(office: Office) -> None:
@@ -125,7 +126,7 @@ async def test_wrong_credentials_never_become_none(office: Office) -> None:
     for header in ("Basic !", "Bearer x", "Negotiate abc", "Bearer", basic("bob:wrong")):
         await office.refused(header)
     with pytest.raises(TokenUnknown):
-        await office.authenticator.caller(Headers(x_jfrog_art_api="AKCp8nonsense"), HERE)
+        await office.authenticator.caller(asking(Headers(x_jfrog_art_api="AKCp8nonsense")))
 
 
 async def test_an_account_without_a_password_of_its_own_has_none_that_matches(office: Office) -> None:
@@ -339,7 +340,7 @@ async def test_a_token_is_taken_in_every_place_where_clients_put_it(office: Offi
         Headers(x_jfrog_art_api=text),
         *(Headers(authorization=basic(f"{name}:{text}")) for name in ("bob", "BOB", "", "_token", "token")),
     ):
-        caller = await office.authenticator.caller(headers, HERE)
+        caller = await office.authenticator.caller(asking(headers))
         assert (caller.name, caller.how, caller.token_id) == ("bob", how, issued.token_id)
     assert await office.refused(basic(f"root:{text}")) == "BadCredentials"
     assert (await office.authenticator.password("bob", text, HERE)).parent == issued.token_id
@@ -400,7 +401,9 @@ async def test_a_token_carries_its_scope(office: Office) -> None:
     caller = await office.caller(f"Bearer {issued.access_token}")
     assert (caller.name, caller.user_id, caller.groups) == ("ci", None, frozenset({"devs"}))
     assert not caller.own_rights
-    credential = await office.authenticator.credential(Headers(authorization=f"Bearer {issued.access_token}"), HERE)
+    credential = await office.authenticator.credential(
+        asking(Headers(authorization=f"Bearer {issued.access_token}"))
+    )
     assert (credential.scope, credential.parent, credential.account) == (issued.scope, issued.token_id, None)
     assert credential.expires is not None
 
@@ -414,7 +417,7 @@ async def test_a_docker_token_counts_where_docker_asks_and_nowhere_else(office: 
     assert (caller.name, caller.how, [entry.name for entry in caller.access]) == ("bob", "docker", ["libs/app"])
     assert await office.refused(header) == "TokenUnknown"
     with pytest.raises(TokenUnknown):
-        await office.authenticator.credential(Headers(authorization=header), HERE)
+        await office.authenticator.credential(asking(Headers(authorization=header)))
     assert await office.refused(basic(f"bob:{await office.docker()}"), docker=True) == "TokenUnknown"
 
 

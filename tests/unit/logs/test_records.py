@@ -1,6 +1,5 @@
-"""Request, access and audit logs: lines that log shippers read, and that no client can forge."""
+"""Request and access logs: lines that log shippers read, and that no client can forge."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from entrepot.logs.fields import Stamps, column, without_secrets, word
 from entrepot.logs.lines import LineFile
-from entrepot.logs.records import Accessed, Answered, Audited, RecordLogs
+from entrepot.logs.records import Accessed, Answered, RecordLogs
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 REQUEST = re.compile(
@@ -93,15 +92,6 @@ def test_no_path_or_name_can_forge_an_access_line(target: str, user: str) -> Non
     for text in (word(target), word(user)):
         assert not re.search(r"[\s|\[\]]", text)
         text.encode()
-
-
-def test_an_audit_line_ends_with_the_changes_as_json(tmp_path: Path) -> None:
-    done = Audited(TRACE, "::1", "admin", "admin", "jo|hn", "C", "USR", {"name": "a|b\n"}, {}, {})
-    line = written(tmp_path, lambda logs: logs.audit(done), "access-security-audit.log").removesuffix("\n")
-    columns = line.split("|")
-    assert columns[1:8] == [TRACE, "::1", "admin", "admin", "jo%7Chn", "C", "USR"]
-    assert json.loads(columns[8]) == {"added": {"name": "a|b\n"}, "changed": {}, "removed": {}}
-    assert len(columns) == 9
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Who: users, groups, permission targets, tokens, the audit trail."""
+"""Who: users, groups, projects, permission targets, credentials, the audit trail."""
 
 from __future__ import annotations
 
@@ -21,6 +21,44 @@ account = table(  # a user; `user` is a word of SQL
     Column("profile", Text, nullable=False),  # the fields that clients set and read back
     int64("created"),
     Column("last_login", INT64),
+    Column("password_set", INT64),  # when; 0: it counts as expired; NULL: before this was written down
+    flag("locked"),
+)
+failed_login = table(  # different wrong passwords since the last right one, where accounts are to be locked for them
+    "failed_login",
+    Column("account_id", INT64, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("mark", INT64, primary_key=True, autoincrement=False),
+)
+api_key = table(  # shown again to its user, so it is kept: sealed with the master key
+    "api_key",
+    Column("account_id", INT64, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    Column("sealed", LargeBinary, nullable=False),
+    int64("created"),
+)
+ssh_key = table(
+    "ssh_key",
+    Column("fingerprint", KEY, primary_key=True),
+    Column("account_id", INT64, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("label", Text, nullable=False),
+    Column("public", Text, nullable=False),
+    int64("created"),
+)
+session = table(  # of browsers
+    "session",
+    Column("secret_hash", LargeBinary, primary_key=True),
+    Column("account_id", INT64, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    int64("security_epoch"),
+    key("address"),
+    int64("created"),
+    int64("seen", index=True),
+)
+project = table(
+    "project",
+    surrogate_id(),
+    key("key", unique=True),
+    Column("body", Text, nullable=False),  # its fields, roles, members and environments, as JSON
+    int64("modified"),
 )
 team = table(  # a group; `group` is a word of SQL
     "team",

@@ -10,7 +10,7 @@ import msgspec
 
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Request
-from entrepot.rest.json_bodies import json_object
+from entrepot.rest.json_bodies import json_object, json_value
 
 T = TypeVar("T")
 
@@ -29,6 +29,14 @@ def converted(stated: Mapping[str, Any], kind: type[T], names: Mapping[str, str]
     translated = {(names or {}).get(name, name): value for name, value in stated.items()}
     try:
         return msgspec.convert(translated, kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from None
+
+
+async def names_in(request: Request) -> list[str]:
+    """Return the JSON body as a list of names. Raises Invalid, TooLarge."""
+    try:
+        return msgspec.convert(await json_value(request, _LIMIT), list[str])
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
 

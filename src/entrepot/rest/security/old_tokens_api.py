@@ -65,7 +65,7 @@ class OldTokensApi:
             return json_reply(granted(await self._tokens.refresh(said.refresh_token or "", actor(request))))
         if said.grant_type not in (None, "client_credentials"):
             return _refusal("unsupported_grant_type", "The grant type is not supported.", 400)
-        credential = await self._authenticator.credential(request.headers, request.address)
+        credential = await self._authenticator.credential(request)
         request.caller = credential.caller
         now = self._database.now()
         order = await order_of(self._database, credential, said.wish(), default_expiry=_HOUR, now=now)

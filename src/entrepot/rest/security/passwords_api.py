@@ -1,4 +1,4 @@
-"""Passwords by REST (reference 9.2): a user's own, and the encrypted form that this server does not offer."""
+"""Passwords by REST (reference 9.2, 10.3, C5): a user's own, others' by administrators, expiry, the encrypted form."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Final
 import msgspec
 
 from entrepot.auth import accounts
+from entrepot.auth.accounts import Account
 from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.by_password import Demands
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.passwords import Passwords
 from entrepot.errors import Conflict, Denied, Invalid, Unauthenticated
 from entrepot.messages import Reply, Request, Row, text_reply
 from entrepot.metadata.database import Tx
-from entrepot.rest.security.bodies import typed
+from entrepot.rest.security.bodies import names_in, typed, word
 from entrepot.rest.security.changes import Changes
 
 _SECURITY: Final = "/artifactory/api/security"
+_OWN: Final = f"{_SECURITY}/users/authorization"
+_ACCESS: Final = "/access/api/v2/users"
 _NAMES: Final = {
     "userName": "name", "oldPassword": "old", "newPassword1": "new", "newPassword2": "again",
 }  # fmt: skip
@@ -31,6 +35,12 @@ class Stated(msgspec.Struct, frozen=True):
     again: str
 
 
+class NewPassword(msgspec.Struct, frozen=True):
+    """What an administrator sets."""
+
+    password: str
+
+
 class EncryptedPasswordsUnsupported(Conflict):
     """Server doesn't support encrypted passwords"""
 
@@ -38,18 +48,38 @@ class EncryptedPasswordsUnsupported(Conflict):
 class PasswordsApi:
     """The handlers."""
 
-    def __init__(self, changes: Changes, authenticator: Authenticator, passwords: Passwords) -> None:
+    def __init__(self, changes: Changes, authenticator: Authenticator, passwords: Passwords, demands: Demands) -> None:
         self._changes = changes
         self._authenticator = authenticator
         self._passwords = passwords
+        self._demands = demands
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows. A change of password is open to all: the old one is the credential."""
-        change = f"{_SECURITY}/users/authorization/changePassword"
+        one = f"{_ACCESS}/{{name}}"
         return (
-            Row("POST", change, "passwords.change", "public", self.change, summary="Change one's own password"),
+            Row("POST", f"{_OWN}/changePassword", "passwords.change", "public", self.change, request=dict,
+                response="text/plain", summary="Change one's own password, also one that has expired"),
+            Row("POST", f"{_OWN}/expirePasswords", "passwords.expire", "admin", self.expire_some, request=list[str],
+                response="text/plain", summary="Let passwords of users expire"),
+            Row("POST", f"{_OWN}/expirePasswords/{{name}}", "passwords.expire.one", "admin", self.expire,
+                response="text/plain", summary="Let the password of a user expire"),
+            Row("POST", f"{_OWN}/unexpirePasswords/{{name}}", "passwords.renew.one", "admin", self.renew,
+                response="text/plain", summary="Let the password of a user count again"),
+            Row("POST", f"{_OWN}/expirePasswordForAllUsers", "passwords.expire.all", "admin", self.expire_all,
+                response="text/plain", summary="Let the passwords of all but administrators expire"),
+            Row("POST", f"{_OWN}/unexpirePasswordForAllUsers", "passwords.renew.all", "admin", self.renew_all,
+                response="text/plain", summary="Let all expired passwords count again"),
+            Row("PUT", f"{one}/password", "access.passwords.set", "admin", self.set, "access", request=NewPassword,
+                status=204, summary="Give a user another password"),
+            Row("POST", f"{one}/password/expire", "access.passwords.expire", "admin", self.access_expire, "access",
+                status=204, summary="Let the password of a user expire"),
+            Row("POST", f"{_ACCESS}/expire_password_for_all_users", "access.passwords.expire.all", "admin",
+                self.access_expire_all, "access", status=204, summary="Let the passwords of all but administrators expire"),
+            Row("POST", f"{_ACCESS}/unexpire_password_for_all_users", "access.passwords.renew.all", "admin",
+                self.access_renew_all, "access", status=204, summary="Let all expired passwords count again"),
             Row("GET", f"{_SECURITY}/encryptedPassword", "passwords.encrypted", "user", self.encrypted,
-                summary="Not offered"),
+                response="text/plain", summary="What may stand in scripts in the place of the caller's password"),
         )  # fmt: skip
 
     async def change(self, request: Request) -> Reply:
@@ -58,7 +88,7 @@ class PasswordsApi:
         if stated.new != stated.again:
             raise Invalid("The new passwords do not match.")
         try:
-            credential = await self._authenticator.password(stated.name, stated.old, request.address)
+            credential = await self._authenticator.password(stated.name, stated.old, request.address, typed=True)
         except BadCredentials:
             raise Invalid("The user name or the old password is wrong.") from None
         account = credential.account
@@ -66,17 +96,83 @@ class PasswordsApi:
             raise Invalid("The user name or the old password is wrong.")
         if not account.profile.profile_updatable:
             raise Denied("This user may not change its profile.")
-        change = accounts.Change(password_hash=await self._passwords.hash(stated.new))
+        self._demands.policies.passwords().check(stated.new, old=stated.old)
         request.caller = credential.caller
-
-        async def work(tx: Tx) -> None:
-            await accounts.alter(tx, await accounts.get(tx, account.name), change)
-
-        await self._changes.make(request, "user.password", account.name, work)
+        await self._set(request, account.name, stated.new)
         return text_reply("Password has been successfully changed")
 
+    async def set(self, request: Request) -> Reply:
+        """PUT of an administrator."""
+        stated = await typed(request, NewPassword)
+        self._demands.policies.passwords().check(stated.password)
+        await self._set(request, word(request, "name"), stated.password)
+        return Reply(204)
+
+    async def expire(self, request: Request) -> Reply:
+        """POST."""
+        await self._mark(request, word(request, "name"), expired=True)
+        return text_reply("Password has been expired successfully")
+
+    async def expire_some(self, request: Request) -> Reply:
+        """POST with a list of names: all of them or, when there is one that is nobody's, none."""
+        names = await names_in(request)
+        for name in names:
+            await accounts.get(self._changes.database, name)
+        for name in names:
+            await self._mark(request, name, expired=True)
+        return text_reply("Passwords have been expired successfully")
+
+    async def renew(self, request: Request) -> Reply:
+        """POST."""
+        await self._mark(request, word(request, "name"), expired=False)
+        return text_reply("Password has been unexpired successfully")
+
+    async def expire_all(self, request: Request) -> Reply:
+        """POST."""
+        await self._changes.make(request, "user.expire", "*", accounts.expire_all)
+        return text_reply("All users passwords have been expired successfully")
+
+    async def renew_all(self, request: Request) -> Reply:
+        """POST."""
+        await self._changes.make(request, "user.unexpire", "*", accounts.renew_all)
+        return text_reply("All users passwords have been unexpired successfully")
+
+    async def access_expire(self, request: Request) -> Reply:
+        """POST."""
+        await self._mark(request, word(request, "name"), expired=True)
+        return Reply(204)
+
+    async def access_expire_all(self, request: Request) -> Reply:
+        """POST."""
+        await self.expire_all(request)
+        return Reply(204)
+
+    async def access_renew_all(self, request: Request) -> Reply:
+        """POST."""
+        await self.renew_all(request)
+        return Reply(204)
+
     async def encrypted(self, request: Request) -> Reply:
-        """GET: 409, which clients understand."""
+        """GET, with the password itself: what is less could otherwise be exchanged for what lasts as long as it does."""
         if request.caller.is_anonymous:
             raise Unauthenticated
-        raise EncryptedPasswordsUnsupported
+        if self._demands.policies.encryption() == "UNSUPPORTED":
+            raise EncryptedPasswordsUnsupported
+        account = await accounts.find(self._changes.database, request.caller.name)
+        if account is None or not account.password_hash or request.caller.how not in ("basic", "encrypted", "session"):
+            raise Denied("Only a user's password gives its encrypted form; come with user name and password.")
+        return text_reply(self._demands.encrypted.of(account))
+
+    async def _set(self, request: Request, name: str, password: str) -> None:
+        change = accounts.Change(password_hash=await self._passwords.hash(password))
+        await self._alter(request, "user.password", name, change)
+
+    async def _mark(self, request: Request, name: str, *, expired: bool) -> None:
+        action = "user.expire" if expired else "user.unexpire"
+        await self._alter(request, action, name, accounts.Change(expired=expired))
+
+    async def _alter(self, request: Request, action: str, name: str, change: accounts.Change) -> None:
+        async def work(tx: Tx) -> Account:
+            return await accounts.alter(tx, await accounts.get(tx, name), change)
+
+        await self._changes.make(request, action, name.lower(), work)

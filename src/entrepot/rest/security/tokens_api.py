@@ -10,6 +10,7 @@ import msgspec
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.jwt import TokenExpired, TokenUnknown
 from entrepot.auth.orders import Wish, order_of
+from entrepot.auth.policies import Policies
 from entrepot.auth.tokens import Issued, Stored, TokenAbsent, Tokens
 from entrepot.errors import Invalid, Unauthenticated
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -18,7 +19,6 @@ from entrepot.rest.security.bodies import asked, form_or_json, word
 from entrepot.rest.security.changes import actor
 
 _TOKENS: Final = "/access/api/v1/tokens"
-_YEAR: Final = 31_536_000  # seconds
 _NO_STORE: Final = ("cache-control", "no-store")
 _MOST_LISTED: Final = 10_000
 
@@ -69,10 +69,11 @@ async def find_by_text(tokens: Tokens, text: str) -> Stored | None:
 class TokensApi:
     """The handlers."""
 
-    def __init__(self, database: Database, authenticator: Authenticator, tokens: Tokens) -> None:
+    def __init__(self, database: Database, authenticator: Authenticator, tokens: Tokens, policies: Policies) -> None:
         self._database = database
         self._authenticator = authenticator
         self._tokens = tokens
+        self._policies = policies
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows. Creating is open to all: what is ordered is judged by the credentials, or is a refresh."""
@@ -95,10 +96,10 @@ class TokensApi:
             return _told(await self._tokens.refresh(said.refresh_token or "", actor(request)))
         if said.grant_type not in (None, "client_credentials"):
             raise Invalid("The grant_type must be client_credentials or refresh_token.")
-        credential = await self._authenticator.credential(request.headers, request.address)
+        credential = await self._authenticator.credential(request)
         request.caller = credential.caller
-        now = self._database.now()
-        order = await order_of(self._database, credential, said.wish(), default_expiry=_YEAR, now=now)
+        now, most = self._database.now(), self._policies.token_expiry()
+        order = await order_of(self._database, credential, said.wish(), default_expiry=most, now=now)
         return _told(await self._tokens.issue(order, actor(request)), username=order.subject)
 
     async def list(self, request: Request) -> Reply:

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from entrepot.auth import accounts, groups, targets
+from entrepot.auth import accounts, groups, projects, targets
 from entrepot.auth.accounts import ANONYMOUS_NAME, Account, Change, Profile
 from entrepot.auth.passwords import Passwords
+from entrepot.auth.policies import Policies
 from entrepot.errors import Denied, Invalid
 from entrepot.messages import Request
 from entrepot.metadata.database import Tx
@@ -53,9 +54,10 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
 class People:
     """What both APIs do to users, each in one transaction."""
 
-    def __init__(self, changes: Changes, passwords: Passwords) -> None:
+    def __init__(self, changes: Changes, passwords: Passwords, policies: Policies) -> None:
         self._changes = changes
         self._passwords = passwords
+        self._policies = policies
 
     async def create(self, request: Request, name: str, stated: Stated) -> Account:
         """Add a user. Raises Invalid, AccountExists."""
@@ -114,6 +116,7 @@ class People:
                 raise Denied("Users cannot remove themselves.")
             await accounts.delete(tx, found)
             await targets.forget(tx, "users", found.name)
+            await projects.forget(tx, "users", found.name)
             return found.name
 
         return await self._changes.make(request, "user.delete", name.lower(), work)
@@ -122,6 +125,8 @@ class People:
         """Return the change that a body asks for but for the profile, its password hashed. Raises Invalid, TooMany."""
         if stated.status is not None and stated.status.lower() not in _STATUSES:
             raise Invalid("The status must be enabled or disabled.")
+        if stated.password:
+            self._policies.passwords().check(stated.password)
         return Change(
             email=stated.email,
             password_hash=await self._passwords.hash(stated.password) if stated.password else None,
@@ -138,7 +143,7 @@ def shown(account: Account) -> dict[str, Any]:
         "email": account.email,
         "groups": list(account.groups),
         "realm": account.realm,
-        "status": "disabled" if account.disabled else "enabled",
+        "status": account.status,
         "admin": account.admin,
         "effective_admin": account.is_admin,
         **msgspec.structs.asdict(account.profile),

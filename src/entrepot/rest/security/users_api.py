@@ -9,6 +9,7 @@ import msgspec
 from entrepot.auth import accounts
 from entrepot.auth.accounts import Account
 from entrepot.auth.passwords import Passwords
+from entrepot.auth.policies import Policies
 from entrepot.clock import iso
 from entrepot.errors import Invalid
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
@@ -34,8 +35,8 @@ class Groups(msgspec.Struct, frozen=True):
 class UsersApi:
     """The handlers."""
 
-    def __init__(self, changes: Changes, passwords: Passwords) -> None:
-        self._people = People(changes, passwords)
+    def __init__(self, changes: Changes, passwords: Passwords, policies: Policies) -> None:
+        self._people = People(changes, passwords, policies)
         self._database: Database = changes.database
 
     def rows(self) -> tuple[Row, ...]:
@@ -62,7 +63,7 @@ class UsersApi:
         after = ""
         while users := await accounts.page(self._database, after=after):
             found += [
-                {"name": user.name, "uri": link(request, _V1, user.name), "realm": user.realm, "status": _status(user)}
+                {"name": user.name, "uri": link(request, _V1, user.name), "realm": user.realm, "status": user.status}
                 for user in users
             ]
             after = users[-1].name
@@ -91,15 +92,18 @@ class UsersApi:
         return text_reply(f"User '{name}' has been removed successfully.")
 
     async def access_list(self, request: Request) -> Reply:
-        """GET: a page of users."""
-        size = limit(request)
-        found = await accounts.page(self._database, after=asked(request, "cursor"), limit=size)
-        users = [
-            {"username": user.name, "uri": link(request, _V2, user.name), "realm": user.realm, "status": _status(user)}
-            for user in found
-        ]
-        more = {"cursor": found[-1].name} if len(found) == size else {}
-        return json_reply({"users": users, **more})
+        """GET: a page of users, all or those of a name, a status, or who administer."""
+        size, after = limit(request), asked(request, "cursor")
+        users: list[dict[str, str]] = []
+        while page := await accounts.page(self._database, after=after):
+            for user in page:
+                if len(users) == size:
+                    return json_reply({"users": users, "cursor": users[-1]["username"]})
+                if _wanted(request, user):
+                    uri = link(request, _V2, user.name)
+                    users.append({"username": user.name, "uri": uri, "realm": user.realm, "status": user.status})
+            after = page[-1].name
+        return json_reply({"users": users})
 
     async def access_get(self, request: Request) -> Reply:
         """GET one."""
@@ -145,5 +149,9 @@ def _new_form(account: Account) -> dict[str, Any]:
     return told if account.last_login is None else told | {"last_logged_in": iso(account.last_login)}
 
 
-def _status(user: accounts.Listed) -> str:
-    return "disabled" if user.disabled else "enabled"
+def _wanted(request: Request, user: accounts.Listed) -> bool:
+    """Whether a user is one of those that the query asks for."""
+    name, status = asked(request, "username").lower(), asked(request, "status").lower()
+    if asked(request, "only_admins").lower() == "true" and not user.admin:
+        return False
+    return name in ("", user.name) and status in ("", user.status)

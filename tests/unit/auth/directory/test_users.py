@@ -13,6 +13,7 @@ from entrepot.auth.accounts import Account, Change, Profile
 from entrepot.auth.admission import Admissions
 from entrepot.auth.audit import Actor
 from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.epochs import Epochs, bump
@@ -25,7 +26,7 @@ from entrepot.configuration.documents import Documents, Entry
 from entrepot.metadata.database import Tx
 from tests.parts.processes import free_port
 from tests.parts.slapd import GROUPS, MANAGER, MANAGER_PASSWORD, PEOPLE, Slapd, slapd
-from tests.unit.auth.support import Clocked
+from tests.unit.auth.support import Clocked, asking
 from tests.unit.auth.test_credentials import Headers, basic
 
 HERE = "192.0.2.1"
@@ -55,7 +56,7 @@ class Company:
 
     def another_process(self) -> Authenticator:
         outside = Outside([LdapSource(self.documents)], Admissions(self.database, self.epochs), self.database)
-        return Authenticator(self.database, self.epochs, self.tokens, self.passwords, outside)
+        return Authenticator(self.database, self.epochs, GivenOut(self.tokens), self.passwords, outside=outside)
 
     async def ask(self, *servers: dict[str, object]) -> None:
         await self.documents.put(
@@ -72,7 +73,7 @@ class Company:
         return name
 
     async def login(self, name: str, password: str = "directorypw") -> Caller:
-        return await self.authenticator.caller(Headers(authorization=basic(f"{name}:{password}")), HERE)
+        return await self.authenticator.caller(asking(Headers(authorization=basic(f"{name}:{password}"))))
 
     async def token(self, name: str) -> str:
         account = await self.account(name)
@@ -80,7 +81,7 @@ class Company:
         return (await self.tokens.issue(order, Actor(name, HERE))).access_token
 
     async def with_token(self, token: str) -> Caller:
-        return await self.authenticator.caller(Headers(authorization=f"Bearer {token}"), HERE)
+        return await self.authenticator.caller(asking(Headers(authorization=f"Bearer {token}")))
 
     async def account(self, name: str) -> Account:
         return await accounts.get(self.database, name)

@@ -8,18 +8,24 @@ import httpx
 
 from entrepot.auth import accounts, groups, targets
 from entrepot.auth.audit import Actor
-from entrepot.auth.authenticate import Authenticator
-from entrepot.auth.epochs import Epochs
-from entrepot.auth.keys import SigningKey
+from entrepot.auth.entrance import entrance
+from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.keys import SigningKey, TextSeals, Vault
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
-from entrepot.auth.tokens import Order, Tokens
+from entrepot.auth.tokens import Order
+from entrepot.configuration.documents import Documents
 from entrepot.messages import Reply, Request, Row
 from entrepot.metadata.database import Row as Found
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
+from entrepot.repositories import configuration
+from entrepot.repositories.catalog import Repositories, insert
 from entrepot.repositories.granted import Granter
+from entrepot.repositories.located import located
+from entrepot.rest.security.roles_api import global_roles
 from entrepot.rest.security.routes import rows
+from entrepot.snapshots import Snapshots
 from entrepot.web.application import Application
 from entrepot.web.base import Doors
 from entrepot.web.pipeline import Pipeline
@@ -27,7 +33,7 @@ from entrepot.web.table import Table
 from tests.unit.auth.support import Clocked
 
 PASSWORD = "Password1"
-REPOSITORIES = {"libs", "docker-local", "artifactory-build-info"}
+REPOSITORIES = {"libs": "generic", "docker-local": "docker", "artifactory-build-info": "buildinfo"}
 AUDIT = sql("SELECT action, actor, subject, detail FROM audit ORDER BY id")
 
 
@@ -51,16 +57,24 @@ class Site:
         self.database = database
         self.epochs = epochs
         self.stored = stored
-        self.tokens = Tokens(database, epochs, key, "01abc")
+        secret = b"k" * 32
+        self.documents = Documents(database, bump=bump, announce=epochs.announce, seals=TextSeals(Vault(secret)))
         self.passwords = Passwords(database)
-        self.authenticator = Authenticator(database, epochs, self.tokens, self.passwords)
-        self.anonymous = False
-        self.rules = LiveRules(database, epochs, anonymous=lambda: self.anonymous)
-        self.watcher = Watcher()
-        self.rows = rows(
-            database, epochs, self.authenticator, self.tokens, passwords=self.passwords, knows=REPOSITORIES.__contains__
+        self.at = entrance(
+            database, epochs, self.documents, self.passwords, secret=secret, signing=key, installation="01abc"
         )
-        pipeline = Pipeline(self.authenticator, Granter(lambda _: None, self.rules, lambda _: None), self.rules.refresh)
+        self.tokens, self.authenticator = self.at.tokens, self.at.authenticator
+        self.anonymous = False
+        self.rules = LiveRules(
+            database, epochs, anonymous=lambda: self.anonymous, located=lambda: located(self.repositories.all()),
+            roles=lambda: global_roles(self.documents),
+        )  # fmt: skip
+        self.watcher = Watcher()
+        self.repositories = Repositories(database, bump=bump, announce=epochs.announce)
+        self.rows = rows(self.at, self.repositories)
+        snapshots = Snapshots(epochs, self.repositories, self.rules, self.documents)
+        granter = Granter(self.repositories.get, self.rules, self.repositories.by_id)
+        pipeline = Pipeline(self.authenticator, granter, snapshots.fresh)
         self.app = Application(Table(self.rows), pipeline, doors=Doors(), watcher=self.watcher, always=())
 
     @asynccontextmanager
@@ -100,6 +114,8 @@ async def populate(site: Site) -> None:
         covered = {"include_patterns": ["**"], "exclude_patterns": []}
         resource = {"actions": {"users": {"bob": ["READ"]}, "groups": {"devs": ["READ"]}}, "targets": {"ANY": covered}}
         await targets.create(tx, {"name": "Anything", "resources": {"artifact": resource}})
+        for key, kind in REPOSITORIES.items():
+            await insert(tx, configuration.create(key, {"rclass": "local", "packageType": kind}, lambda _: None))
 
     await site.epochs.change(site.database, "security", work)
     await site.epochs.look(site.database)

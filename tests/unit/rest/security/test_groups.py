@@ -104,3 +104,41 @@ async def test_every_change_is_in_the_audit_trail(site: Site) -> None:
     await site.ask("POST", f"{GROUPS}/ops", {})
     await site.ask("DELETE", f"{GROUPS}/ops")
     assert [row[0] for row in await site.audit()] == ["group.replace", "group.update", "group.delete"]
+
+
+ACCESS = "/access/api/v2/groups"
+
+
+async def test_the_access_api_has_the_same_groups(site: Site) -> None:
+    made = await site.ask(
+        "POST", ACCESS, {"name": "Qa", "members": ["bob"], "external_id": "x", "policy_manager": True}
+    )
+    assert made.status_code == 201
+    told = made.json()
+    assert (told["name"], told["members"], told["external_id"], told["description"]) == ("qa", ["bob"], "x", None)
+    assert (told["policy_manager"], told["policy_viewer"], told["auto_join"], told["realm"]) == (
+        True,
+        True,
+        False,
+        "internal",
+    )
+    assert (await site.ask("POST", ACCESS, {"name": "qa"})).status_code == 409
+    assert (await site.ask("GET", f"{ACCESS}/qa")).json() == told
+    assert (await site.ask("PATCH", f"{ACCESS}/qa", {"description": "d"})).json() == {**told, "description": "d"}
+    assert (await site.ask("GET", "/artifactory/api/security/groups/qa")).json()["description"] == "d"
+    page = (await site.ask("GET", f"{ACCESS}?limit=2")).json()
+    assert [one["group_name"] for one in page["groups"]] == ["devs", "qa"]
+    assert [one["name"] for one in (await site.ask("GET", f"{ACCESS}?cursor={page['cursor']}")).json()["groups"]] == [
+        "readers"
+    ]
+    assert (await site.ask("DELETE", f"{ACCESS}/qa")).status_code == 204
+    assert (await site.ask("DELETE", f"{ACCESS}/qa")).status_code == 404
+
+
+async def test_members_come_and_go_one_by_one(site: Site) -> None:
+    members = f"{ACCESS}/devs/members"
+    assert (await site.ask("PATCH", members, {"add": ["bob", "root"]})).json() == {"members": ["bob", "root"]}
+    assert (await site.ask("PATCH", members, {"remove": ["root"]})).json() == {"members": ["bob"]}
+    assert (await site.ask("GET", members)).json() == {"members": ["bob"]}
+    assert (await site.ask("PATCH", members, {"add": ["nobody"]})).status_code == 404
+    assert (await site.ask("PATCH", f"{ACCESS}/none/members", {"add": ["bob"]})).status_code == 404

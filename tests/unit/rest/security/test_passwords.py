@@ -1,10 +1,13 @@
 import pytest
 
 from entrepot.auth import accounts
+from entrepot.configuration.documents import Entry
 from tests.unit.rest.security.support import PASSWORD, Site, message
 
 CHANGE = "/artifactory/api/security/users/authorization/changePassword"
 SELF = "/access/api/v1/tokens"
+ENCRYPTED = "/artifactory/api/security/encryptedPassword"
+NEW = "Another1"
 
 
 def body(name: str = "bob", old: str = PASSWORD, new: str = "Another1", again: str = "Another1") -> dict[str, str]:
@@ -51,11 +54,130 @@ async def test_guessing_through_this_door_is_slowed_down_too(site: Site) -> None
     assert refused[-1] == 403
 
 
-async def test_encrypted_passwords_are_not_offered(site: Site) -> None:
-    refused = await site.ask("GET", "/artifactory/api/security/encryptedPassword", name="bob")
-    assert (refused.status_code, message(refused)) == (409, "Server doesn't support encrypted passwords")
+async def encrypted(site: Site, name: str = "bob") -> str:
+    return (await site.ask("GET", ENCRYPTED, name=name)).text
+
+
+async def security(site: Site, **settings: object) -> None:
+    await site.documents.put([Entry("security", "", settings)])
+
+
+async def test_an_encrypted_password_stands_for_the_password_until_that_is_changed(site: Site) -> None:
+    text = await encrypted(site)
+    assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 200
+    assert (await site.ask("GET", SELF, auth=("root", text))).status_code == 401
+    assert (await site.ask("GET", SELF, auth=("bob", text[:-1] + "?"))).status_code == 401
+    await site.ask("POST", CHANGE, body(), name="")
+    assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 401
+
+
+async def test_an_encrypted_password_ends_with_its_user(site: Site) -> None:
+    text = await encrypted(site)
+    await site.ask("POST", "/artifactory/api/security/users/bob", {"status": "DISABLED"})
+    assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 401
+    await site.ask("POST", "/artifactory/api/security/users/bob", {"status": "ENABLED"})
+    assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 401
+
+
+async def test_only_a_password_gives_its_encrypted_form(site: Site) -> None:
+    for scope in ("applied-permissions/user", "applied-permissions/groups:readers"):
+        token = await site.token("bob", scope, expires_in=None)
+        assert (await site.ask("GET", ENCRYPTED, token=token)).status_code == 403
     site.anonymous = True
-    assert (await site.ask("GET", "/artifactory/api/security/encryptedPassword", name="")).status_code == 401
+    assert (await site.ask("GET", ENCRYPTED, name="")).status_code == 401
+
+
+async def test_where_encryption_is_required_a_password_in_clear_opens_its_encrypted_form_only(site: Site) -> None:
+    await security(site, passwordSettings={"encryptionPolicy": "REQUIRED"})
+    refused = await site.ask("GET", SELF, name="bob")
+    assert (refused.status_code, "encrypted password" in message(refused)) == (401, True)
+    text = await encrypted(site)
+    assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 200
+    assert (await site.ask("GET", SELF, token=await site.token("bob"))).status_code == 200
+
+
+async def test_where_encryption_is_unsupported_clients_are_told(site: Site) -> None:
+    text = await encrypted(site)
+    await security(site, passwordSettings={"encryptionPolicy": "UNSUPPORTED"})
+    refused = await site.ask("GET", ENCRYPTED, name="bob")
+    assert (refused.status_code, message(refused)) == (409, "Server doesn't support encrypted passwords")
+    assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 401
+
+
+async def test_without_basic_authentication_tokens_still_count(site: Site) -> None:
+    await security(site, basicAuthenticationEnabled=False)
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    assert (await site.ask("GET", SELF, token=await site.token("bob"))).status_code == 200
+
+
+async def test_an_expired_password_opens_the_door_to_a_new_one_and_no_other(site: Site) -> None:
+    await site.ask("POST", "/artifactory/api/security/users/authorization/expirePasswords/bob")
+    refused = await site.ask("GET", SELF, name="bob")
+    assert (refused.status_code, "changePassword" in message(refused)) == (401, True)
+    assert (await site.ask("GET", SELF, auth=("bob", "Wrong"))).json() != refused.json()
+    assert (await site.ask("POST", CHANGE, body(), name="")).status_code == 200
+    assert (await site.ask("GET", SELF, auth=("bob", NEW))).status_code == 200
+
+
+async def test_passwords_expire_with_age(site: Site) -> None:
+    policy = "/artifactory/api/security/configuration/passwordExpirationPolicy"
+    assert (await site.ask("PUT", policy, {"enabled": True, "passwordMaxAge": 30})).status_code == 200
+    token = await site.token("root", "applied-permissions/admin", expires_in=10_000_000)
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 200
+    site.database.ahead += 31 * 86_400_000
+    await site.epochs.look(site.database)
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    assert (await site.ask("GET", policy, token=token)).json() == {
+        "enabled": True, "passwordMaxAge": 30, "notifyByEmail": True,
+    }  # fmt: skip
+
+
+async def test_all_passwords_may_be_let_expire_but_those_of_administrators(site: Site) -> None:
+    await site.ask("POST", "/access/api/v2/users/expire_password_for_all_users")
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    assert (await site.ask("POST", "/access/api/v2/users/unexpire_password_for_all_users")).status_code == 204
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 200
+
+
+async def test_the_password_policy_says_all_that_is_missing(site: Site) -> None:
+    policy = "/access/api/v1/config/security/password_policy"
+    assert (await site.ask("PUT", policy, {"uppercase": 1, "digit": 2, "length": 8})).status_code == 200
+    assert (await site.ask("PATCH", policy, {"special_char": 1, "not_match_old": 1})).json() == {
+        "uppercase": 1, "lowercase": 0, "digit": 2, "special_char": 1, "length": 8, "not_match_old": 1,
+    }  # fmt: skip
+    refused = await site.ask("POST", "/artifactory/api/security/users/bob", {"password": "abc"})
+    assert (refused.status_code, message(refused)) == (
+        400,
+        (
+            "The password must have at least 1 upper-case letters, at least 2 digits, at least 1 special characters,"
+            " at least 8 characters."
+        ),
+    )
+    assert (await site.ask("PUT", "/access/api/v2/users/bob/password", {"password": "Abcdef12!"})).status_code == 204
+    again = {"userName": "bob", "oldPassword": "Abcdef12!", "newPassword1": "Abcdef12!", "newPassword2": "Abcdef12!"}
+    assert "differ" in message(await site.ask("POST", CHANGE, again, name=""))
+    assert (await site.ask("PUT", policy, {"length": 101})).status_code == 400
+
+
+async def test_different_wrong_passwords_lock_a_user_and_the_same_one_over_and_over_does_not(site: Site) -> None:
+    policy = {"enabled": True, "loginAttempts": 3}
+    assert (await site.ask("PUT", "/artifactory/api/security/userLockPolicy", policy)).json() == policy
+    for _ in range(6):
+        await site.ask("GET", SELF, auth=("bob", "stale"))
+        site.database.ahead += 700_000  # nothing is remembered any more
+        await site.epochs.look(site.database)
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 200  # which forgives the stale one
+    for guess in ("a", "b", "c"):
+        await site.ask("GET", SELF, auth=("bob", guess))
+    site.database.ahead += 10_000
+    await site.epochs.look(site.database)
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    assert (await site.ask("GET", "/artifactory/api/security/lockedUsers")).json() == ["bob"]
+    assert (await site.ask("GET", "/access/api/v2/users?status=locked")).json()["users"][0]["username"] == "bob"
+    assert (await site.ask("GET", SELF, token=await site.token("bob"))).status_code == 200
+    assert (await site.ask("POST", "/artifactory/api/security/unlockUsers/bob")).status_code == 200
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 200
+    assert ("user.lock", "bob", "bob", "wrong passwords") in await site.audit()
 
 
 async def test_a_password_given_by_an_administrator_counts_at_once(site: Site) -> None:

@@ -3,12 +3,23 @@ import pytest
 from entrepot.auth.jwt import Claims
 from tests.unit.rest.security.support import Site
 
-OPEN = {"/artifactory/api/security/users/authorization/changePassword"}
-FOR_USERS = ("/access/api/v1/tokens", "/artifactory/api/security/token", "/artifactory/api/security/encryptedPassword")
+OPEN = {
+    "/artifactory/api/security/users/authorization/changePassword",
+    "/ui/api/v1/ui/auth/login",
+    "/artifactory/ui/auth/login",
+    "/access/api/v1/cert/root",
+    "/access/api/v1/oidc/jwks",
+    "/access/api/v1/oidc/token",
+}
+FOR_USERS = (
+    "/access/api/v1/tokens", "/artifactory/api/security/token", "/artifactory/api/security/encryptedPassword",
+    "/artifactory/api/security/apiKey", "/ui/api/v1/ui/auth", "/artifactory/ui/auth", "/access/api/v1/environments",
+)  # fmt: skip
+"""Open to users; what they may do there with which credential is proved beside."""
 
 
 def path_of(template: str) -> str:
-    for word in ("{name}", "{kind}", "{token_id}"):
+    for word in ("{name}", "{kind}", "{token_id}", "{key}", "{provider}", "{repo}", "{project}", "{fingerprint*}"):
         template = template.replace(word, "artifact" if word == "{kind}" else "x")
     return template
 
@@ -25,6 +36,9 @@ async def test_what_administers_is_closed_to_users_and_to_narrow_tokens(site: Si
     who = {"token": await site.token(owner, scope)} if scope else {"name": owner}
     for row in site.rows:
         if row.path in OPEN or (row.action != "admin" and row.path.startswith(FOR_USERS)):
+            continue
+        if row.operation == "projects.list":  # of which a user sees those that it administers
+            assert (await site.ask("GET", row.path, **who)).json() == []
             continue
         refused = await site.ask(row.method, path_of(row.path), {}, **who)
         assert refused.status_code == 403, row

@@ -1,0 +1,149 @@
+"""Proof by a password: ours or another keeper's, in clear or in its encrypted form, and what a wrong one leads to."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.auth import accounts
+from entrepot.auth.accounts import Account
+from entrepot.auth.audit import Actor, record
+from entrepot.auth.credentials import BadCredentials, Basic
+from entrepot.auth.encrypted import EncryptedPasswords
+from entrepot.auth.epochs import bump
+from entrepot.auth.guard import Guard
+from entrepot.auth.identities import Identities
+from entrepot.auth.outside import Outside
+from entrepot.auth.passwords import Known, Passwords
+from entrepot.auth.policies import PasswordExpired, Policies
+from entrepot.auth.standing import Credential, by_password
+from entrepot.errors import TooMany, Unavailable
+from entrepot.metadata.database import Database, Tx
+
+_MARK_BYTES: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What is configured about passwords, and what compares their encrypted form."""
+
+    policies: Policies
+    encrypted: EncryptedPasswords
+    key: bytes  # of the marks that tell wrong passwords apart
+    announce: Callable[[str], None]
+
+
+class ByPassword:
+    """Prove who comes with a name and a password. One object per process, used on its loop."""
+
+    def __init__(
+        self, database: Database, identities: Identities, passwords: Passwords, *,
+        outside: Outside | None, demands: Demands | None,
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._identities = identities
+        self._passwords = passwords
+        self._outside = outside
+        self._demands = demands
+        self._guard = Guard(database)
+
+    async def prove(self, sent: Basic, address: str, *, expired: bool = False) -> Credential:
+        """Return whose password it is; `expired`: also when it has to be changed first.
+
+        Raises BadCredentials, Blocked, PasswordExpired, TooMany, SourceUnavailable.
+        """
+        account = await self._identities.by_name(sent.name)
+        if self._outside is not None and self._outside.keeps_password_of(sent.name, account):
+            return await self._by_source(self._outside, sent, address)
+        if account is not None and self._is_encrypted(account, sent.password):
+            return Credential(by_password(account, how="encrypted"), account=account)
+        attempt = self._passwords.attempt(sent.name, sent.password, _known(account))
+        right = self._passwords.recall(attempt)
+        if not right:
+            self._guard.check(address, sent.name)
+        if right is None:
+            right = await self._passwords.verify(attempt)
+            if right and account is not None:
+                await self._welcome(account, sent.password)
+            elif account is not None:
+                await self._count(account, sent.password, address)
+        if not right or account is None:
+            self._guard.failed(address, sent.name, attempt.fingerprint)
+            raise BadCredentials
+        self._guard.succeeded(address, sent.name)
+        if not expired and self._is_expired(account):
+            raise PasswordExpired
+        return Credential(by_password(account), account=account)
+
+    async def _by_source(self, outside: Outside, sent: Basic, address: str) -> Credential:
+        """Return who another keeper of passwords lets in. Raises BadCredentials, Blocked, SourceUnavailable."""
+        self._guard.check(address, sent.name)
+        verdict = await outside.login(sent.name, sent.password)
+        if verdict is None:
+            attempt = self._passwords.attempt(sent.name, sent.password, None)
+            self._guard.failed(address, sent.name, attempt.fingerprint)
+            raise BadCredentials
+        self._guard.succeeded(address, sent.name)
+        if verdict.account is not None:
+            await self._note_login(verdict.account)
+        return Credential(verdict.caller, account=verdict.account, until=verdict.until)
+
+    def _is_encrypted(self, account: Account, password: str) -> bool:
+        demands = self._demands
+        if demands is None or demands.policies.encryption() == "UNSUPPORTED" or _known(account) is None:
+            return False
+        return demands.encrypted.matches(account, password) and not self._is_expired(account)
+
+    def _is_expired(self, account: Account) -> bool:
+        return self._demands is not None and self._demands.policies.is_expired(account, self._database.now())
+
+    async def _note_login(self, account: Account) -> None:
+        with suppress(Unavailable):
+            await self._database.transact(lambda tx: accounts.seen(tx, account.id))
+
+    async def _welcome(self, account: Account, password: str) -> None:
+        """Note the login, and store the password under today's parameters. Where that fails, nobody is refused."""
+        with suppress(Unavailable, TooMany):
+            stored = account.password_hash or ""
+            new = await self._passwords.hash(password) if self._passwords.outdated(stored) else None
+
+            async def body(tx: Tx) -> None:
+                if new is not None:
+                    await accounts.rehash(tx, account, new)
+                if self._demands is not None and self._demands.policies.locking().enabled:
+                    await accounts.forgive(tx, account.id)
+                await accounts.seen(tx, account.id)
+
+            await self._database.transact(body)
+
+    async def _count(self, account: Account, password: str, address: str) -> None:
+        """Count a wrong password where accounts are locked for them: the same one over and over counts once."""
+        demands = self._demands
+        policy = demands.policies.locking() if demands else None
+        if demands is None or policy is None or not policy.enabled or account.locked or _known(account) is None:
+            return
+        text = f"{account.uuid}\0{password}".encode("utf-8", "surrogatepass")
+        mark = int.from_bytes(hmac.digest(demands.key, text, hashlib.sha256)[:_MARK_BYTES])
+
+        async def work(tx: Tx) -> bool:
+            just = await accounts.failed(tx, account.id, mark, policy.login_attempts)
+            if just:
+                await record(tx, Actor(account.name, address), "user.lock", account.name, detail="wrong passwords")
+                await bump(tx, "security")
+            return just
+
+        if await self._database.transact(work):
+            demands.announce("security")
+
+
+def _known(account: Account | None) -> Known | None:
+    """Return what a password is compared with: nothing for who has none here, or may not come in."""
+    if account is None or account.disabled or account.locked or not account.password_hash:
+        return None
+    if account.profile.internal_password_disabled:
+        return None
+    return Known(account.security_epoch, account.password_hash)

@@ -1,0 +1,107 @@
+"""API keys (reference 9.7). The key of a user stands for its password: with less than that none is made or shown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot.auth import accounts
+from entrepot.auth.accounts import Account
+from entrepot.auth.api_keys import ApiKeys
+from entrepot.auth.authenticate import Authenticator
+from entrepot.errors import Denied, Unauthenticated
+from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.metadata.database import Database
+from entrepot.rest.security.bodies import asked, word
+from entrepot.rest.security.changes import actor
+
+_KEY: Final = "/artifactory/api/security/apiKey"
+_NO_STORE: Final = ("cache-control", "no-store")
+
+
+class ApiKeysForPasswords(Denied):
+    """With this credential no API key is made or shown: come with the password, or a token of all your rights that does not expire."""
+
+
+class ApiKeysApi:
+    """The handlers."""
+
+    def __init__(self, database: Database, authenticator: Authenticator, keys: ApiKeys) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._keys = keys
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows."""
+        return (
+            Row("GET", _KEY, "apikeys.get", "user", self.get, response=dict, summary="The caller's API key"),
+            Row("POST", _KEY, "apikeys.create", "user", self.create, response=dict, status=201, summary="Make an API key"),
+            Row("PUT", _KEY, "apikeys.renew", "user", self.renew, response=dict, summary="Make another API key"),
+            Row("DELETE", _KEY, "apikeys.revoke", "user", self.revoke, response=dict,
+                summary="Revoke the caller's API key, or with deleteAll=1 all"),
+            Row("DELETE", f"{_KEY}/{{name}}", "apikeys.revoke.other", "admin", self.revoke_other, response=dict,
+                summary="Revoke a user's API key"),
+            Row("GET", "/artifactory/api/security/users/apiKey", "apikeys.list", "admin", self.list, response=dict,
+                summary="All API keys by user"),
+        )  # fmt: skip
+
+    async def get(self, request: Request) -> Reply:
+        """GET: the key, or an empty object."""
+        key = await self._keys.get((await self._user(request)).id)
+        return _told({} if key is None else {"apiKey": key})
+
+    async def create(self, request: Request) -> Reply:
+        """POST: 400 when there is one."""
+        user = await self._user(request)
+        return _told({"apiKey": await self._keys.create(user.id, actor(request))}, 201)
+
+    async def renew(self, request: Request) -> Reply:
+        """PUT."""
+        user = await self._user(request)
+        return _told({"apiKey": await self._keys.renew(user.id, actor(request))})
+
+    async def revoke(self, request: Request) -> Reply:
+        """DELETE: one's own, or everybody's."""
+        if asked(request, "deleteAll") in ("1", "true"):
+            if not request.caller.may_administer:
+                raise Denied("Only administrators may revoke the keys of all users.")
+            ended = await self._keys.revoke_all(actor(request))
+            return json_reply({"info": f"Api keys of {ended} users have been successfully revoked"})
+        user = await self._user(request)
+        return await self._revoked(request, user)
+
+    async def revoke_other(self, request: Request) -> Reply:
+        """DELETE of an administrator."""
+        return await self._revoked(request, await accounts.get(self._database, word(request, "name")))
+
+    async def list(self, request: Request) -> Reply:
+        """GET of an administrator."""
+        _by_user(request)
+        return _told(await self._keys.all())
+
+    async def _revoked(self, request: Request, user: Account) -> Reply:
+        _by_user(request)
+        await self._keys.revoke(user.id, user.name, actor(request))
+        return json_reply({"info": f"Api key for user: '{user.name}' has been successfully revoked"})
+
+    async def _user(self, request: Request) -> Account:
+        """Return the user of a credential that may stand for the password. Raises Unauthenticated, Denied."""
+        if request.caller.is_anonymous:
+            raise Unauthenticated
+        credential = await self._authenticator.credential(request)
+        whole = credential.expires is None and all(scope.whole for scope in request.caller.ceiling.scopes)
+        if credential.account is None or not whole:
+            raise ApiKeysForPasswords
+        if request.caller.how == "api-key" and request.method != "GET":
+            raise ApiKeysForPasswords
+        return credential.account
+
+
+def _by_user(request: Request) -> None:
+    if request.caller.how == "api-key":
+        raise Denied("An API key does not revoke or show API keys.")
+
+
+def _told(body: dict[str, str], status: int = 200) -> Reply:
+    reply = json_reply(body, status)
+    reply.headers.append(_NO_STORE)
+    return reply

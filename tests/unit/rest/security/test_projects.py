@@ -1,0 +1,208 @@
+"""Projects: members, roles, environments, and what they grant on repositories."""
+
+import pytest
+
+from entrepot.access.actions import Action
+from entrepot.access.caller import Caller
+from entrepot.access.decide import Verdict, decide
+from entrepot.auth import accounts
+from entrepot.auth.standing import by_password
+from tests.unit.rest.security.support import Site, message
+
+PROJECTS = "/access/api/v1/projects"
+APP = {"project_key": "app", "display_name": "App", "storage_quota_bytes": -1}
+
+
+async def made(site: Site, **repository: object) -> None:
+    """A project `app` to which `libs` belongs; nothing else grants anything."""
+    await site.ask("DELETE", "/artifactory/api/security/permissions/Anything")
+    assert (await site.ask("POST", PROJECTS, APP)).status_code == 201
+    assert (await site.ask("PUT", f"{PROJECTS}/_/attach/repositories/libs/app")).status_code == 204
+    if repository:
+        await site.repositories.update("libs", lambda config: {**config, **repository})
+
+
+async def may(site: Site, action: Action, name: str = "bob", key: str = "libs") -> bool:
+    await site.ask("GET", PROJECTS)  # whoever asks next sees what was changed before
+    caller: Caller = by_password(await accounts.get(site.database, name))
+    found = site.repositories.get(key)
+    assert found is not None
+    return decide(caller, action, found.facts, "a/b.jar", rules=site.rules()) is Verdict.ALLOWED
+
+
+async def join(site: Site, *roles: str, kind: str = "users", name: str = "bob") -> int:
+    body = {"name": name, "roles": list(roles)}
+    return (await site.ask("PUT", f"{PROJECTS}/app/{kind}/{name}", body)).status_code
+
+
+async def test_a_project_is_echoed_as_it_was_made(site: Site) -> None:
+    body = {
+        **APP, "description": "d", "soft_limit": False, "storage_quota_email_notification": True,
+        "admin_privileges": {"manage_members": True, "manage_resources": True, "index_resources": True},
+    }  # fmt: skip
+    assert (await site.ask("GET", f"{PROJECTS}/app")).status_code == 404
+    assert (await site.ask("POST", PROJECTS, {**body, "storage_quota_bytes": -1.0})).json() == body
+    assert (await site.ask("POST", PROJECTS, body)).status_code == 409
+    assert (await site.ask("GET", f"{PROJECTS}/app")).json() == body
+    assert (await site.ask("PUT", f"{PROJECTS}/app", {"description": "new"})).json() == {**body, "description": "new"}
+    assert (await site.ask("GET", PROJECTS)).json() == [{**body, "description": "new"}]
+    assert (await site.ask("DELETE", f"{PROJECTS}/app")).status_code == 204
+    assert (await site.ask("DELETE", f"{PROJECTS}/app")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"project_key": "App"},
+        {"project_key": "a"},
+        {"display_name": ""},
+        {"storage_quota_bytes": 5},
+        {"project_key": None},
+    ],
+)
+async def test_a_project_that_is_none_is_refused(site: Site, wrong: dict[str, object]) -> None:
+    assert (await site.ask("POST", PROJECTS, {**APP, **wrong})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("role", "held"),
+    [
+        ("Viewer", Action.READ),
+        ("Contributor", Action.READ | Action.DEPLOY | Action.ANNOTATE),
+        ("Developer", Action.READ | Action.DEPLOY | Action.ANNOTATE | Action.DELETE),
+        ("Security Manager", Action.READ | Action.SCAN),
+        ("Project Admin", Action(127)),
+    ],
+)
+async def test_a_role_grants_what_it_says_in_the_project_and_nowhere_else(site: Site, role: str, held: Action) -> None:
+    await made(site)
+    assert not await may(site, Action.READ)
+    assert await join(site, role) == 200
+    for action in Action:
+        assert await may(site, action) is (action in held), action
+        assert not await may(site, action, key="docker-local")
+    assert (await site.ask("DELETE", f"{PROJECTS}/app/users/bob")).status_code == 204
+    assert not await may(site, Action.READ)
+
+
+async def test_groups_hold_roles_and_lose_them_with_the_group(site: Site) -> None:
+    await made(site)
+    await join(site, "Viewer", kind="groups", name="devs")
+    assert not await may(site, Action.READ)
+    await site.ask("PATCH", "/access/api/v2/users/bob/groups", {"add": ["devs"]})
+    assert await may(site, Action.READ)
+    await site.ask("DELETE", "/access/api/v2/groups/devs")
+    await site.ask("POST", "/access/api/v2/groups", {"name": "devs", "members": ["bob"]})
+    assert not await may(site, Action.READ)
+
+
+async def test_a_role_grants_in_its_environments_only(site: Site) -> None:
+    await made(site, environments=["PROD"])
+    await join(site, "Developer")
+    assert not await may(site, Action.READ)
+    await join(site, "Release Manager")
+    assert await may(site, Action.READ)
+
+
+async def test_own_roles_are_made_changed_and_taken_away(site: Site) -> None:
+    await made(site)
+    role = {"name": "qa", "environments": ["DEV"], "actions": ["READ_REPOSITORY"]}
+    assert await join(site, "qa") == 400
+    assert (await site.ask("POST", f"{PROJECTS}/app/roles", role)).status_code == 201
+    assert (await site.ask("POST", f"{PROJECTS}/app/roles", role)).status_code == 409
+    assert (await site.ask("POST", f"{PROJECTS}/app/roles", {**role, "name": "Viewer"})).status_code == 400
+    assert (await site.ask("POST", f"{PROJECTS}/app/roles", {**role, "type": "ADMIN", "name": "x"})).json()[
+        "type"
+    ] == "CUSTOM"
+    await join(site, "qa")
+    assert (await may(site, Action.READ), await may(site, Action.DEPLOY)) == (True, False)
+    more = {**role, "actions": ["READ_REPOSITORY", "DEPLOY_CACHE_REPOSITORY"]}
+    assert (await site.ask("PUT", f"{PROJECTS}/app/roles/qa", more)).status_code == 200
+    assert await may(site, Action.DEPLOY)
+    assert (await site.ask("DELETE", f"{PROJECTS}/app/roles/qa")).status_code == 204
+    assert not await may(site, Action.READ)
+    assert (await site.ask("GET", f"{PROJECTS}/app/users/bob")).json() == {"name": "bob", "roles": []}
+
+
+async def test_global_roles_are_those_of_all_projects(site: Site) -> None:
+    await made(site)
+    role = {"name": "auditor", "environments": ["DEV"], "actions": ["READ_REPOSITORY"]}
+    assert (await site.ask("POST", "/access/api/v1/roles", role)).status_code == 201
+    await join(site, "auditor")
+    assert await may(site, Action.READ)
+    assert "auditor" in [one["name"] for one in (await site.ask("GET", f"{PROJECTS}/app/roles")).json()]
+    assert (await site.ask("DELETE", "/access/api/v1/roles/auditor")).status_code == 204
+    assert not await may(site, Action.READ)
+
+
+async def test_project_administrators_manage_their_project_and_no_other(site: Site) -> None:
+    await made(site)
+    await site.ask("POST", PROJECTS, {**APP, "project_key": "other"})
+    await join(site, "Project Admin")
+    member = {"name": "root", "roles": ["Viewer"]}
+    assert (await site.ask("PUT", f"{PROJECTS}/app/users/root", member, name="bob")).status_code == 200
+    assert (await site.ask("PUT", f"{PROJECTS}/other/users/root", member, name="bob")).status_code == 403
+    assert [one["project_key"] for one in (await site.ask("GET", PROJECTS, name="bob")).json()] == ["app"]
+    assert (await site.ask("DELETE", f"{PROJECTS}/app", name="bob")).status_code == 403
+    narrow = await site.token("bob", "applied-permissions/groups:readers")
+    assert (await site.ask("GET", f"{PROJECTS}/app", token=narrow)).status_code == 403
+    await site.ask("PUT", f"{PROJECTS}/app", {"admin_privileges": {"manage_members": False}})
+    assert (await site.ask("PUT", f"{PROJECTS}/app/users/root", member, name="bob")).status_code == 403
+
+
+async def test_shared_repositories_are_used_by_other_projects(site: Site) -> None:
+    await made(site)
+    await join(site, "Developer")
+    share = f"{PROJECTS}/_/share/repositories/docker-local/app"
+    assert (await site.ask("PUT", f"{share}?readOnly=true")).status_code == 204
+    assert (await may(site, Action.READ, key="docker-local"), await may(site, Action.DEPLOY, key="docker-local")) == (
+        True,
+        False,
+    )
+    told = (await site.ask("GET", f"{PROJECTS}/_/repositories/docker-local")).json()
+    assert (told["assigned_to"], told["shared_with_projects"], told["shared_read_only"]) == ("", ["app"], True)
+    await site.ask("PUT", share)
+    assert await may(site, Action.DEPLOY, key="docker-local")
+    assert (await site.ask("DELETE", share)).status_code == 204
+    assert not await may(site, Action.READ, key="docker-local")
+
+
+async def test_a_project_with_repositories_stays_and_a_repository_changes_projects_by_force(site: Site) -> None:
+    await made(site)
+    refused = await site.ask("DELETE", f"{PROJECTS}/app")
+    assert (refused.status_code, "project containing resources can't be removed" in message(refused)) == (400, True)
+    await site.ask("POST", PROJECTS, {**APP, "project_key": "other"})
+    move = f"{PROJECTS}/_/attach/repositories/libs/other"
+    assert (await site.ask("PUT", move)).status_code == 409
+    assert (await site.ask("PUT", f"{move}?force=true")).status_code == 204
+    assert (await site.ask("DELETE", f"{PROJECTS}/app")).status_code == 204
+
+
+async def test_a_token_for_a_role_holds_what_the_role_does_and_never_more_than_its_owner(site: Site) -> None:
+    await made(site)
+    await join(site, "Viewer")
+    scope = "applied-permissions/roles:app:Developer"
+    assert (await site.ask("POST", "/access/api/v1/tokens", {"scope": scope}, name="bob")).status_code == 403
+    made_for = {"scope": scope, "username": "bob"}
+    token = (await site.ask("POST", "/access/api/v1/tokens", made_for)).json()["access_token"]
+    robot = (await site.ask("POST", "/access/api/v1/tokens", {"scope": scope, "username": "robot"})).json()[
+        "access_token"
+    ]
+    found = site.repositories.get("libs")
+    assert found is not None
+    for text, held in ((token, Action.READ), (robot, Action.READ | Action.DEPLOY | Action.ANNOTATE | Action.DELETE)):
+        caller = (await site.authenticator.password("", text, "192.0.2.1")).caller
+        for action in Action:
+            allowed = decide(caller, action, found.facts, "a", rules=site.rules()) is Verdict.ALLOWED
+            assert allowed is (action in held), (text[:9], action)
+
+
+async def test_environments_are_listed_added_renamed_and_removed(site: Site) -> None:
+    path = "/access/api/v1/environments"
+    assert (await site.ask("POST", path, {"name": "QA"})).status_code == 201
+    assert (await site.ask("POST", path, {"name": "QA"})).status_code == 409
+    assert (await site.ask("POST", path, {"name": "DEV"})).status_code == 409
+    assert (await site.ask("POST", f"{path}/QA/rename", {"new_name": "STAGE"})).json() == {"name": "STAGE"}
+    assert (await site.ask("GET", path, name="bob")).json() == [{"name": "DEV"}, {"name": "PROD"}, {"name": "STAGE"}]
+    assert (await site.ask("DELETE", f"{path}/STAGE")).status_code == 204
+    assert (await site.ask("DELETE", f"{path}/DEV")).status_code == 404
