@@ -1,0 +1,66 @@
+"""Directory servers by REST: the documents of the descriptor in the Access API's spelling, without their secrets."""
+
+import pytest
+
+from entrepot.auth.directory.settings import GROUPS, SETTINGS
+from tests.unit.rest.security.support import Site
+
+PATH = "/access/api/v1/ldap/settings"
+BODY = {
+    "key": "corp", "enabled": True, "ldap_url": "ldaps://ldap.example.org/dc=example,dc=org", "user_dn_pattern": "uid={0},ou=People",
+    "search": {"search_filter": "(uid={0})", "search_base": "ou=a|ou=b", "search_sub_tree": True, "manager_dn": "cn=m",
+               "manager_password": "hush"},
+    "auto_create_user": True, "email_attribute": "mail", "ldap_poisoning_protection": True,
+    "allow_user_to_access_profile": False, "paging_support_enabled": True,
+}  # fmt: skip
+
+
+async def test_a_server_is_echoed_without_its_password_and_used_with_it(site: Site) -> None:
+    told = (await site.ask("POST", PATH, BODY)).json()
+    shown = {**BODY, "search": {name: value for name, value in BODY["search"].items() if name != "manager_password"}}  # type: ignore[attr-defined]
+    assert {**told, **shown} == told
+    assert "hush" not in str(told)
+    assert (await site.ask("GET", f"{PATH}/corp")).json() == told
+    assert (await site.ask("GET", PATH)).json() == [told]
+    assert site.documents.revealed(SETTINGS)["corp"]["search"]["managerPassword"] == "hush"
+    assert "hush" not in str(site.documents.section(SETTINGS))
+
+
+async def test_a_change_that_does_not_state_the_password_keeps_it(site: Site) -> None:
+    await site.ask("POST", PATH, BODY)
+    told = (await site.ask("GET", f"{PATH}/corp")).json()
+    assert (await site.ask("PUT", f"{PATH}/corp", {**told, "enabled": False})).status_code == 200
+    assert site.documents.revealed(SETTINGS)["corp"]["search"]["managerPassword"] == "hush"
+    assert site.documents.section(SETTINGS)["corp"]["enabled"] is False
+    assert (await site.ask("DELETE", f"{PATH}/corp")).status_code == 204
+    assert (await site.ask("GET", f"{PATH}/corp")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ldap_url": "http://x"},
+        {"user_dn_pattern": "uid=x"},
+        {"search": {"search_filter": "(uid={0}"}},
+        {"enabled": 7},
+        {"key": ""},
+    ],
+)
+async def test_settings_that_cannot_work_are_refused(site: Site, wrong: dict[str, object]) -> None:
+    assert (await site.ask("POST", PATH, {**BODY, **wrong})).status_code == 400
+
+
+async def test_groups_of_a_server_are_configured_too(site: Site) -> None:
+    body = {
+        "name": "teams",
+        "enabled_ldap": "corp",
+        "group_base_dn": "ou=groups",
+        "group_member_attribute": "member",
+        "strategy": "STATIC",
+    }
+    told = (await site.ask("POST", "/access/api/v1/ldap/groups", body)).json()
+    assert {**told, **body} == told
+    assert site.documents.section(GROUPS)["teams"]["groupMemberAttribute"] == "member"
+    assert (
+        await site.ask("POST", "/access/api/v1/ldap/groups", {**body, "name": "x", "strategy": "GUESS"})
+    ).status_code == 400
