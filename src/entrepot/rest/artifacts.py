@@ -10,7 +10,7 @@ from entrepot.artifacts.deploy import Deploy, Target, writable
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
 from entrepot.artifacts.removal import Removal
-from entrepot.errors import Conflict, Invalid
+from entrepot.errors import Conflict, Denied, Invalid
 from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.messages import Headers, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.items import Stamps
@@ -84,8 +84,11 @@ class Artifacts:
         return reply
 
     async def delete(self, request: Request) -> Reply:
-        """DELETE: into the trash can where there is one."""
-        await self._removal.remove(request.granted, parse(request.words.get("path", "")))
+        """DELETE: into the trash can where there is one. All of a repository is for administrators (reference C3)."""
+        address = parse(request.words.get("path", ""))
+        if not address.path.text and not request.caller.may_administer:
+            raise Denied("Only administrators may delete everything in a repository.")
+        await self._removal.remove(request.granted, address)
         return Reply(204)
 
     async def _take_apart(self, request: Request, target: Target) -> Reply:

@@ -26,7 +26,8 @@ class ConfigurationApi:
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
         return (
-            Row("GET", _URL, "configuration.get", "admin", self.get, response="application/xml", summary="The configuration as XML"),
+            Row("GET", _URL, "configuration.get", "admin", self.get, response="application/xml",
+                summary="The configuration as XML"),
             Row("PATCH", _URL, "configuration.patch", "admin", self.patch, request="application/yaml", response="text/plain",
                 summary="Change the configuration by YAML; null removes"),
             Row("GET", "/artifactory/api/securityconfig", "configuration.security", "admin", self.security, response=dict,

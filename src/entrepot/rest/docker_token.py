@@ -28,6 +28,7 @@ from entrepot.repositories.granted import Granter
 
 _LIFETIME = 3600  # seconds
 _FORM = 64 << 10  # bytes
+_FORM_TYPE = "application/x-www-form-urlencoded"
 _YEAR = 31_536_000
 
 
@@ -58,8 +59,27 @@ class DockerTokens:
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
         return (
-            Row("GET", "/v2/token", "docker.token", "public", self.get, "oci", summary="A token for credentials"),
-            Row("POST", "/v2/token", "docker.token.oauth2", "public", self.post, "oci", summary="A token, OAuth2"),
+            Row(
+                "GET",
+                "/v2/token",
+                "docker.token",
+                "public",
+                self.get,
+                "oci",
+                response=dict,
+                summary="A token for credentials",
+            ),
+            Row(
+                "POST",
+                "/v2/token",
+                "docker.token.oauth2",
+                "public",
+                self.post,
+                "oci",
+                request="application/x-www-form-urlencoded",
+                response=dict,
+                summary="A token, OAuth2",
+            ),
         )
 
     async def get(self, request: Request) -> Reply:

@@ -42,7 +42,8 @@ class StorageSummaryApi:
         """Return the rows."""
         url = "/artifactory/api/storageinfo"
         return (
-            Row("GET", url, "storage.summary", "admin", self.get, response=dict, summary="The storage summary, as last calculated"),
+            Row("GET", url, "storage.summary", "admin", self.get, response=dict,
+                summary="The storage summary, as last calculated"),
             Row("POST", f"{url}/calculate", "storage.summary.calculate", "admin", self.calculate, response=dict, status=202,
                 summary="Calculate the storage summary anew"),
         )  # fmt: skip

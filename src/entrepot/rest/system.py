@@ -55,26 +55,37 @@ class SystemApi:
         """Return the rows."""
         api, health = "/artifactory/api", "A probe"
         return (
-            Row("GET", f"{api}/system/ping", "system.ping", "public", self.ping, summary="OK"),
-            *(Row("GET", f"/{name}/api/v1/system/ping", f"{name}.ping", "public", self.ping, summary="OK")
+            Row("GET", f"{api}/system/ping", "system.ping", "public", self.ping, response="text/plain", summary="OK"),
+            *(Row("GET", f"/{name}/api/v1/system/ping", f"{name}.ping", "public", self.ping, response="text/plain",
+                summary="OK")
               for name in ("access", "router", "mc", "event")),
             *(Row("GET", f"{base}/v1/system/{probe}", f"{name}.{probe}", "public",
-                  self.liveness if probe == "liveness" else self.readiness, summary=health)
+                  self.liveness if probe == "liveness" else self.readiness, response="application/json",
+                  summary=health)
               for name, base in (("artifactory", api), ("router", "/router/api"), ("access", "/access/api"))
               for probe in ("liveness", "readiness")),
-            Row("GET", "/router/api/v1/system/health", "router.health", "public", self.health, summary="Health of all parts"),
-            Row("GET", f"{api}/system/version", "system.version", "user", self.version, summary="Versions and add-ons"),
-            Row("GET", "/access/api/v1/system/version", "access.version", "user", self.access_version, "access",
+            Row("GET", "/router/api/v1/system/health", "router.health", "public", self.health, response=dict,
+                summary="Health of all parts"),
+            Row("GET", f"{api}/system/version", "system.version", "user", self.version, response=dict,
+                summary="Versions and add-ons"),
+            Row("GET", "/access/api/v1/system/version", "access.version", "user", self.access_version, "access", response=dict,
                 summary="The version of the Access API"),
-            Row("GET", f"{api}/system/status", "system.status", "admin", self.status, summary="The nodes"),
-            Row("GET", f"{api}/system/service_id", "system.service_id", "admin", self.service_id, summary="The service's id"),
-            Row("GET", f"{api}/system/license", "system.license", "user", self.license, summary="The licence"),
-            Row("GET", f"{api}/system/licenses", "system.licenses", "user", self.licenses, summary="The licences"),
-            Row("POST", f"{api}/system/usage", "system.usage", "user", self.usage, summary="Accept a client's call home"),
-            Row("GET", f"{api}/v1/uploads/config", "uploads.config", "user", self.uploads, summary="Multi-part uploads"),
-            Row("PUT", f"{api}/system/configuration/baseUrl", "system.base_url", "admin", self.base_url,
-                summary="Set the URL that users see"),
-            *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "admin", self.show_metrics, summary="Prometheus metrics")
+            Row("GET", f"{api}/system/status", "system.status", "admin", self.status, response=dict,
+                summary="The nodes"),
+            Row("GET", f"{api}/system/service_id", "system.service_id", "admin", self.service_id, response="text/plain",
+                summary="The service's id"),
+            Row("GET", f"{api}/system/license", "system.license", "user", self.license, response=dict,
+                summary="The licence"),
+            Row("GET", f"{api}/system/licenses", "system.licenses", "user", self.licenses, response=dict,
+                summary="The licences"),
+            Row("POST", f"{api}/system/usage", "system.usage", "user", self.usage, request=dict,
+                summary="Accept a client's call home"),
+            Row("GET", f"{api}/v1/uploads/config", "uploads.config", "user", self.uploads, response=dict,
+                summary="Multi-part uploads"),
+            Row("PUT", f"{api}/system/configuration/baseUrl", "system.base_url", "admin", self.base_url, request="text/plain",
+                response="text/plain", summary="Set the URL that users see"),
+            *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "admin", self.show_metrics, response="text/plain",
+                  summary="Prometheus metrics")
               for name, base in (("artifactory", api), ("access", "/access/api"), ("event", "/event/api"))),
         )  # fmt: skip
 

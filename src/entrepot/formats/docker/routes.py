@@ -5,6 +5,8 @@ Written for the repository-path form; the other access methods come here rewritt
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from entrepot.errors import Unauthenticated
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
@@ -13,6 +15,10 @@ from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
 from entrepot.formats.docker.uploads import Uploads
 from entrepot.messages import Handler, Reply, Request, Row
+
+_BYTES: Final = "application/octet-stream"
+_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
 
 async def ping(request: Request) -> Reply:
@@ -27,34 +33,34 @@ def rows(*, pull: Pull, push: Push, discard: Discard, blobs: Blobs, uploads: Upl
     manifest, blob = "/v2/{name*}/manifests/{reference}", "/v2/{name*}/blobs/{digest}"
     session, start = "/v2/{name*}/blobs/uploads/{upload}", "/v2/{name*}/blobs/uploads"
     return (
-        Row("GET", "/v2", "docker.ping", "user", ping, "oci", summary="Is this a registry, and who am I?"),
-        Row("GET", "/v2/", "docker.ping", "user", ping, "oci", summary="Is this a registry, and who am I?"),
-        Row("GET", "/v2/_catalog", "docker.catalog", "user", lists.catalog, "oci", summary="List images"),
-        _image("POST", start, "docker.upload.start", "DEPLOY", uploads.start),
-        _image("POST", f"{start}/", "docker.upload.start", "DEPLOY", uploads.start),
-        _image("PATCH", session, "docker.upload.add", "DEPLOY", uploads.add),
-        _image("PUT", session, "docker.upload.close", "DEPLOY", uploads.close),
-        _image("GET", session, "docker.upload.status", "DEPLOY", uploads.status),
-        _image("DELETE", session, "docker.upload.cancel", "DEPLOY", uploads.cancel),
-        _image("GET", blob, "docker.blob.fetch", "READ", blobs.fetch),
-        _image("DELETE", blob, "docker.blob.delete", "DELETE", blobs.delete),
-        _image("GET", "/v2/{name*}/tags/list", "docker.tags", "READ", lists.tags),
-        _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", lists.referrers),
-        Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", summary="Pull a manifest"),
-        Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", target="manifest", summary="Push a manifest"),
-        Row(
-            "DELETE",
-            manifest,
-            "docker.delete",
-            "DELETE",
-            discard.delete,
-            "oci",
-            target="manifest",
-            summary="Delete a tag, or a manifest with all its tags",
-        ),
-    )
+        Row("GET", "/v2", "docker.ping", "user", ping, "oci", response=dict, summary="Is this a registry, and who am I?"),
+        Row("GET", "/v2/", "docker.ping", "user", ping, "oci", response=dict, summary="Is this a registry, and who am I?"),
+        Row("GET", "/v2/_catalog", "docker.catalog", "user", lists.catalog, "oci", response=dict, summary="List images"),
+        _image("POST", start, "docker.upload.start", "DEPLOY", uploads.start, request=_BYTES, status=202),
+        _image("POST", f"{start}/", "docker.upload.start", "DEPLOY", uploads.start, request=_BYTES, status=202),
+        _image("PATCH", session, "docker.upload.add", "DEPLOY", uploads.add, request=_BYTES, status=202),
+        _image("PUT", session, "docker.upload.close", "DEPLOY", uploads.close, request=_BYTES, status=201),
+        _image("GET", session, "docker.upload.status", "DEPLOY", uploads.status, status=204),
+        _image("DELETE", session, "docker.upload.cancel", "DEPLOY", uploads.cancel, status=204),
+        _image("GET", blob, "docker.blob.fetch", "READ", blobs.fetch, response=_BYTES),
+        _image("DELETE", blob, "docker.blob.delete", "DELETE", blobs.delete, status=202),
+        _image("GET", "/v2/{name*}/tags/list", "docker.tags", "READ", lists.tags, response=dict),
+        _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", lists.referrers, response=_INDEX),
+        Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", response=_MANIFEST,
+            summary="Pull a manifest"),
+        Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", target="manifest", request=_MANIFEST, status=201,
+            summary="Push a manifest"),
+        Row("DELETE", manifest, "docker.delete", "DELETE", discard.delete, "oci", target="manifest", status=202,
+            summary="Delete a tag, or a manifest with all its tags"),
+    )  # fmt: skip
 
 
-def _image(method: str, path: str, operation: str, action: str, handler: Handler) -> Row:
+def _image(
+    method: str, path: str, operation: str, action: str, handler: Handler, *,
+    request: str | None = None, response: Any = None, status: int = 200,
+) -> Row:  # fmt: skip
     summary = (handler.__doc__ or "").partition("\n")[0]
-    return Row(method, path, operation, action, handler, "oci", target="image", summary=summary)
+    return Row(
+        method, path, operation, action, handler, "oci", target="image", request=request, response=response,
+        status=status, summary=summary,
+    )  # fmt: skip

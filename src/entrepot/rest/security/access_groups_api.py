@@ -11,7 +11,7 @@ from entrepot.auth.groups import Group
 from entrepot.messages import Reply, Request, Row, json_reply
 from entrepot.rest.security.bodies import asked, limit, link, typed, word
 from entrepot.rest.security.changes import Changes
-from entrepot.rest.security.teams import Stated, Teams
+from entrepot.rest.security.teams import GroupFields, Teams
 
 _GROUPS: Final = "/access/api/v2/groups"
 
@@ -34,13 +34,15 @@ class AccessGroupsApi:
         """Return the rows."""
         one, members = f"{_GROUPS}/{{name}}", f"{_GROUPS}/{{name}}/members"
         return (
-            Row("GET", _GROUPS, "access.groups.list", "admin", self.list, "access", response=dict, summary="List groups"),
-            Row("POST", _GROUPS, "access.groups.create", "admin", self.create, "access", request=Stated, response=dict,
+            Row("GET", _GROUPS, "access.groups.list", "admin", self.list, "access", response=dict,
+                summary="List groups"),
+            Row("POST", _GROUPS, "access.groups.create", "admin", self.create, "access", request=GroupFields, response=dict,
                 status=201, summary="Create a group"),
             Row("GET", one, "access.groups.get", "admin", self.get, "access", response=dict, summary="A group"),
-            Row("PATCH", one, "access.groups.update", "admin", self.update, "access", request=Stated, response=dict,
+            Row("PATCH", one, "access.groups.update", "admin", self.update, "access", request=GroupFields, response=dict,
                 summary="Update a group"),
-            Row("DELETE", one, "access.groups.delete", "admin", self.delete, "access", status=204, summary="Delete a group"),
+            Row("DELETE", one, "access.groups.delete", "admin", self.delete, "access", status=204,
+                summary="Delete a group"),
             Row("GET", members, "access.groups.members", "admin", self.members, "access", response=dict,
                 summary="The members of a group"),
             Row("PATCH", members, "access.groups.members.change", "admin", self.change_members, "access", request=Members,
@@ -59,7 +61,7 @@ class AccessGroupsApi:
 
     async def create(self, request: Request) -> Reply:
         """POST."""
-        stated = await typed(request, Stated)
+        stated = await typed(request, GroupFields)
         return json_reply(await self._shown(await self._teams.create(request, stated.name or "", stated)), 201)
 
     async def get(self, request: Request) -> Reply:
@@ -68,7 +70,7 @@ class AccessGroupsApi:
 
     async def update(self, request: Request) -> Reply:
         """PATCH: change what is stated."""
-        stated = await typed(request, Stated)
+        stated = await typed(request, GroupFields)
         return json_reply(await self._shown(await self._teams.update(request, word(request, "name"), stated)))
 
     async def delete(self, request: Request) -> Reply:

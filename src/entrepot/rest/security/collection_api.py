@@ -58,7 +58,8 @@ class CollectionApi:
             Row("GET", one, f"{name}.get", "admin", self.get, "access", response=dict, summary=f"A {noun}"),
             Row("PUT", one, f"{name}.put", "admin", self.put, "access", request=dict, response=dict,
                 summary=f"Set a {noun}"),
-            Row("DELETE", one, f"{name}.delete", "admin", self.delete, "access", status=204, summary=f"Remove a {noun}"),
+            Row("DELETE", one, f"{name}.delete", "admin", self.delete, "access", status=204,
+                summary=f"Remove a {noun}"),
         )  # fmt: skip
 
     async def list(self, _: Request) -> Reply:

@@ -10,7 +10,7 @@ from entrepot.errors import Invalid
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.rest.security.bodies import asked, link, typed, word
 from entrepot.rest.security.changes import Changes
-from entrepot.rest.security.teams import Stated, Teams
+from entrepot.rest.security.teams import GroupFields, Teams
 
 _GROUPS: Final = "/artifactory/api/security/groups"
 _PROFILE: Final = {
@@ -36,11 +36,20 @@ class GroupsApi:
         """Return the rows."""
         one = f"{_GROUPS}/{{name}}"
         return (
-            Row("GET", _GROUPS, "groups.list", "admin", self.list, summary="List groups"),
-            Row("GET", one, "groups.get", "admin", self.get, summary="A group"),
-            Row("PUT", one, "groups.replace", "admin", self.replace, summary="Create or replace a group"),
-            Row("POST", one, "groups.update", "admin", self.update, summary="Update a group"),
-            Row("DELETE", one, "groups.delete", "admin", self.delete, summary="Delete a group"),
+            Row("GET", _GROUPS, "groups.list", "admin", self.list, response=list, summary="List groups"),
+            Row("GET", one, "groups.get", "admin", self.get, response=dict, summary="A group"),
+            Row(
+                "PUT",
+                one,
+                "groups.replace",
+                "admin",
+                self.replace,
+                request=dict,
+                status=201,
+                summary="Create or replace a group",
+            ),
+            Row("POST", one, "groups.update", "admin", self.update, request=dict, summary="Update a group"),
+            Row("DELETE", one, "groups.delete", "admin", self.delete, response="text/plain", summary="Delete a group"),
         )
 
     async def list(self, request: Request) -> Reply:
@@ -60,7 +69,7 @@ class GroupsApi:
 
     async def replace(self, request: Request) -> Reply:
         """PUT: create, or replace."""
-        name, stated = word(request, "name"), await typed(request, Stated, _NAMES)
+        name, stated = word(request, "name"), await typed(request, GroupFields, _NAMES)
         if stated.name and stated.name.lower() != name.lower():
             raise Invalid("The name in the body must equal the one in the path.")
         await self._teams.replace(request, name, stated)
@@ -68,7 +77,7 @@ class GroupsApi:
 
     async def update(self, request: Request) -> Reply:
         """POST: change what is stated; `userNames` replaces the members."""
-        await self._teams.update(request, word(request, "name"), await typed(request, Stated, _NAMES))
+        await self._teams.update(request, word(request, "name"), await typed(request, GroupFields, _NAMES))
         return Reply(200)
 
     async def delete(self, request: Request) -> Reply:

@@ -34,7 +34,8 @@ class ApiKeysApi:
         """Return the rows."""
         return (
             Row("GET", _KEY, "apikeys.get", "user", self.get, response=dict, summary="The caller's API key"),
-            Row("POST", _KEY, "apikeys.create", "user", self.create, response=dict, status=201, summary="Make an API key"),
+            Row("POST", _KEY, "apikeys.create", "user", self.create, response=dict, status=201,
+                summary="Make an API key"),
             Row("PUT", _KEY, "apikeys.renew", "user", self.renew, response=dict, summary="Make another API key"),
             Row("DELETE", _KEY, "apikeys.revoke", "user", self.revoke, response=dict,
                 summary="Revoke the caller's API key, or with deleteAll=1 all"),

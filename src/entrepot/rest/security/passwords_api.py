@@ -26,7 +26,7 @@ _NAMES: Final = {
 }  # fmt: skip
 
 
-class Stated(msgspec.Struct, frozen=True):
+class PasswordChange(msgspec.Struct, frozen=True):
     """A change of password."""
 
     name: str
@@ -84,7 +84,7 @@ class PasswordsApi:
 
     async def change(self, request: Request) -> Reply:
         """POST: give oneself another password; what the old one had opened is closed."""
-        stated = await typed(request, Stated, _NAMES)
+        stated = await typed(request, PasswordChange, _NAMES)
         if stated.new != stated.again:
             raise Invalid("The new passwords do not match.")
         try:

@@ -19,7 +19,7 @@ from entrepot.rest.security.changes import Changes
 _KEYS: Final = "/access/api/v2/users/{name}/ssh_keys"
 
 
-class Stated(msgspec.Struct, frozen=True):
+class NewSshKey(msgspec.Struct, frozen=True):
     """A key to store."""
 
     public_key: str
@@ -35,7 +35,7 @@ class SshKeysApi:
         """Return the rows. A fingerprint may hold slashes."""
         return (
             Row("GET", _KEYS, "sshkeys.list", "user", self.list, "access", response=dict, summary="SSH keys of a user"),
-            Row("POST", _KEYS, "sshkeys.add", "user", self.add, "access", request=Stated, response=dict, status=201,
+            Row("POST", _KEYS, "sshkeys.add", "user", self.add, "access", request=NewSshKey, response=dict, status=201,
                 summary="Store a public SSH key"),
             Row("DELETE", f"{_KEYS}/{{fingerprint*}}", "sshkeys.remove", "user", self.remove, "access", status=204,
                 summary="Remove an SSH key"),
@@ -48,7 +48,7 @@ class SshKeysApi:
 
     async def add(self, request: Request) -> Reply:
         """POST."""
-        user, key = await self._user(request), ssh_keys.parse((await typed(request, Stated)).public_key.strip())
+        user, key = await self._user(request), ssh_keys.parse((await typed(request, NewSshKey)).public_key.strip())
         await self._changes.make(
             request, "sshkey.add", user.name, lambda tx: ssh_keys.add(tx, user.id, key), detail=key.fingerprint
         )

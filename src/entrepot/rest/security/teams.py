@@ -13,7 +13,7 @@ from entrepot.metadata.database import Tx
 from entrepot.rest.security.changes import Changes
 
 
-class Stated(msgspec.Struct, frozen=True, kw_only=True):
+class GroupFields(msgspec.Struct, frozen=True, kw_only=True):
     """What a body says of a group; None: nothing."""
 
     name: str | None = None
@@ -53,7 +53,7 @@ class Teams:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
 
-    async def create(self, request: Request, name: str, stated: Stated) -> Group:
+    async def create(self, request: Request, name: str, stated: GroupFields) -> Group:
         """Add a group. Raises Invalid, GroupExists."""
         name = groups.check_name(name)
 
@@ -64,7 +64,7 @@ class Teams:
 
         return await self._changes.make(request, "group.create", name, work)
 
-    async def replace(self, request: Request, name: str, stated: Stated) -> None:
+    async def replace(self, request: Request, name: str, stated: GroupFields) -> None:
         """Add a group, or make one what is stated and no more. Raises Invalid."""
         name = groups.check_name(name)
 
@@ -78,7 +78,7 @@ class Teams:
 
         await self._changes.make(request, "group.replace", name, work)
 
-    async def update(self, request: Request, name: str, stated: Stated) -> Group:
+    async def update(self, request: Request, name: str, stated: GroupFields) -> Group:
         """Change what is stated; members that are stated replace all others. Raises GroupUnknown, Invalid, LastAdmin."""
 
         async def work(tx: Tx) -> Group:
@@ -118,7 +118,7 @@ class Teams:
         return await self._changes.make(request, "group.delete", name.lower(), work)
 
 
-async def _set_members(tx: Tx, group: Group, stated: Stated) -> None:
+async def _set_members(tx: Tx, group: Group, stated: GroupFields) -> None:
     if stated.members is not None:
         await groups.set_members(tx, group, stated.members)
     await accounts.keep_an_admin(tx)

@@ -23,7 +23,7 @@ _NO_STORE: Final = ("cache-control", "no-store")
 _MOST_LISTED: Final = 10_000
 
 
-class Stated(msgspec.Struct, frozen=True, kw_only=True):
+class TokenFields(msgspec.Struct, frozen=True, kw_only=True):
     """What a body says of a token; forms say everything as text."""
 
     grant_type: str | None = None
@@ -46,11 +46,11 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-async def stated(request: Request) -> Stated:
+async def stated(request: Request) -> TokenFields:
     """Return the body, a form or JSON. Raises Invalid, TooLarge."""
     fields: Mapping[str, Any] = {name: value for name, value in (await form_or_json(request)).items() if value != ""}
     try:
-        return msgspec.convert(fields, Stated, strict=False)
+        return msgspec.convert(fields, TokenFields, strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
 
@@ -79,14 +79,72 @@ class TokensApi:
         """Return the rows. Creating is open to all: what is ordered is judged by the credentials, or is a refresh."""
         revoke, me, one = f"{_TOKENS}/revoke", f"{_TOKENS}/me", f"{_TOKENS}/{{token_id}}"
         return (
-            Row("POST", _TOKENS, "access.tokens.create", "public", self.create, "access", summary="Create a token"),
-            Row("GET", _TOKENS, "access.tokens.list", "user", self.list, "access", summary="List tokens"),
-            Row("DELETE", revoke, "access.tokens.revoke", "user", self.revoke, "access", summary="Revoke a token"),
-            Row("POST", revoke, "access.tokens.revoke.post", "user", self.revoke, "access", summary="Revoke a token"),
-            Row("GET", me, "access.tokens.me", "user", self.me, "access", summary="The token of this request"),
-            Row("DELETE", me, "access.tokens.me.revoke", "user", self.revoke_me, "access", summary="Revoke it"),
-            Row("GET", one, "access.tokens.get", "user", self.get, "access", summary="A token"),
-            Row("DELETE", one, "access.tokens.delete", "user", self.delete, "access", summary="Revoke a token"),
+            Row(
+                "POST",
+                _TOKENS,
+                "access.tokens.create",
+                "public",
+                self.create,
+                "access",
+                request=TokenFields,
+                response=dict,
+                summary="Create a token",
+            ),
+            Row(
+                "GET", _TOKENS, "access.tokens.list", "user", self.list, "access", response=dict, summary="List tokens"
+            ),
+            Row(
+                "DELETE",
+                revoke,
+                "access.tokens.revoke",
+                "user",
+                self.revoke,
+                "access",
+                response=dict,
+                summary="Revoke a token",
+            ),
+            Row(
+                "POST",
+                revoke,
+                "access.tokens.revoke.post",
+                "user",
+                self.revoke,
+                "access",
+                request=TokenFields,
+                response=dict,
+                summary="Revoke a token",
+            ),
+            Row(
+                "GET",
+                me,
+                "access.tokens.me",
+                "user",
+                self.me,
+                "access",
+                response=dict,
+                summary="The token of this request",
+            ),
+            Row(
+                "DELETE",
+                me,
+                "access.tokens.me.revoke",
+                "user",
+                self.revoke_me,
+                "access",
+                response=dict,
+                summary="Revoke it",
+            ),
+            Row("GET", one, "access.tokens.get", "user", self.get, "access", response=dict, summary="A token"),
+            Row(
+                "DELETE",
+                one,
+                "access.tokens.delete",
+                "user",
+                self.delete,
+                "access",
+                response=dict,
+                summary="Revoke a token",
+            ),
         )
 
     async def create(self, request: Request) -> Reply:

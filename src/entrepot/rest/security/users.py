@@ -31,7 +31,7 @@ OLD_NAMES: Final[Mapping[str, str]] = {
 _STATUSES: Final = {"enabled": False, "disabled": True}
 
 
-class Stated(msgspec.Struct, frozen=True, kw_only=True):
+class UserFields(msgspec.Struct, frozen=True, kw_only=True):
     """What a body says of a user; None: nothing."""
 
     name: str | None = None
@@ -59,14 +59,14 @@ class People:
         self._passwords = passwords
         self._policies = policies
 
-    async def create(self, request: Request, name: str, stated: Stated) -> Account:
+    async def create(self, request: Request, name: str, stated: UserFields) -> Account:
         """Add a user. Raises Invalid, AccountExists."""
         name = accounts.check_name(name)
         _complete(stated)
         change = replace(await self._change_of(stated), profile=_profile(stated, Profile()))
         return await self._changes.make(request, "user.create", name, lambda tx: accounts.create(tx, name, change))
 
-    async def replace(self, request: Request, name: str, stated: Stated) -> Account:
+    async def replace(self, request: Request, name: str, stated: UserFields) -> Account:
         """Add a user, or make one what is stated and no more. Raises Invalid."""
         name = accounts.check_name(name)
         _changeable(name)
@@ -82,11 +82,11 @@ class People:
 
         return await self._changes.make(request, "user.replace", name, work)
 
-    async def update(self, request: Request, name: str, stated: Stated) -> Account:
+    async def update(self, request: Request, name: str, stated: UserFields) -> Account:
         """Change what is stated of a user. Raises AccountUnknown, Invalid, LastAdmin."""
         _changeable((await accounts.get(self._changes.database, name)).name)
         change = await self._change_of(stated)
-        said = [field for field in Stated.__struct_fields__ if getattr(stated, field) is not None]
+        said = [field for field in UserFields.__struct_fields__ if getattr(stated, field) is not None]
 
         async def work(tx: Tx) -> Account:
             found = await accounts.get(tx, name)
@@ -121,7 +121,7 @@ class People:
 
         return await self._changes.make(request, "user.delete", name.lower(), work)
 
-    async def _change_of(self, stated: Stated) -> Change:
+    async def _change_of(self, stated: UserFields) -> Change:
         """Return the change that a body asks for but for the profile, its password hashed. Raises Invalid, TooMany."""
         if stated.status is not None and stated.status.lower() not in _STATUSES:
             raise Invalid("The status must be enabled or disabled.")
@@ -150,12 +150,12 @@ def shown(account: Account) -> dict[str, Any]:
     }
 
 
-def _profile(stated: Stated, before: Profile) -> Profile:
+def _profile(stated: UserFields, before: Profile) -> Profile:
     said = {field: getattr(stated, field) for field in Profile.__struct_fields__}
     return msgspec.structs.replace(before, **{field: value for field, value in said.items() if value is not None})
 
 
-def _complete(stated: Stated) -> None:
+def _complete(stated: UserFields) -> None:
     if not stated.email:
         raise Invalid("The email address of a user must be stated.")
     if not stated.password and not stated.internal_password_disabled:

@@ -16,7 +16,7 @@ from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.bodies import asked, limit, link, typed, word
 from entrepot.rest.security.changes import Changes
-from entrepot.rest.security.users import OLD_NAMES, People, Stated, shown
+from entrepot.rest.security.users import OLD_NAMES, People, UserFields, shown
 
 _V1: Final = "/artifactory/api/security/users"
 _V2: Final = "/access/api/v2/users"
@@ -25,7 +25,7 @@ _LEFT_OUT: Final = frozenset({"username", "effective_admin", "policy_viewer", "m
 _PAGE: Final = 1000
 
 
-class Groups(msgspec.Struct, frozen=True):
+class Memberships(msgspec.Struct, frozen=True):
     """A change of memberships."""
 
     add: list[str] = []
@@ -43,18 +43,24 @@ class UsersApi:
         """Return the rows."""
         one, access = f"{_V1}/{{name}}", f"{_V2}/{{name}}"
         return (
-            Row("GET", _V1, "users.list", "admin", self.list, summary="List users"),
-            Row("GET", one, "users.get", "admin", self.get, summary="A user"),
-            Row("PUT", one, "users.replace", "admin", self.replace, summary="Create or replace a user"),
-            Row("POST", one, "users.update", "admin", self.update, summary="Update a user"),
-            Row("DELETE", one, "users.delete", "admin", self.delete, summary="Delete a user"),
-            Row("GET", _V2, "access.users.list", "admin", self.access_list, "access", summary="List users"),
-            Row("POST", _V2, "access.users.create", "admin", self.access_create, "access", summary="Create a user"),
-            Row("GET", access, "access.users.get", "admin", self.access_get, "access", summary="A user"),
-            Row("PATCH", access, "access.users.update", "admin", self.access_update, "access", summary="Update a user"),
-            Row("DELETE", access, "access.users.delete", "admin", self.access_delete, "access", summary="Delete a user"),
+            Row("GET", _V1, "users.list", "admin", self.list, response=list, summary="List users"),
+            Row("GET", one, "users.get", "admin", self.get, response=dict, summary="A user"),
+            Row("PUT", one, "users.replace", "admin", self.replace, request=dict, status=201,
+                summary="Create or replace a user"),
+            Row("POST", one, "users.update", "admin", self.update, request=dict, summary="Update a user"),
+            Row("DELETE", one, "users.delete", "admin", self.delete, response="text/plain", summary="Delete a user"),
+            Row("GET", _V2, "access.users.list", "admin", self.access_list, "access", response=dict,
+                summary="List users"),
+            Row("POST", _V2, "access.users.create", "admin", self.access_create, "access",
+                request=UserFields, response=dict, status=201,
+                summary="Create a user"),
+            Row("GET", access, "access.users.get", "admin", self.access_get, "access", response=dict, summary="A user"),
+            Row("PATCH", access, "access.users.update", "admin", self.access_update, "access", request=UserFields, response=dict,
+                summary="Update a user"),
+            Row("DELETE", access, "access.users.delete", "admin", self.access_delete, "access", status=204,
+                summary="Delete a user"),
             Row("PATCH", f"{access}/groups", "access.users.groups", "admin", self.access_groups, "access",
-                summary="Change the groups of a user"),
+                request=Memberships, response=dict, summary="Change the groups of a user"),
         )  # fmt: skip
 
     async def list(self, request: Request) -> Reply:
@@ -75,7 +81,7 @@ class UsersApi:
 
     async def replace(self, request: Request) -> Reply:
         """PUT: create, or replace."""
-        name, stated = word(request, "name"), await typed(request, Stated, OLD_NAMES)
+        name, stated = word(request, "name"), await typed(request, UserFields, OLD_NAMES)
         if stated.name and stated.name.lower() != name.lower():
             raise Invalid("The name in the body must equal the one in the path.")
         await self._people.replace(request, name, stated)
@@ -83,7 +89,7 @@ class UsersApi:
 
     async def update(self, request: Request) -> Reply:
         """POST: change what is stated."""
-        await self._people.update(request, word(request, "name"), await typed(request, Stated, OLD_NAMES))
+        await self._people.update(request, word(request, "name"), await typed(request, UserFields, OLD_NAMES))
         return Reply(200)
 
     async def delete(self, request: Request) -> Reply:
@@ -111,12 +117,12 @@ class UsersApi:
 
     async def access_create(self, request: Request) -> Reply:
         """POST: create."""
-        stated = await typed(request, Stated)
+        stated = await typed(request, UserFields)
         return json_reply(_new_form(await self._people.create(request, stated.username or "", stated)), 201)
 
     async def access_update(self, request: Request) -> Reply:
         """PATCH: change what is stated."""
-        stated = await typed(request, Stated)
+        stated = await typed(request, UserFields)
         return json_reply(_new_form(await self._people.update(request, word(request, "name"), stated)))
 
     async def access_delete(self, request: Request) -> Reply:
@@ -126,7 +132,7 @@ class UsersApi:
 
     async def access_groups(self, request: Request) -> Reply:
         """PATCH of the groups."""
-        change = await typed(request, Groups)
+        change = await typed(request, Memberships)
         user = await self._people.change_groups(
             request, word(request, "name"), add=list(change.add), remove=list(change.remove)
         )
