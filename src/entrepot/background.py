@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from entrepot.artifacts.branches import Branches
+from entrepot.artifacts.multipart import KIND as CHECKSUMS
+from entrepot.artifacts.multipart import FindChecksums
 from entrepot.artifacts.retention import TrashRetention
 from entrepot.auth import sessions, tokens, trail
 from entrepot.auth.trail import AuditLog
@@ -76,7 +78,9 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     collection = Collection(store.database, store.driver)
     retention = Retention(store.database, store.tree, repositories.by_id)
     compaction = Compaction(store.database, store.intake)
+    merging = FindChecksums(store.database, store.content, settings.upload_expiry_seconds * 1000)
     queue = Queue(store.database, {PURGE: Purge(store.database)}, settings.node_id)
+    uploads = Queue(store.database, {CHECKSUMS: merging}, settings.node_id)  # which nobody's purge shall hold up
     feed = Feed(store.database, (ArchiveIndex(store.database, store.content),))
     await feed.join()
     trash = TrashRetention(store.database, Branches(store.database, store.tree), repositories.get)
@@ -100,6 +104,7 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         (interval, tidy, "collection"),
         (interval, compaction.round, "compaction"),
         (_OFTEN, queue.round, "jobs"),
+        (_OFTEN, uploads.round, "uploads"),
         (_OFTEN, feed.round, "events"),
         (_OFTEN, audit.round, "audit log"),
         (_HOUR, forget, "expiry"),

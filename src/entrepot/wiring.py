@@ -16,6 +16,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.packing import Packing
 from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.storage import Storage
@@ -44,7 +45,7 @@ from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
 from entrepot.formats.docker.routes import rows as docker_rows
 from entrepot.formats.docker.tickets import Tickets
-from entrepot.formats.docker.uploads import Uploads
+from entrepot.formats.docker.uploads import Uploads as DockerUploads
 from entrepot.messages import Row
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.items import Tree
@@ -63,6 +64,7 @@ from entrepot.rest.storage import StorageApi
 from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.system import SystemApi
 from entrepot.rest.transfer import TransferApi
+from entrepot.rest.uploads import UploadsApi
 from entrepot.search.aql.run import Aql
 from entrepot.search.finder import Finder
 
@@ -133,7 +135,7 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
         ),
         discard=Discard(store.database, placing),
         blobs=Blobs(store.database, store.content),
-        uploads=Uploads(
+        uploads=DockerUploads(
             store.database,
             store.content,
             store.intake,
@@ -145,19 +147,24 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     )
 
 
-def artifacts(shared: Shared) -> tuple[Row, ...]:
-    """Build the artifact API: paths of the tree, storage, properties, copy and move, trash."""
+def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
+    """Build the artifact API: paths of the tree, storage, copy and move, trash; `key` signs tickets of multi-part uploads."""
     store, documents, repositories = shared.store, shared.entrance.documents, shared.repositories
     database, content = store.database, store.content
     branches = Branches(database, store.tree)
     deploy = Deploy(database, content, store.intake, tree=store.tree, granter=shared.granter)
+    lifetime = shared.settings.upload_expiry_seconds * 1000
+    uploads = Uploads(database, store.intake, deploy, key=key, lifetime=lifetime)
     removal = Removal(database, branches, find_repository=repositories.get, documents=documents)
     storage, packing = Storage(database, content, branches), Packing(content, branches, documents)
     transfer = TransferApi(Transfer(database, branches), removal, repositories.get, storage=storage, packing=packing)
     return (
         *StorageApi(database, storage, Annotate(database, branches)).rows(),
         *transfer.rows(),
-        *Artifacts(deploy, Download(database, content, shared.downloads), Explode(deploy), removal).rows(),
+        *UploadsApi(uploads, shared.granter).rows(),
+        *Artifacts(
+            deploy, Download(database, content, shared.downloads), Explode(deploy), removal=removal, uploads=uploads
+        ).rows(),
     )
 
 

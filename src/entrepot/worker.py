@@ -134,7 +134,7 @@ async def _application(
             *security_rows(at, repositories),
             *administration(shared, readiness=readiness.check, metrics=watching.metrics),
             *searches(shared),
-            *artifacts(shared),
+            *artifacts(shared, key=derived(secret, "multi-part uploads")),
         )
     )
     application = Application(

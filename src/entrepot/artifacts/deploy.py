@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from entrepot.access.actions import Action
@@ -11,7 +11,7 @@ from entrepot.artifacts import checksums
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import Conflict, Denied, NotAllowed, NotFound
-from entrepot.metadata.blob_rows import Piece, Stored, admit, assert_writer, keep
+from entrepot.metadata.blob_rows import Arrival, Piece, Stored, admit, assert_writer, keep
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Item, NewFile, Stamps, Tree, find, split
@@ -121,6 +121,26 @@ class Deploy:
         if item is None:
             raise failed
         return Deployed(target.repository, item, stored)
+
+    async def arrived(
+        self, granted: Granted, target: Target, arrived: Arrival, taken: Callable[[Tx], Awaitable[None]]
+    ) -> Deployed:
+        """Place bytes that came in before, within the transaction in which `taken` lets go of them. Raises Overwriting."""
+
+        async def work(tx: Tx) -> Item:
+            await taken(tx)
+            return await self._place(tx, granted, target, await admit(tx, arrived), arrived.size)
+
+        return await self._deployed(target.repository, await self._database.transact(work))
+
+    async def again(self, target: Target, digest: bytes) -> Deployed:
+        """Return what an earlier deploy of these bytes has left at its path. Raises ChecksumDeployFailed."""
+        item = await find(self._database, target.repository.id, target.path)
+        if item is not None and item.blob_id is not None:
+            stored = await self._content.find(item.blob_id)
+            if stored is not None and stored.sha256 == digest:
+                return Deployed(target.repository, item, stored)
+        raise checksums.ChecksumDeployFailed(why="The multi-part upload was deployed before, and has been replaced.")
 
     async def folder(self, granted: Granted, repository: Repository, path: str) -> Item | None:
         """Make a folder and those above it, where they are not there yet; None for the root. Raises FileInTheWay."""

@@ -43,6 +43,13 @@ class Hashes:
         names = ("sha256", "sha1", "md5", "sha512") if sha512 else ("sha256", "sha1", "md5")
         self._states = {name: hashlib.new(name, usedforsecurity=False) for name in names}
 
+    @classmethod
+    def none(cls) -> Hashes:
+        """Return what computes nothing, for a part of something whose checksums are found when it is whole."""
+        empty = cls()
+        empty._states = {}
+        return empty
+
     @property
     def has_sha512(self) -> bool:
         """Whether sha512 is among them."""

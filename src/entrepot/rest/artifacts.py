@@ -9,6 +9,7 @@ from entrepot.artifacts.address import parse
 from entrepot.artifacts.deploy import Deploy, Target, writable
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.removal import Removal
 from entrepot.errors import Conflict, Denied, Invalid
 from entrepot.formats.docker.images import PACKAGE_TYPES
@@ -28,11 +29,14 @@ class ImagesOnly(Conflict):
 class Artifacts:
     """The handlers of repository paths."""
 
-    def __init__(self, deploy: Deploy, download: Download, explode: Explode, removal: Removal) -> None:
+    def __init__(
+        self, deploy: Deploy, download: Download, explode: Explode, *, removal: Removal, uploads: Uploads
+    ) -> None:
         self._deploy = deploy
         self._download = download
         self._explode = explode
         self._removal = removal
+        self._uploads = uploads
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows; they come last, for they fit any path."""
@@ -72,7 +76,11 @@ class Artifacts:
         stated = checksums.stated(request.headers)
         if _flag(request.headers, "x-checksum-deploy"):
             await request.body.read(0)
-            done = await self._deploy.by_checksum(request.granted, target, stated)
+            ticket = request.headers.get("x-checksum-deploy-token")
+            if ticket:
+                done = await self._uploads.deploy(request.granted, target, ticket)
+            else:
+                done = await self._deploy.by_checksum(request.granted, target, stated)
         else:
             done = await self._deploy.file(request.granted, target, aiter(request.body), stated)
         old = _OLD_CLIENT in (request.headers.get("user-agent") or "")

@@ -80,8 +80,6 @@ class SystemApi:
                 summary="The licences"),
             Row("POST", f"{api}/system/usage", "system.usage", "user", self.usage, request=dict,
                 summary="Accept a client's call home"),
-            Row("GET", f"{api}/v1/uploads/config", "uploads.config", "user", self.uploads, response=dict,
-                summary="Multi-part uploads"),
             Row("PUT", f"{api}/system/configuration/baseUrl", "system.base_url", "admin", self.base_url, request="text/plain",
                 response="text/plain", summary="Set the URL that users see"),
             *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "admin", self.show_metrics, response="text/plain",
@@ -154,10 +152,6 @@ class SystemApi:
         """Take note of nothing."""
         await request.body.read(_USAGE)
         return Reply(200)
-
-    async def uploads(self, _: Request) -> Reply:
-        """Multi-part uploads come with the artifact API."""
-        return json_reply({"supported": False})
 
     async def base_url(self, request: Request) -> Reply:
         """Store the base URL, in force everywhere at once; an empty one resets it."""
