@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ class Served:
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
+        await asyncio.sleep(0)  # as a server would, whatever the application waits for: its periodic duties have their turn
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.pathsend":
                 body = Path(message["path"]).read_bytes()  # noqa: ASYNC240 - a test may wait

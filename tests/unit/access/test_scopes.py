@@ -104,7 +104,7 @@ def test_a_ceiling_leaves_an_administrator_the_rights_of_one_only_when_whole(tex
         ("applied-permissions/user", "rw"), ("member-of-groups:devs", "rw"), ("member-of-groups:*", "rw"), ("api:*", ""),
         ("artifact:libs/a:r", "r"), ("artifact:libs/a/b:r", "r"), ("artifact:libs/a/b/c:r", ""), ("artifact:libs/b:r", ""),
         ("artifact:*/a/**:w", "w"), ("artifact:other:r", ""), ("artifact:libs:r artifact:libs/a:w", "rw"),
-        ("artifact:libs:r artifact:libs/b:w", "r"), ("system:metrics:r", ""), ("applied-permissions/roles:p:r", ""),
+        ("artifact:libs:r artifact:libs/b:w", "r"), ("system:metrics:r", ""), ("applied-permissions/roles:p:r", "rw"),
     ],
 )  # fmt: skip
 def test_entries_of_a_scope_add_up(text: str, allowed: str) -> None:
