@@ -1,9 +1,10 @@
-"""The live tests of JFrog's own Go client, the groups that speak to what is here: artifacts and repositories.
+"""The live tests of JFrog's own Go client, the groups that speak to what is here: artifacts, repositories, big files, access.
 
 They are compiled by `.ci/install` and run as they are. A test that cannot pass yet is named below with the reason; one that is
 named and passes fails ours, so that the list stays true.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,13 @@ class Outcomes:
     output: str
 
 
+def token(registry: Registry) -> str:
+    """A token of the administrator, without which the tests of the Access API do not begin."""
+    reply = registry.call("POST", "/access/api/v1/tokens", {"scope": "applied-permissions/admin", "expires_in": SECONDS})
+    made: str = json.loads(reply.body)["access_token"]
+    return made
+
+
 def live(registry: Registry, group: str) -> Outcomes:
     """Run a group of the live tests."""
     cache = os.environ.get("GOMODCACHE") or str(Path(os.environ.get("GOPATH") or Path.home() / "go") / "pkg" / "mod")
@@ -48,6 +56,7 @@ def live(registry: Registry, group: str) -> Outcomes:
     arguments = (
         "-test.v", "-test.timeout", "0", "-test.skip", "|".join(LEFT_OUT), f"--test.{group}", f"--rt.url={registry.url}/artifactory/",
         f"--rt.user={registry.user}", f"--rt.password={registry.password}", "--ci.runId=entrepot",
+        f"--access.url={registry.url}/access/", f"--access.token={token(registry)}",
     )  # fmt: skip
     done = subprocess.run(
         [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -59,7 +68,7 @@ def live(registry: Registry, group: str) -> Outcomes:
     return Outcomes(frozenset(found["PASS"]), frozenset(found["FAIL"]), output)
 
 
-@pytest.mark.parametrize(("group", "fewest"), [("artifactory", 65), ("repositories", 135)])
+@pytest.mark.parametrize(("group", "fewest"), [("artifactory", 65), ("repositories", 135), ("mpu", 4), ("access", 14)])
 def test_every_live_test_passes_but_those_that_are_named(
     registry: Registry, entrepot_only: None, group: str, fewest: int
 ) -> None:

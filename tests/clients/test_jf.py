@@ -143,3 +143,9 @@ def test_entries_of_archives_are_searched_and_downloaded(rt: Rt, tmp_path: Path)
     assert rt("s", f"{REPO}/entries/*", "--archive-entries=d/none.txt") == []
     assert done(rt("dl", f"{REPO}/entries/*", "entries/", "--archive-entries=d/b.txt", "--flat=true")) == 1
     assert (tmp_path / "entries" / "x.zip").is_file()  # jf fetches the archives that hold such entries
+
+
+def test_a_big_file_goes_up_in_parts_at_once(rt: Rt, tmp_path: Path) -> None:
+    assert done(rt("u", "big.bin", f"{REPO}/parts/", "--flat=true", "--min-split=5", "--chunk-size=5", "--split-count=3")) == 1
+    assert done(rt("dl", f"{REPO}/parts/big.bin", "back/", "--flat=true")) == 1
+    assert (tmp_path / "back" / "big.bin").read_bytes() == BIG

@@ -28,12 +28,15 @@ _STEPS = 4096  # of SQLite's machine: some tens of microseconds
 
 
 def connect_reader(file: Path) -> sqlite3.Connection:
-    """Open a read-only connection that any thread may use, one at a time."""
-    connection = sqlite3.connect(
-        f"file:{file}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
-    )
-    connection.execute("PRAGMA mmap_size = 268435456")
-    connection.execute("PRAGMA cache_size = -8192")
+    """Open a read-only connection that any thread may use, one at a time. Raises DatabaseUnavailable."""
+    try:
+        connection = sqlite3.connect(
+            f"file:{file}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        connection.execute("PRAGMA mmap_size = 268435456")
+        connection.execute("PRAGMA cache_size = -8192")
+    except sqlite3.Error as error:
+        raise translated(error) from error
     return connection
 
 

@@ -17,6 +17,7 @@ _POLICY: Final = ("content-security-policy", "default-src 'none'; style-src 'uns
 _ERRORS: Final[Mapping[str, Any]] = {
     "artifactory": ("status", "integer"), "access": ("code", "string"), "oci": ("code", "string"), "plain": ("code", "string"),
 }  # fmt: skip
+_FORM: Final = "application/x-www-form-urlencoded"
 _BODIES: Final = frozenset({"PUT", "POST", "PATCH"})
 _NEEDS: Final = {
     "public": "Open to all.", "user": "Any user, or anybody where anonymous access is on.", "admin": "Administrators only.",
@@ -91,14 +92,23 @@ def _operation(row: Row) -> dict[str, Any]:
         "parameters": [*map(_in_path, _WORD.findall(row.path)), *map(_parameter, row.parameters)],
         "responses": {
             str(row.status): _answer(row.response),
-            "default": {"description": "What is wrong", "content": {"application/json": {"schema": {
-                "$ref": f"#/components/schemas/Errors_{row.face}"}}}},
+            "default": {"description": "What is wrong", "content": _wrong(row)},
         },
     }  # fmt: skip
     if row.method in _BODIES and row.request is not None:
         told["requestBody"] = {"content": _content(row.request)}
     if row.action == "public":
         told["security"] = [{}]
+    return told
+
+
+def _wrong(row: Row) -> dict[str, Any]:
+    """Return the envelope of the row's face; some answers of a type of their own say in it what is wrong."""
+    told: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/Errors_{row.face}"}}}
+    if row.request == _FORM:  # OAuth has its own words (RFC 6749, 5.2)
+        told["application/json"] = {"schema": {"type": "object"}}
+    if isinstance(row.response, str) and row.response.endswith("json"):
+        told.setdefault(row.response, {"schema": {}})
     return told
 
 
@@ -118,7 +128,7 @@ def _answer(kind: Any) -> dict[str, Any]:
 
 def _content(kind: Any) -> dict[str, Any]:
     if isinstance(kind, str):
-        return {kind: {"schema": {"type": "string"}}}
+        return {kind: {"schema": {} if kind.endswith("json") else {"type": "string"}}}
     if not _is_typed(kind):
         return {"application/json": {"schema": {"type": "array" if kind is list else "object"}}}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")

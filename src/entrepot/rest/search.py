@@ -41,6 +41,14 @@ class NoResults(NotFound):
     """No results found."""
 
 
+_RESULTS: Final = {
+    "artifact": "ArtifactSearchResult", "prop": "MetadataSearchResult", "checksum": "ChecksumSearchResult",
+    "gavc": "GavcSearchResult", "usage": "ArtifactUsageResult", "creation": "ArtifactCreationResult", "dates": "ArtifactResult",
+    "pattern": "PatternResultFileSet", "badChecksum": "BadChecksumSearchResult", "license": "LicenseResult",
+}  # fmt: skip
+"""The last part of each answer's media type."""
+
+
 class SearchApi:
     """The handlers."""
 
@@ -70,7 +78,7 @@ class SearchApi:
                 f"search.{name}",
                 "user",
                 handler,
-                response=dict,
+                response=_type(_RESULTS[name]),
                 parameters=parameters,
                 summary=summary,
             )
@@ -87,7 +95,7 @@ class SearchApi:
         pattern = name if name[0] in "*?" or name[-1] in "*?" else f"*{name}*"
         binds = self._finder.binds()
         return await self._answer(
-            request, ["i.kind = 1", binds.like("i.name", pattern, fold=True)], binds, "ArtifactSearchResult"
+            request, ["i.kind = 1", binds.like("i.name", pattern, fold=True)], binds, _RESULTS["artifact"]
         )
 
     async def prop(self, request: Request) -> Reply:
@@ -99,7 +107,7 @@ class SearchApi:
             raise Invalid("The search term cannot be empty")
         binds = self._finder.binds()
         conditions = [one for key, values in wanted.items() for one in with_property(binds, key, values)]
-        return await self._answer(request, conditions, binds, "MetadataSearchResult")
+        return await self._answer(request, conditions, binds, _RESULTS["prop"])
 
     async def checksum(self, request: Request) -> Reply:
         """By exactly one checksum."""
@@ -113,7 +121,7 @@ class SearchApi:
         binds = self._finder.binds()
         column, value = given[0][0], binds.add(bytes.fromhex(given[0][1]))
         conditions = [f"i.blob_id IN (SELECT id FROM blob WHERE {column} = {value})"]
-        return await self._answer(request, conditions, binds, "ChecksumSearchResult")
+        return await self._answer(request, conditions, binds, _RESULTS["checksum"])
 
     async def gavc(self, request: Request) -> Reply:
         """By group, artifact, version and classifier, as Maven lays files out."""
@@ -128,7 +136,7 @@ class SearchApi:
         conditions += [
             f"NOT ({binds.like('i.name', one)})" for one in ("maven-metadata.xml*", "*.md5", "*.sha1", "*.sha256")
         ]
-        return await self._answer(request, conditions, binds, "GavcSearchResult")
+        return await self._answer(request, conditions, binds, _RESULTS["gavc"])
 
     async def usage(self, request: Request) -> Reply:
         """Files that nobody has downloaded since."""
@@ -153,7 +161,7 @@ class SearchApi:
                 "remoteDownloadCount": 0, "remoteLastDownloaded": iso(0),
             }  # fmt: skip
 
-        return await self._answer(request, conditions, binds, "ArtifactUsageResult", told=used, needed=True)
+        return await self._answer(request, conditions, binds, _RESULTS["usage"], told=used, needed=True)
 
     async def creation(self, request: Request) -> Reply:
         """Files that were created or changed between two times."""
@@ -173,7 +181,7 @@ class SearchApi:
             at = hit.item.created if low < hit.item.created <= high else hit.item.modified
             return {"uri": _uri(one, hit), "created": iso(at)}
 
-        return await self._answer(request, conditions, binds, "ArtifactCreationResult", told=when, needed=True)
+        return await self._answer(request, conditions, binds, _RESULTS["creation"], told=when, needed=True)
 
     async def dates(self, request: Request) -> Reply:
         """Files one of whose dates lies between two times."""
@@ -200,7 +208,7 @@ class SearchApi:
             return {"uri": _uri(one, hit), **{name: iso(at) for name in names if (at := held.get(name)) is not None}}
 
         return await self._answer(
-            request, ["i.kind = 1", f"({either})"], binds, "ArtifactResult", told=dated, needed=True
+            request, ["i.kind = 1", f"({either})"], binds, _RESULTS["dates"], told=dated, needed=True
         )
 
     async def pattern(self, request: Request) -> Reply:
@@ -219,18 +227,18 @@ class SearchApi:
         files = [hit.item.path async for hit in hits if hit.item.path.count("/") + 1 == depth]
         repo = f"{request.base}/artifactory/{key}"
         told = {"repoUri": repo, "repositoryUri": repo, "sourcePattern": f"{key}:{pattern}", "files": sorted(files)}
-        return json_reply(told, 200, _type("PatternResultFileSet"))
+        return json_reply(told, 200, _type(_RESULTS["pattern"]))
 
     async def bad_checksum(self, request: Request) -> Reply:
         """None: a deploy whose checksums differ is refused."""
         if _one(request, "type") not in _LENGTHS:
             raise Invalid("The parameter 'type' must be md5, sha1 or sha256.")
-        return json_reply({"results": []}, 200, _type("BadChecksumSearchResult"))
+        return json_reply({"results": []}, 200, _type(_RESULTS["badChecksum"]))
 
     async def license(self, request: Request) -> Reply:
         """None yet: licences come with scanning."""
         self._known_users_only(request)
-        return json_reply({"results": []}, 200, _type("LicenseResult"))
+        return json_reply({"results": []}, 200, _type(_RESULTS["license"]))
 
     def _known_users_only(self, request: Request) -> None:
         if request.caller.is_anonymous:

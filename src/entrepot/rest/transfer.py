@@ -48,10 +48,10 @@ class TransferApi:
         wholes = (("copy", self.copy, "Copy"), ("move", self.move, "Move"))
         return (
             *(Row("POST", f"{_API}/{verb}/{{repo}}/{{path*}}", f"artifacts.{verb}", "READ", handler, target="node",
-                  response=dict, parameters=_PARAMETERS, summary=f"{word} a file, or a folder with all that is in it")
+                  response=_RESULT, parameters=_PARAMETERS, summary=f"{word} a file, or a folder with all that is in it")
               for verb, handler, word in wholes),
             *(Row("POST", f"{_API}/{verb}/{{repo}}", f"artifacts.{verb}.root", "READ", handler, target="node",
-                  response=dict, parameters=_PARAMETERS, summary=f"{word} everything in a repository")
+                  response=_RESULT, parameters=_PARAMETERS, summary=f"{word} everything in a repository")
               for verb, handler, word in wholes),
             *(Row("GET", f"{_API}/archive/download/{{repo}}{end}", f"artifacts.archive{word}", "READ", self.archive, target="node",
                   response="application/octet-stream", parameters=(Parameter("archiveType", ", ".join(TYPES)),),

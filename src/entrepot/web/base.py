@@ -5,6 +5,8 @@
     sub-domain        <repo>.<docker.subdomain>  /v2/<image>/...
     port              a listener of its own       /v2/<image>/...
 
+The Access API is also known below /artifactory, where clients that have one base URL for everything ask for it.
+
 All four become the first form before the route table is asked; `prefix` keeps what URLs in the answer must begin with.
 """
 
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from entrepot.messages import Headers
 
 _DIRECT = re.compile(r"(/artifactory/api/(?:docker|oci|helmoci)/([^/]+))(/v2(?:/.*)?)", re.DOTALL)
+_ACCESS = "/artifactory/access/api/"
 _HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
 
 
@@ -78,6 +81,8 @@ class Doors:
         if path.startswith("/v2"):
             key = (self.ports or {}).get(port) or self._key_of_host(headers)
             return Access(path, "", key) if key else Access(path)
+        if path.startswith(_ACCESS):
+            return Access(path.removeprefix("/artifactory"))
         direct = _DIRECT.fullmatch(path)
         return Access(direct[3], direct[1], direct[2]) if direct else Access(path)
 
