@@ -156,7 +156,7 @@ class Node:
             uploads=Uploads(
                 database, self.content, self.intake, tickets=tickets, mounts=mounts, lifetime=self.lifetime
             ),
-            lists=Lists(database, granter, self.repositories.all),
+            lists=Lists(database, self.content, granter, self.repositories.all),
         )
         self.table = Table(made)
         self.pipeline = Pipeline(None, granter, self.repositories.refresh)  # type: ignore[arg-type]

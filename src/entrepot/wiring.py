@@ -143,7 +143,7 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
             mounts=Mounts(store.database, shared.granter, shared.repositories.by_id),
             lifetime=lifetime,
         ),
-        lists=Lists(store.database, shared.granter, shared.repositories.all),
+        lists=Lists(store.database, store.content, shared.granter, shared.repositories.all),
     )
 
 

@@ -6,20 +6,24 @@ when rows fall away. So a page costs the same at a hundred tags and at a million
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote
 
 import msgspec
 
 from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.errors import NameUnknown
 from entrepot.formats.docker.images import PACKAGE_TYPES, Image, image_name, readable_images
 from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.manifests import Descriptor
 from entrepot.formats.docker.names import parse_digest
 from entrepot.formats.docker.pages import Page, link, parse_page
-from entrepot.formats.docker.records import Referrer, images, is_known, referrers, tags
+from entrepot.formats.docker.records import Referrer, images, is_known, manifest_by_reference, referrers, tags
+from entrepot.formats.docker.references import MOST_FALLBACK, fallback_tag, parse_fallback
 from entrepot.messages import Reply, Request, json_reply
 from entrepot.metadata.database import Reads
+from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted, Granter
 from entrepot.repositories.repository import Repository
 
@@ -33,8 +37,11 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 class Lists:
     """The handlers of the listing routes."""
 
-    def __init__(self, reads: Reads, granter: Granter, repositories: Callable[[], Iterable[Repository]]) -> None:
+    def __init__(
+        self, reads: Reads, content: Content, granter: Granter, repositories: Callable[[], Iterable[Repository]]
+    ) -> None:
         self._reads = reads
+        self._content = content
         self._granter = granter
         self._repositories = repositories
 
@@ -76,17 +83,15 @@ class Lists:
 
     async def referrers(self, request: Request) -> Reply:
         """GET referrers: always an index, also for a digest that nobody knows (a 404 would tell: no such API)."""
-        digest = str(parse_digest(request.words["digest"]))
+        digest = parse_digest(request.words["digest"])
         wanted = (request.query.get("artifactType") or [""])[0]
-        found: list[Referrer] = []
+        found: dict[str, Referrer | Descriptor] = {}
         for image in readable_images(request):
-            found += await self._referrers_of(request.granted, image, digest)
-        shown = {one.digest: one for one in found if not wanted or one.artifact_type == wanted}
-        body = {
-            "schemaVersion": 2,
-            "mediaType": _INDEX,
-            "manifests": [_descriptor(one) for one in shown.values()],
-        }
+            for old in await self._before_there_was_an_api(request.granted, image, digest):
+                found.setdefault(str(old.digest), old)
+            found |= {one.digest: one for one in await self._referrers_of(request.granted, image, str(digest))}
+        shown = [one for one in found.values() if not wanted or one.artifact_type == wanted]
+        body = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [_descriptor(one) for one in shown]}
         reply = Reply(200, [("content-type", _INDEX)], msgspec.json.encode(body))
         if wanted:
             reply.headers.append(("oci-filters-applied", "artifactType"))
@@ -156,6 +161,18 @@ class Lists:
             return False
         return bool(await self._tags_of(granted, image, Page(1, "")))
 
+    async def _before_there_was_an_api(self, granted: Granted, image: Image, digest: Digest) -> Sequence[Descriptor]:
+        """Return the referrers that a client listed under a tag, as images do that come from a registry without the API."""
+        tag = fallback_tag(digest)
+        path = manifest_path(image.name, str(tag))
+        kept = await manifest_by_reference(self._reads, image.repository.id, image.name, str(tag))
+        if kept is None or not granted.may(Action.READ, image.repository, path):
+            return ()
+        stored = await self._content.find(kept.blob_id)
+        if stored is None or stored.size > MOST_FALLBACK:
+            return ()
+        return parse_fallback(await self._content.whole(stored, MOST_FALLBACK))
+
     async def _referrers_of(self, granted: Granted, image: Image, digest: str) -> list[Referrer]:
         everything = granted.throughout(Action.READ, image.repository, image.name)
         rows: list[Referrer] = []
@@ -183,8 +200,8 @@ def _after(last: str, base: str) -> str | None:
     return "" if last < base else None
 
 
-def _descriptor(one: Referrer) -> dict[str, object]:
-    descriptor: dict[str, object] = {"mediaType": one.media_type, "digest": one.digest, "size": one.size}
+def _descriptor(one: Referrer | Descriptor) -> dict[str, object]:
+    descriptor: dict[str, object] = {"mediaType": one.media_type, "digest": str(one.digest), "size": one.size}
     if one.artifact_type:
         descriptor["artifactType"] = one.artifact_type
     if one.annotations:

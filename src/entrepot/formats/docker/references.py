@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FALLBACK = re.compile(r"sha256-([0-9a-f]{64})")
 _ALGORITHM, _ENCODED = 32, 64  # characters that the tag keeps of each
-_MOST_FALLBACK = 4 << 20  # bytes of an index
+MOST_FALLBACK = 4 << 20  # bytes of an index
 
 
 class _Listed(msgspec.Struct):
@@ -57,7 +57,7 @@ def parse_fallback(body: bytes) -> tuple[Descriptor, ...]:
 
     The data is other people's and old: entries that are no descriptors are passed over, and so is what is no index.
     """
-    if len(body) > _MOST_FALLBACK or not wire.is_bounded(body):
+    if len(body) > MOST_FALLBACK or not wire.is_bounded(body):
         return ()
     try:
         listed = msgspec.json.decode(body, type=_Listed)

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from entrepot.access.actions import Action
-from tests.world import GRACE, INDEX, Node, another, index, manifest, sha256
+from tests.world import GRACE, INDEX, MANIFEST, Node, another, index, manifest, sha256
 
 ONE, TWO, BIG = b"one", b"two", b"x" * 50_000
 
@@ -234,6 +234,27 @@ async def test_referrers_name_what_refers(node: Node) -> None:
     assert filtered.json["manifests"] == []
     assert filtered.headers["oci-filters-applied"] == "artifactType"
     assert (await node.ask("GET", f"/v2/r/app/referrers/{sha256(b'?')}")).json["manifests"] == []
+
+
+async def test_referrers_that_clients_listed_under_a_tag_are_told_too(node: Node) -> None:
+    body = await node.push("r/app", "1.0", ONE)
+    old = {"mediaType": MANIFEST, "digest": sha256(body), "size": len(body), "artifactType": "application/x-old"}
+    signature = manifest(ONE, subject=body, artifact="application/x-signature", note="n")
+    await node.put("r/app", sha256(signature), signature)
+    both = {"mediaType": MANIFEST, "digest": sha256(signature), "size": len(signature)}
+    listed = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [old, both]}
+    tag = sha256(body).replace(":", "-")
+    assert (await node.put("r/app", tag, json.dumps(listed).encode(), kind=INDEX)).status == 201
+    shown = (await node.ask("GET", f"/v2/r/app/referrers/{sha256(body)}")).json["manifests"]
+    assert {one["digest"]: one.get("artifactType") for one in shown} == {
+        sha256(body): "application/x-old", sha256(signature): "application/x-signature",
+    }  # fmt: skip
+    filtered = (await node.ask("GET", f"/v2/r/app/referrers/{sha256(body)}?artifactType=application/x-old")).json
+    assert [one["digest"] for one in filtered["manifests"]] == [sha256(body)]
+    no_index = await node.push("r/app", tag, ONE)  # a tag of that name that is no list
+    assert no_index
+    shown = (await node.ask("GET", f"/v2/r/app/referrers/{sha256(body)}")).json["manifests"]
+    assert [one["digest"] for one in shown] == [sha256(signature)]
 
 
 from entrepot.metadata.sql import sql  # noqa: E402 - beside what it serves
