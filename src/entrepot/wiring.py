@@ -16,6 +16,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.latest import Latest
 from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.packing import Packing
 from entrepot.artifacts.removal import Removal
@@ -54,12 +55,15 @@ from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import Granter
+from entrepot.repositories.layouts import SECTION, Layouts
 from entrepot.rest.artifacts import Artifacts
 from entrepot.rest.configuration import ConfigurationApi
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
 from entrepot.rest.search import SearchApi
+from entrepot.rest.search_answers import Answers
 from entrepot.rest.search_aql import AqlApi
+from entrepot.rest.search_modules import ModuleSearchApi
 from entrepot.rest.storage import StorageApi
 from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.system import SystemApi
@@ -119,6 +123,12 @@ class Shared:
     downloads: Downloads
     anonymous: Callable[[], bool]  # whether callers without credentials are let in
 
+    @property
+    def layouts(self) -> Layouts:
+        """How repositories lay their files out."""
+        documents = self.entrance.documents
+        return Layouts(lambda: documents.section(SECTION))
+
 
 def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     """Build the Docker format; `key` signs the ids of upload sessions."""
@@ -163,7 +173,11 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
         *transfer.rows(),
         *UploadsApi(uploads, shared.granter).rows(),
         *Artifacts(
-            deploy, Download(database, content, shared.downloads), Explode(deploy), removal=removal, uploads=uploads
+            deploy,
+            Download(database, content, shared.downloads, Latest(database, shared.layouts)),
+            Explode(deploy),
+            removal=removal,
+            uploads=uploads,
         ).rows(),
     )
 
@@ -171,8 +185,10 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
 def searches(shared: Shared) -> tuple[Row, ...]:
     """Build what searches: the older endpoints and AQL."""
     database, all_of_them = shared.store.database, shared.repositories.all
+    answers = Answers(database, shared.store.content, Finder(database, all_of_them))
     return (
-        *SearchApi(database, shared.store.content, Finder(database, all_of_them)).rows(),
+        *SearchApi(database, answers).rows(),
+        *ModuleSearchApi(answers, shared.layouts).rows(),
         *AqlApi(Aql(database, all_of_them)).rows(),
     )
 

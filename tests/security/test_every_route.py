@@ -39,7 +39,8 @@ EXPECTED = {
         access.tokens.me access.tokens.me.revoke access.tokens.get access.tokens.delete sessions.current
         sessions.old.current projects.list environments.list repositories.list repositories.get
         repositories.get.v2 system.version access.version system.license system.licenses system.usage
-        uploads.config uploads.create search.artifact search.prop search.checksum search.gavc search.usage search.creation
+        uploads.config uploads.create search.artifact search.prop search.checksum search.gavc search.versions search.latestVersion
+        search.usage search.creation
         search.dates search.pattern search.badChecksum search.license search.aql
     """,
     "own password": """

@@ -11,6 +11,7 @@ from entrepot.access.actions import Action
 from entrepot.artifacts import listing
 from entrepot.artifacts.address import Address, fits
 from entrepot.artifacts.describe import media_type
+from entrepot.artifacts.latest import Latest, wants_latest
 from entrepot.clock import http_date
 from entrepot.errors import Denied, NotFound, Unauthenticated
 from entrepot.messages import Reply, Request
@@ -47,15 +48,19 @@ class Found:
 class Download:
     """The ways out. One per process."""
 
-    def __init__(self, database: Database, content: Content, downloads: Downloads) -> None:
+    def __init__(self, database: Database, content: Content, downloads: Downloads, latest: Latest) -> None:
         self._database = database
         self._content = content
         self._downloads = downloads
+        self._latest = latest
 
     async def file(self, request: Request, address: Address) -> Reply:
         """Return a file, the checksum of one, an entry of an archive, or a folder. Raises FileNotFound."""
         granted: Granted = request.granted
-        found = await self.find(granted, address.path.text, conditions=address.matrix)
+        path = address.path.text
+        if wants_latest(path):
+            path = await self._latest.resolve(granted, path) or path
+        found = await self.find(granted, path, conditions=address.matrix)
         if found is None:
             return await self._otherwise(request, address)
         if address.entry:

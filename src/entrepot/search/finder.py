@@ -44,9 +44,10 @@ class Finder:
         return Binds(self._database.engine)
 
     async def find(
-        self, granted: Granted, conditions: Sequence[str], binds: Binds, *, repos: Sequence[str] = (), order: str = ""
-    ) -> AsyncGenerator[Hit, None]:
-        """Yield the items that meet all conditions (over the alias `i`) and that the caller may read.
+        self, granted: Granted, conditions: Sequence[str], binds: Binds, *, repos: Sequence[str] = (), order: str = "",
+        keep: Callable[[Hit], bool] | None = None,
+    ) -> AsyncGenerator[Hit, None]:  # fmt: skip
+        """Yield the items that meet all conditions (over the alias `i`), that the caller may read, and that `keep` lets pass.
 
         `repos` are keys as clients name them, virtual ones stand for their members; none: all but reserved ones.
         """
@@ -69,7 +70,10 @@ class Finder:
                     repository, item = known.by_id[row[0]], read_item(row[1:])
                     if not granted.may(Action.READ, repository, item.path, folder=not item.is_file):
                         continue
-                    yield Hit(repository, item)
+                    hit = Hit(repository, item)
+                    if keep is not None and not keep(hit):
+                        continue
+                    yield hit
                     left -= 1
                     if left == 0:
                         return
