@@ -47,7 +47,7 @@ from entrepot.formats.docker.push import Push
 from entrepot.formats.docker.routes import rows as docker_rows
 from entrepot.formats.docker.tickets import Tickets
 from entrepot.formats.docker.uploads import Uploads as DockerUploads
-from entrepot.messages import Row
+from entrepot.messages import Gate, Row
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
@@ -123,6 +123,8 @@ class Shared:
     downloads: Downloads
     anonymous: Callable[[], bool]  # whether callers without credentials are let in
 
+    taking: tuple[Gate, ...]  # the gates before whatever takes bytes in
+
     @property
     def layouts(self) -> Layouts:
         """How repositories lay their files out."""
@@ -153,6 +155,7 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
             mounts=Mounts(store.database, shared.granter, shared.repositories.by_id),
             lifetime=lifetime,
         ),
+        taking=shared.taking,
         lists=Lists(store.database, store.content, shared.granter, shared.repositories.all),
     )
 
@@ -171,13 +174,14 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     return (
         *StorageApi(database, storage, Annotate(database, branches)).rows(),
         *transfer.rows(),
-        *UploadsApi(uploads, shared.granter).rows(),
+        *UploadsApi(uploads, shared.granter, shared.taking).rows(),
         *Artifacts(
             deploy,
             Download(database, content, shared.downloads, Latest(database, shared.layouts)),
             Explode(deploy),
             removal=removal,
             uploads=uploads,
+            taking=shared.taking,
         ).rows(),
     )
 
@@ -203,12 +207,12 @@ def administration(
     return (
         *RepositoryApi(repositories).rows(),
         *system.rows(),
-        *StorageSummaryApi(database, repositories.all, _folder(settings)).rows(),
+        *StorageSummaryApi(database, repositories.all, blob_folder(settings)).rows(),
         *ConfigurationApi(documents, repositories.all, anonymous=shared.anonymous).rows(),
     )
 
 
-def _folder(settings: Settings) -> Path | None:
+def blob_folder(settings: Settings) -> Path | None:
     """Return the folder of the blob store, where it is one."""
     scheme, _, path = settings.blob_store.partition("://")
     return Path(path) if scheme == "file" else None

@@ -27,6 +27,7 @@ from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.located import located
+from entrepot.repositories.quota import DiskQuota
 from entrepot.rest.openapi import OpenApi
 from entrepot.rest.security.roles_api import global_roles
 from entrepot.rest.security.routes import rows as security_rows
@@ -41,6 +42,7 @@ from entrepot.wiring import (
     Store,
     administration,
     artifacts,
+    blob_folder,
     docker,
     in_background,
     open_store,
@@ -124,7 +126,10 @@ async def _application(
     downloads = Downloads(store.database, store.database.now)
     refusals = Refusals(store.database)
     watching = Watching(settings, refusals.note)
-    shared = Shared(store, settings, at, granter, repositories, downloads, lambda: snapshots.rules().anonymous)
+    quota = DiskQuota(documents, blob_folder(settings))
+    shared = Shared(
+        store, settings, at, granter, repositories, downloads, lambda: snapshots.rules().anonymous, (quota.check,)
+    )
     readiness = Readiness(store)
     table: Table
     table = Table(

@@ -13,7 +13,7 @@ from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.removal import Removal
 from entrepot.errors import Conflict, Denied, Invalid
 from entrepot.formats.docker.images import PACKAGE_TYPES
-from entrepot.messages import Headers, Parameter, Reply, Request, Row, json_reply
+from entrepot.messages import Gate, Headers, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.items import Stamps
 
 _CREATED: Final = "application/vnd.org.jfrog.artifactory.storage.ItemCreated+json"
@@ -30,18 +30,21 @@ class Artifacts:
     """The handlers of repository paths."""
 
     def __init__(
-        self, deploy: Deploy, download: Download, explode: Explode, *, removal: Removal, uploads: Uploads
-    ) -> None:
+        self, deploy: Deploy, download: Download, explode: Explode, *, removal: Removal, uploads: Uploads,
+        taking: tuple[Gate, ...] = (),
+    ) -> None:  # fmt: skip
         self._deploy = deploy
         self._download = download
         self._explode = explode
         self._removal = removal
         self._uploads = uploads
+        self._taking = taking  # the gates before what takes bytes in
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows; they come last, for they fit any path."""
         return (
-            Row("PUT", _ONE, "artifacts.deploy", "DEPLOY", self.put, target="artifact", request="application/octet-stream",
+            Row("PUT", _ONE, "artifacts.deploy", "DEPLOY", self.put,
+                gates=self._taking, target="artifact", request="application/octet-stream",
                 response=dict, status=201, parameters=_DEPLOY, summary="Deploy a file, or make a folder (path that ends in a slash)"),
             Row("GET", _ONE, "artifacts.fetch", "READ", self.fetch, target="artifact", response="application/octet-stream",
                 parameters=_FETCH, summary="Download a file, its checksum, an entry of an archive (`!/`), or list a folder"),

@@ -9,7 +9,7 @@ from entrepot.access.actions import Action
 from entrepot.artifacts.deploy import writable
 from entrepot.artifacts.multipart import TicketInvalid, Uploads
 from entrepot.errors import Invalid
-from entrepot.messages import Parameter, Reply, Request, Row, json_reply
+from entrepot.messages import Gate, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.multipart import CANCELLED, DONE, FAILED, HASHING, PARTS, READY, Multipart
 from entrepot.paths import RepoPath
 from entrepot.repositories.granted import Granter
@@ -30,8 +30,9 @@ _SHA1: Final = (Parameter("sha1", "Of the whole file, to compare"),)
 class UploadsApi:
     """The handlers."""
 
-    def __init__(self, uploads: Uploads, granter: Granter) -> None:
+    def __init__(self, uploads: Uploads, granter: Granter, taking: tuple[Gate, ...] = ()) -> None:
         self._uploads = uploads
+        self._taking = taking  # the gates before what takes bytes in
         self._granter = granter
 
     def rows(self) -> tuple[Row, ...]:
@@ -39,11 +40,12 @@ class UploadsApi:
         return (
             Row("GET", f"{_UPLOADS}/config", "uploads.config", "user", self.config, response=dict,
                 summary="Whether files can be uploaded in parts"),
-            Row("POST", f"{_UPLOADS}/create", "uploads.create", "user", self.create, parameters=_CREATE, response=dict,
+            Row("POST", f"{_UPLOADS}/create", "uploads.create", "user", self.create,
+                gates=self._taking, parameters=_CREATE, response=dict,
                 summary="Begin a multi-part upload"),
             Row("POST", f"{_UPLOADS}/urlPart", "uploads.part.url", "public", self.part_url, parameters=_NUMBER,
                 response=dict, summary="Where to put a part"),
-            Row("PUT", f"{_UPLOADS}/part", "uploads.part", "public", self.part, parameters=_NUMBER,
+            Row("PUT", f"{_UPLOADS}/part", "uploads.part", "public", self.part, gates=self._taking, parameters=_NUMBER,
                 request="application/octet-stream", summary="Put a part"),
             Row("POST", f"{_UPLOADS}/complete", "uploads.complete", "public", self.complete, parameters=_SHA1, status=202,
                 summary="All parts are here"),

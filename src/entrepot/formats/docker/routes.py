@@ -14,7 +14,7 @@ from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
 from entrepot.formats.docker.uploads import Uploads
-from entrepot.messages import Handler, Reply, Request, Row
+from entrepot.messages import Gate, Handler, Reply, Request, Row
 
 _BYTES: Final = "application/octet-stream"
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -28,18 +28,27 @@ async def ping(request: Request) -> Reply:
     return Reply(200, [("content-type", "application/json")], b"{}")
 
 
-def rows(*, pull: Pull, push: Push, discard: Discard, blobs: Blobs, uploads: Uploads, lists: Lists) -> tuple[Row, ...]:
-    """Return all rows."""
+def rows(
+    *,
+    pull: Pull,
+    push: Push,
+    discard: Discard,
+    blobs: Blobs,
+    uploads: Uploads,
+    lists: Lists,
+    taking: tuple[Gate, ...] = (),
+) -> tuple[Row, ...]:
+    """Return all rows; `taking` are the gates of those that take bytes in."""
     manifest, blob = "/v2/{name*}/manifests/{reference}", "/v2/{name*}/blobs/{digest}"
     session, start = "/v2/{name*}/blobs/uploads/{upload}", "/v2/{name*}/blobs/uploads"
     return (
         Row("GET", "/v2", "docker.ping", "user", ping, "oci", response=dict, summary="Is this a registry, and who am I?"),
         Row("GET", "/v2/", "docker.ping", "user", ping, "oci", response=dict, summary="Is this a registry, and who am I?"),
         Row("GET", "/v2/_catalog", "docker.catalog", "user", lists.catalog, "oci", response=dict, summary="List images"),
-        _image("POST", start, "docker.upload.start", "DEPLOY", uploads.start, request=_BYTES, status=202),
-        _image("POST", f"{start}/", "docker.upload.start", "DEPLOY", uploads.start, request=_BYTES, status=202),
-        _image("PATCH", session, "docker.upload.add", "DEPLOY", uploads.add, request=_BYTES, status=202),
-        _image("PUT", session, "docker.upload.close", "DEPLOY", uploads.close, request=_BYTES, status=201),
+        _image("POST", start, "docker.upload.start", "DEPLOY", uploads.start, taking, request=_BYTES, status=202),
+        _image("POST", f"{start}/", "docker.upload.start", "DEPLOY", uploads.start, taking, request=_BYTES, status=202),
+        _image("PATCH", session, "docker.upload.add", "DEPLOY", uploads.add, taking, request=_BYTES, status=202),
+        _image("PUT", session, "docker.upload.close", "DEPLOY", uploads.close, taking, request=_BYTES, status=201),
         _image("GET", session, "docker.upload.status", "DEPLOY", uploads.status, status=204),
         _image("DELETE", session, "docker.upload.cancel", "DEPLOY", uploads.cancel, status=204),
         _image("GET", blob, "docker.blob.fetch", "READ", blobs.fetch, response=_BYTES),
@@ -48,7 +57,7 @@ def rows(*, pull: Pull, push: Push, discard: Discard, blobs: Blobs, uploads: Upl
         _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", lists.referrers, response=_INDEX),
         Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", response=_MANIFEST,
             summary="Pull a manifest"),
-        Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", target="manifest", request=_MANIFEST, status=201,
+        Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", taking, "manifest", request=_MANIFEST, status=201,
             summary="Push a manifest"),
         Row("DELETE", manifest, "docker.delete", "DELETE", discard.delete, "oci", target="manifest", status=202,
             summary="Delete a tag, or a manifest with all its tags"),
@@ -56,11 +65,11 @@ def rows(*, pull: Pull, push: Push, discard: Discard, blobs: Blobs, uploads: Upl
 
 
 def _image(
-    method: str, path: str, operation: str, action: str, handler: Handler, *,
+    method: str, path: str, operation: str, action: str, handler: Handler, gates: tuple[Gate, ...] = (), *,
     request: str | None = None, response: Any = None, status: int = 200,
 ) -> Row:  # fmt: skip
     summary = (handler.__doc__ or "").partition("\n")[0]
     return Row(
-        method, path, operation, action, handler, "oci", target="image", request=request, response=response,
+        method, path, operation, action, handler, "oci", gates, "image", request=request, response=response,
         status=status, summary=summary,
     )  # fmt: skip

@@ -157,3 +157,23 @@ async def test_hidden_and_absent_answer_alike_on_every_route(
             assert told[0] == told[1] == told[2], (method, route, auth)
             assert told[0][0] in {401, 404}, (method, route, told[0])
     assert (await http.get(f"/artifactory/{repo}/a/there.txt")).status_code == 200
+
+
+async def test_nothing_is_taken_in_when_the_disk_is_as_full_as_is_allowed(http: httpx.AsyncClient, repo: str) -> None:
+    async def configure(text: str) -> None:
+        yaml = {"content-type": "application/yaml"}
+        answer = await http.patch("/artifactory/api/system/configuration", content=text, headers=yaml)
+        assert answer.status_code == 200
+
+    await configure("quotaConfig: {enabled: true, diskSpaceLimitPercentage: 0, diskSpaceWarningPercentage: 0}")
+    refused = [
+        await http.put(f"/artifactory/{repo}/a", content=b"x"),
+        await http.post(f"/artifactory/api/v1/uploads/create?repoKey={repo}&repoPath=a"),
+        await http.post("/v2/docker-local/app/blobs/uploads/"),
+    ]
+    assert [one.status_code for one in refused] == [413] * 3
+    assert refused[0].json()["errors"][0]["message"].startswith("Datastore disk usage is too high.")
+    await configure("quotaConfig: {enabled: true, diskSpaceLimitPercentage: 100}")
+    assert (await http.put(f"/artifactory/{repo}/a", content=b"x")).status_code == 201
+    await configure("quotaConfig: {enabled: false, diskSpaceLimitPercentage: 0}")
+    assert (await http.put(f"/artifactory/{repo}/b", content=b"x")).status_code == 201
