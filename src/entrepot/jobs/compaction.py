@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import structlog
+
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
-from entrepot.errors import EntrepotError
+from entrepot.errors import EntrepotError, Unavailable
 from entrepot.metadata.blob_rows import Piece, assert_writer, discard
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
+
+log = structlog.get_logger()
 
 _PAGE = 20
 
@@ -37,9 +41,19 @@ class Compaction:
         joined, after = 0, 0
         while page := [row[0] for row in await self._database.rows(_SEGMENTED, after=after, limit=_PAGE)]:
             for blob_id in page:
-                joined += await self._join(blob_id)
+                joined += await self._tried(blob_id)
             after = page[-1]
         return joined
+
+    async def _tried(self, blob_id: int) -> bool:
+        """Join a blob; one that is damaged is told of, and does not keep the others from being joined."""
+        try:
+            return await self._join(blob_id)
+        except Unavailable:
+            raise
+        except EntrepotError as error:
+            log.warning("compaction.failed", blob=blob_id, reason=error.message)
+            return False
 
     async def _join(self, blob_id: int) -> bool:
         pieces = [Piece(*row) for row in await self._database.rows(_SEGMENTS, id=blob_id)]

@@ -204,6 +204,21 @@ async def test_chunks_are_joined_and_read_the_same(node: Node) -> None:
     assert await readable(node, BIG)
 
 
+async def test_a_blob_whose_chunks_are_lost_does_not_keep_others_from_being_joined(node: Node) -> None:
+    from tests.stores import value
+
+    other = BIG[::-1]
+    for content in (BIG, other):
+        where = await start(node)
+        for at in range(0, len(content), 30_000):
+            await node.ask("PATCH", where, content[at : at + 30_000])
+        await node.ask("PUT", f"{where}?digest={sha256(content)}")
+    first = await value(node.database, "SELECT storage_key FROM blob_segment ORDER BY blob_id, seq LIMIT 1")
+    await node.driver.delete(str(first))
+    assert await node.compact() == 1
+    assert await readable(node, other)
+
+
 async def test_a_process_that_was_taken_for_dead_can_name_nothing(node: Node) -> None:
     from tests.stores import write
 
