@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -69,11 +70,14 @@ class Given(dict[str, str]):
 class Sent:
     """A request's body, in pieces of a size that hits no boundary."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, together: asyncio.Barrier | None = None) -> None:
         self._content = content
+        self._together = together  # with which other bodies it begins to arrive
         self.length: int | None = len(content)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._together is not None:
+            await self._together.wait()
         for start in range(0, len(self._content), 7001):
             yield self._content[start : start + 7001]
 
@@ -161,12 +165,13 @@ class Node:
         self.table = Table(made)
         self.pipeline = Pipeline(None, granter, self.repositories.refresh)  # type: ignore[arg-type]
 
-    async def ask(self, method: str, url: str, body: bytes = b"", *, caller: Caller = ADMIN, **headers: str) -> Answer:
+    async def ask(self, method: str, url: str, body: bytes | Sent = b"", *, caller: Caller = ADMIN, **headers: str) -> Answer:
         """Send a request; errors come back as answers, anything else is a fault."""
         parts = urlsplit(url)
         given = Given({name.replace("_", "-"): value for name, value in headers.items()})
         request = Request(
-            method, parts.path, parse_qs(parts.query, keep_blank_values=True), given, Sent(body),
+            method, parts.path, parse_qs(parts.query, keep_blank_values=True), given,
+            body if isinstance(body, Sent) else Sent(body),
             "0" * 16, "127.0.0.1", "http", lambda: "http://r", caller,
         )  # fmt: skip
         match = self.table.find("GET" if method == "HEAD" else method, parts.path)

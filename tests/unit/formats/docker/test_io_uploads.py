@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from tests.world import GRACE, Node, another, sha256
+from tests.world import GRACE, Node, Sent, another, sha256
 
 SMALL, BIG = b"small", bytes(range(256)) * 400
 START = "/v2/r/app/blobs/uploads/"
@@ -81,7 +81,8 @@ async def test_a_chunk_of_another_length_than_it_says_is_refused(node: Node) -> 
 
 async def test_of_two_chunks_at_once_one_is_admitted_and_the_other_leaves_nothing(node: Node) -> None:
     where = await start(node)
-    answers = await asyncio.gather(*(node.ask("PATCH", where, BIG) for _ in range(4)))
+    together = asyncio.Barrier(4)
+    answers = await asyncio.gather(*(node.ask("PATCH", where, Sent(BIG, together)) for _ in range(4)))
     assert sorted(answer.status for answer in answers) == [202, 416, 416, 416]
     assert len(await node.objects()) == 1
     assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
