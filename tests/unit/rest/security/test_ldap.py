@@ -1,8 +1,11 @@
 """Directory servers by REST: the documents of the descriptor in the Access API's spelling, without their secrets."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from entrepot.auth.directory.settings import GROUPS, SETTINGS
+from tests.parts.slapd import MANAGER, MANAGER_PASSWORD, Slapd, slapd
 from tests.unit.rest.security.support import Site
 
 PATH = "/access/api/v1/ldap/settings"
@@ -64,3 +67,34 @@ async def test_groups_of_a_server_are_configured_too(site: Site) -> None:
     assert (
         await site.ask("POST", "/access/api/v1/ldap/groups", {**body, "name": "x", "strategy": "GUESS"})
     ).status_code == 400
+
+
+# --- with a real server -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Slapd]:
+    with slapd() as server:
+        dn = server.person("erin", "directory-pw-1")
+        server.group("staff", dn)
+        yield server
+
+
+async def test_users_of_a_directory_that_was_configured_by_rest_come_in_with_their_groups(site: Site, directory: Slapd) -> None:
+    server = {
+        "key": "corp", "ldap_url": directory.url,
+        "search": {"search_filter": "(uid={0})", "manager_dn": MANAGER, "manager_password": MANAGER_PASSWORD},
+    }  # fmt: skip
+    assert (await site.ask("POST", PATH, server)).status_code == 201
+    teams = {"name": "teams", "enabled_ldap": "corp", "group_base_dn": "ou=groups", "group_member_attribute": "member"}
+    assert (await site.ask("POST", "/access/api/v1/ldap/groups", teams)).status_code == 201
+    imported = {"name": "staff", "realm": "ldap", "realm_attributes": "ldapGroupName=staff;groupsStrategy=STATIC"}
+    assert (await site.ask("POST", "/access/api/v2/groups", imported)).status_code == 201
+    told = (await site.ask("GET", "/ui/api/v1/ui/auth/current", auth=("erin", "directory-pw-1"))).json()
+    assert (told["name"], told["realm"], told["groups"]) == ("erin", "ldap", ["readers", "staff"])
+    assert (await site.ask("GET", "/access/api/v1/tokens", auth=("erin", "wrong"))).status_code == 401
+    key = (await site.ask("POST", "/artifactory/api/security/apiKey", auth=("erin", "directory-pw-1"))).json()["apiKey"]
+    assert (await site.ask("GET", "/access/api/v1/tokens", name="", headers={"X-JFrog-Art-Api": key})).status_code == 200
+    off = {**server, "enabled": False, "search": {"search_filter": "(uid={0})"}}
+    assert (await site.ask("PUT", f"{PATH}/corp", off)).status_code == 200
+    assert (await site.ask("GET", "/access/api/v1/tokens", auth=("erin", "directory-pw-1"))).status_code == 401
