@@ -124,7 +124,7 @@ class ByPassword:
         """Count a wrong password where accounts are locked for them: the same one over and over counts once."""
         demands = self._demands
         policy = demands.policies.locking() if demands else None
-        if demands is None or policy is None or not policy.enabled or account.locked or _known(account) is None:
+        if demands is None or policy is None or not policy.counts or account.locked or _known(account) is None:
             return
         text = f"{account.uuid}\0{password}".encode("utf-8", "surrogatepass")
         mark = int.from_bytes(hmac.digest(demands.key, text, hashlib.sha256)[:_MARK_BYTES])

@@ -71,7 +71,12 @@ class LockPolicy(msgspec.Struct, frozen=True, rename="camel"):
     """When an account is locked."""
 
     enabled: bool = False
-    login_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    login_attempts: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5  # 0: never
+
+    @property
+    def counts(self) -> bool:
+        """Whether wrong passwords are counted at all."""
+        return self.enabled and self.login_attempts > 0
 
 
 class TokenExpiry(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from entrepot.auth import groups
 from entrepot.auth.groups import Group
 from entrepot.errors import Invalid
@@ -76,8 +78,14 @@ class GroupsApi:
         return Reply(201)
 
     async def update(self, request: Request) -> Reply:
-        """POST: change what is stated; `userNames` replaces the members."""
-        await self._teams.update(request, word(request, "name"), await typed(request, GroupFields, _NAMES))
+        """POST: change what is stated; `userNames` replaces the members, but an empty list leaves them.
+
+        The Terraform provider relies on that for groups whose members it does not manage.
+        """
+        stated = await typed(request, GroupFields, _NAMES)
+        if not stated.members:
+            stated = msgspec.structs.replace(stated, members=None)
+        await self._teams.update(request, word(request, "name"), stated)
         return Reply(200)
 
     async def delete(self, request: Request) -> Reply:

@@ -15,11 +15,12 @@ from entrepot.rest.security.bodies import asked, word
 from entrepot.rest.security.changes import actor
 
 _KEY: Final = "/artifactory/api/security/apiKey"
+_DAY: Final = 86_400_000  # milliseconds: what a job gets for itself is over before
 _NO_STORE: Final = ("cache-control", "no-store")
 
 
 class ApiKeysForPasswords(Denied):
-    """With this credential no API key is made or shown: come with the password, or a token of all your rights that does not expire."""
+    """No API key is made or shown with this credential: come with the password, or a token of all your rights for a day or more."""
 
 
 class ApiKeysApi:
@@ -89,7 +90,8 @@ class ApiKeysApi:
         if request.caller.is_anonymous:
             raise Unauthenticated
         credential = await self._authenticator.credential(request)
-        whole = credential.expires is None and all(scope.whole for scope in request.caller.ceiling.scopes)
+        lasts = credential.expires is None or credential.expires - self._database.now() > _DAY
+        whole = lasts and all(scope.whole for scope in request.caller.ceiling.scopes)
         if credential.account is None or not whole:
             raise ApiKeysForPasswords
         if request.caller.how == "api-key" and request.method != "GET":
