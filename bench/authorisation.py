@@ -82,7 +82,9 @@ def over_http(home: Path, seconds: int) -> None:
     with entrepot(home) as server:
 
         async def prepare() -> None:
-            async with httpx.AsyncClient(base_url=server.url, auth=(server.user, server.password), timeout=60) as client:
+            async with httpx.AsyncClient(
+                base_url=server.url, auth=(server.user, server.password), timeout=60
+            ) as client:
                 await fill(client)
 
         asyncio.run(prepare())

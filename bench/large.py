@@ -42,7 +42,9 @@ async def run(gib: int, items: int, *, on_postgres: bool) -> None:
         home = Path(folder) / "home"
         with entrepot(home, environment={"ENTREPOT_DATABASE_URL": url} if url else {}) as server:
             pid = server.server.pid
-            async with httpx.AsyncClient(base_url=server.url, auth=(server.user, server.password), timeout=3600) as client:
+            async with httpx.AsyncClient(
+                base_url=server.url, auth=(server.user, server.password), timeout=3600
+            ) as client:
 
                 async def put() -> None:
                     answer = await client.put("/artifactory/generic-local/large.bin", content=content(gib))

@@ -28,7 +28,9 @@ class Served:
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        await asyncio.sleep(0)  # as a server would, whatever the application waits for: its periodic duties have their turn
+        await asyncio.sleep(
+            0
+        )  # as a server would, whatever the application waits for: its periodic duties have their turn
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.pathsend":

@@ -165,7 +165,9 @@ class Node:
         self.table = Table(made)
         self.pipeline = Pipeline(None, granter, self.repositories.refresh)  # type: ignore[arg-type]
 
-    async def ask(self, method: str, url: str, body: bytes | Sent = b"", *, caller: Caller = ADMIN, **headers: str) -> Answer:
+    async def ask(
+        self, method: str, url: str, body: bytes | Sent = b"", *, caller: Caller = ADMIN, **headers: str
+    ) -> Answer:
         """Send a request; errors come back as answers, anything else is a fault."""
         parts = urlsplit(url)
         given = Given({name.replace("_", "-"): value for name, value in headers.items()})

@@ -41,7 +41,9 @@ class Outcomes:
 
 def token(registry: Registry) -> str:
     """A token of the administrator, without which the tests of the Access API do not begin."""
-    reply = registry.call("POST", "/access/api/v1/tokens", {"scope": "applied-permissions/admin", "expires_in": SECONDS})
+    reply = registry.call(
+        "POST", "/access/api/v1/tokens", {"scope": "applied-permissions/admin", "expires_in": SECONDS}
+    )
     made: str = json.loads(reply.body)["access_token"]
     return made
 

@@ -146,6 +146,9 @@ def test_entries_of_archives_are_searched_and_downloaded(rt: Rt, tmp_path: Path)
 
 
 def test_a_big_file_goes_up_in_parts_at_once(rt: Rt, tmp_path: Path) -> None:
-    assert done(rt("u", "big.bin", f"{REPO}/parts/", "--flat=true", "--min-split=5", "--chunk-size=5", "--split-count=3")) == 1
+    assert (
+        done(rt("u", "big.bin", f"{REPO}/parts/", "--flat=true", "--min-split=5", "--chunk-size=5", "--split-count=3"))
+        == 1
+    )
     assert done(rt("dl", f"{REPO}/parts/big.bin", "back/", "--flat=true")) == 1
     assert (tmp_path / "back" / "big.bin").read_bytes() == BIG

@@ -61,7 +61,9 @@ def folder(root: ArtifactoryPath) -> Iterator[ArtifactoryPath]:
 @pytest.fixture
 def client(registry: Registry, entrepot_only: None) -> pyartifactory.Artifactory:
     """The instance as pyartifactory addresses it."""
-    return pyartifactory.Artifactory(url=f"{registry.url}/artifactory", auth=(registry.user, registry.password), api_version=1)
+    return pyartifactory.Artifactory(
+        url=f"{registry.url}/artifactory", auth=(registry.user, registry.password), api_version=1
+    )
 
 
 def unique(word: str) -> str:
@@ -82,7 +84,11 @@ def test_files_are_written_read_described_and_removed(folder: ArtifactoryPath, t
     with one.open() as stream:
         assert stream.read() == b"one"
     stat = one.stat()
-    assert (stat.size, stat.sha1, stat.sha256) == (3, hashlib.sha1(b"one").hexdigest(), hashlib.sha256(b"one").hexdigest())
+    assert (stat.size, stat.sha1, stat.sha256) == (
+        3,
+        hashlib.sha1(b"one").hexdigest(),
+        hashlib.sha256(b"one").hexdigest(),
+    )
     assert stat.created_by == "admin"
     assert one.owner() == "admin"
     one.writeto(tmp_path / "copy.txt")
@@ -193,7 +199,9 @@ def test_users_groups_and_permission_targets(root: ArtifactoryPath, registry: Re
 def test_repositories_of_all_kinds(root: ArtifactoryPath) -> None:
     local = RepositoryLocal(root, unique("local"), package_type=Repository.MAVEN)
     remote = RepositoryRemote(root, unique("remote"), url="http://127.0.0.1:9/", package_type=Repository.GENERIC)
-    virtual = RepositoryVirtual(root, unique("virtual"), repositories=[local.name, remote.name], package_type=Repository.GENERIC)
+    virtual = RepositoryVirtual(
+        root, unique("virtual"), repositories=[local.name, remote.name], package_type=Repository.GENERIC
+    )
     local.create()
     remote.create()
     with pytest.raises(Exception, match="another package type"):
@@ -292,7 +300,9 @@ def test_users_groups_permissions_and_keys(client: pyartifactory.Artifactory, re
 
 
 def test_permissions_of_the_second_version(registry: Registry, entrepot_only: None) -> None:
-    client = pyartifactory.Artifactory(url=f"{registry.url}/artifactory", auth=(registry.user, registry.password), api_version=2)
+    client = pyartifactory.Artifactory(
+        url=f"{registry.url}/artifactory", auth=(registry.user, registry.password), api_version=2
+    )
     name = unique("perm2")
     repo: dict[str, Any] = {"repositories": [REPO], "actions": {"users": {"admin": ["read", "write"]}, "groups": {}}}
     made = client.permissions.create(PermissionV2(name=name, repo=repo))

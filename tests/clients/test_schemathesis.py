@@ -17,7 +17,10 @@ SHUTS_OUT = "expirePassword|expire_password|basic_auth|system/configuration|secu
 @pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.long)])
 def test_the_api_answers_what_it_describes(registry: Registry, entrepot_only: None, examples: int) -> None:
     program = Path(sys.executable).with_name("schemathesis")
-    with short_folder("st") as folder, entrepot(folder / "home") as server:  # of its own: what it does to it is its business
+    with (
+        short_folder("st") as folder,
+        entrepot(folder / "home") as server,
+    ):  # of its own: what it does to it is its business
         argv = [
             program, "run", f"{server.url}/artifactory/api/openapi.json", "-a", f"{server.user}:{server.password}",
             "--checks", CHECKS, "--phases", "coverage,fuzzing", "-n", str(examples), "--seed", "1", "--no-shrink",

@@ -75,12 +75,12 @@ EXPECTED = {
         access.permissions.replace access.permissions.delete access.permissions.resource.get
         access.permissions.resource.replace access.permissions.resource.update
         access.permissions.resource.delete tokens.list tokens.revoke sessions.end.all oidc.providers.list
-        oidc.providers.create oidc.providers.get oidc.providers.put oidc.providers.delete oidc.mappings.list
+        oidc.providers.create oidc.providers.get oidc.providers.put oidc.providers.put.named oidc.providers.delete oidc.mappings.list
         oidc.mappings.create oidc.mappings.get oidc.mappings.put oidc.mappings.delete ldap.settings.list
-        ldap.settings.create ldap.settings.get ldap.settings.put ldap.settings.delete ldap.groups.list
-        ldap.groups.create ldap.groups.get ldap.groups.put ldap.groups.delete projects.attach projects.detach
+        ldap.settings.create ldap.settings.get ldap.settings.put ldap.settings.put.named ldap.settings.delete ldap.groups.list
+        ldap.groups.create ldap.groups.get ldap.groups.put ldap.groups.put.named ldap.groups.delete projects.attach projects.detach
         projects.share projects.unshare projects.repository projects.create projects.delete roles.list
-        roles.create roles.get roles.put roles.delete environments.create environments.rename
+        roles.create roles.get roles.put roles.put.named roles.delete environments.create environments.rename
         environments.delete audit.search repositories.configurations repositories.create repositories.update
         repositories.delete repositories.create.batch repositories.update.batch system.status system.service_id
         system.base_url artifactory.metrics access.metrics event.metrics storage.summary
@@ -168,7 +168,9 @@ async def filled(settings: Settings) -> None:
         assert (await admin.put("/artifactory/libs/a/1.txt", content=b"one")).status_code == 201
         yaml = {"content-type": "application/yaml"}
         text = "folderDownloadConfig: {enabled: true}"
-        assert (await admin.patch("/artifactory/api/system/configuration", content=text, headers=yaml)).status_code == 200
+        assert (
+            await admin.patch("/artifactory/api/system/configuration", content=text, headers=yaml)
+        ).status_code == 200
 
 
 @dataclass
@@ -290,7 +292,9 @@ async def test_a_project_is_administered_by_its_own_administrators_only(place: P
             assert await place.status(row, basic("chief"), project="absent") == 403, row.operation
 
 
-@pytest.mark.parametrize("scope", ["artifact:libs/mine/**:r", "applied-permissions/groups:crew", "system:metrics:r", "api:*"])
+@pytest.mark.parametrize(
+    "scope", ["artifact:libs/mine/**:r", "applied-permissions/groups:crew", "system:metrics:r", "api:*"]
+)
 async def test_a_narrow_token_of_an_administrator_administers_nothing(place: Place, scope: str) -> None:
     headers = bearer((await place.token(scope=scope))["access_token"])
     for row in place.rows:

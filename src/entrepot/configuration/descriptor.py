@@ -37,6 +37,14 @@ _NUMBERS: Final = frozenset({
     "retentionPeriodDays", "maxDownloadSizeMb", "maxFiles", "maxConcurrentRequests",
     "diskSpaceLimitPercentage", "diskSpaceWarningPercentage",
 })  # fmt: skip
+_ABSENT: Final = frozenset({"mailServer", "xrayConfig"})
+_LISTED: Final[Mapping[str, tuple[str, str]]] = {
+    "properties": ("property", "name"),
+    "predefinedValues": ("predefinedValue", "value"),
+}
+"""Maps whose keys XML has as fields of the elements, which all have one name."""
+_ITEMS: Final[Mapping[str, str]] = {"excludedRepositories": "repositoryRef"}
+"""Lists whose elements XML puts into one of the list's name."""
 _HIDDEN: Final = ("password", "secret", "key_password")
 
 
@@ -88,12 +96,7 @@ def render(documents: Documents, repositories: Iterable[tuple[str, str]]) -> byt
     for name in SCALARS:
         if name in general:
             ET.SubElement(root, name).text = _text(general[name])
-    for name in SINGLE:
-        element = ET.SubElement(root, name)
-        _fill(element, documents.one(name))
-        if name == "security":
-            for inner, (one, key) in WITHIN_SECURITY.items():
-                _fill_keyed(ET.SubElement(element, inner), one, key, documents.section(inner))
+    _render_single(root, documents)
     for name, (one, key) in KEYED.items():
         _fill_keyed(ET.SubElement(root, name), one, key, documents.section(name))
     listed = [*repositories]
@@ -104,6 +107,17 @@ def render(documents: Documents, repositories: Iterable[tuple[str, str]]) -> byt
                 ET.SubElement(ET.SubElement(group, f"{rclass}Repository"), "key").text = repository
     body: bytes = ET.tostring(root, encoding="utf-8")
     return b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + body
+
+
+def _render_single(root: ET.Element, documents: Documents) -> None:
+    for name in SINGLE:
+        if name in _ABSENT and not documents.one(name):
+            continue  # clients look whether it is there
+        element = ET.SubElement(root, name)
+        _fill(element, documents.one(name))
+        if name == "security":
+            for inner, (one, key) in WITHIN_SECURITY.items():
+                _fill_keyed(ET.SubElement(element, inner), one, key, documents.section(inner))
 
 
 def _keyed(section: str, key_name: str, value: Any, documents: Documents) -> list[Entry]:
@@ -155,8 +169,13 @@ def _fill(element: ET.Element, body: Mapping[str, Any]) -> None:
     for name, value in body.items():
         if any(word in name.lower() for word in _HIDDEN) or not name.isidentifier():
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name in _LISTED:
+            one, key_name = _LISTED[name]
+            _fill_keyed(ET.SubElement(element, name), one, key_name, value)
+        elif isinstance(value, dict):
             _fill(ET.SubElement(element, name), value)
+        elif name in _ITEMS:
+            _fill(ET.SubElement(element, name), {_ITEMS[name]: value})
         else:
             for one in value if isinstance(value, list) else [value]:
                 ET.SubElement(element, name).text = _text(one)

@@ -82,7 +82,9 @@ class Doors:
             key = (self.ports or {}).get(port) or self._key_of_host(headers)
             return Access(path, "", key) if key else Access(path)
         if path.startswith(_ACCESS):
-            return Access(path.removeprefix("/artifactory"))
+            path = path.removeprefix("/artifactory")
+        if path.startswith("/access/api/"):
+            return Access(path.rstrip("/"))  # the Terraform provider ends some of them with a slash
         direct = _DIRECT.fullmatch(path)
         return Access(direct[3], direct[1], direct[2]) if direct else Access(path)
 

@@ -401,9 +401,7 @@ async def test_a_token_carries_its_scope(office: Office) -> None:
     caller = await office.caller(f"Bearer {issued.access_token}")
     assert (caller.name, caller.user_id, caller.groups) == ("ci", None, frozenset({"devs"}))
     assert not caller.own_rights
-    credential = await office.authenticator.credential(
-        asking(Headers(authorization=f"Bearer {issued.access_token}"))
-    )
+    credential = await office.authenticator.credential(asking(Headers(authorization=f"Bearer {issued.access_token}")))
     assert (credential.scope, credential.parent, credential.account) == (issued.scope, issued.token_id, None)
     assert credential.expires is not None
 

@@ -48,7 +48,7 @@ def holds(number: int, criterion: Mapping[str, Any]) -> bool:
 
 
 def _property(row: tuple[int, str, str], key: str, value: Any) -> bool:
-    (operator, wanted), = (value if isinstance(value, dict) else {"$eq": value}).items()
+    ((operator, wanted),) = (value if isinstance(value, dict) else {"$eq": value}).items()
     return row[1] == key and (matches(row[2], wanted) if operator == "$match" else row[2] == wanted)
 
 
@@ -90,7 +90,9 @@ async def found(http: httpx.AsyncClient, asked: Mapping[str, Any]) -> set[tuple[
 
 
 async def test_what_is_found_is_what_the_criteria_say(http: httpx.AsyncClient) -> None:
-    await http.post("/artifactory/api/security/permissions/x", json={})  # nothing: only warms what the first request builds
+    await http.post(
+        "/artifactory/api/security/permissions/x", json={}
+    )  # nothing: only warms what the first request builds
     for _ in range(300):
         asked = {"$and": [{"type": RANDOM.choice(["file", "folder", "any"]), "repo": "libs"}, criterion()]}
         kind = asked["$and"][0]["type"]

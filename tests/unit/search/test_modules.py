@@ -18,9 +18,17 @@ API = "/artifactory/api/search"
     [
         ("maven-2-default", "com/acme/app/1.0/app-1.0.jar", Module("com.acme", "app", "1.0", extension="jar")),
         ("maven-2-default", "com/acme/app/1.0/app-1.0.tar.gz", Module("com.acme", "app", "1.0", extension="tar.gz")),
-        ("maven-2-default", "com/acme/app/1.0/app-1.0-sources.jar", Module("com.acme", "app", "1.0", "", "sources", "jar")),
+        (
+            "maven-2-default",
+            "com/acme/app/1.0/app-1.0-sources.jar",
+            Module("com.acme", "app", "1.0", "", "sources", "jar"),
+        ),
         ("maven-2-default", "com/acme/app/1.0-rc-1/app-1.0-rc-1.pom", Module("com.acme", "app", "1.0-rc-1")),
-        ("maven-2-default", "a/app/1-SNAPSHOT/app-1-20180601.101010-7.jar", Module("a", "app", "1", "20180601.101010-7", "", "jar")),
+        (
+            "maven-2-default",
+            "a/app/1-SNAPSHOT/app-1-20180601.101010-7.jar",
+            Module("a", "app", "1", "20180601.101010-7", "", "jar"),
+        ),
         ("maven-2-default", "com/acme/app/1.0/other-1.0.jar", None),
         ("maven-2-default", "com/acme/app/1.0/app-2.0.jar", None),
         ("maven-2-default", "app.jar", None),
@@ -32,7 +40,11 @@ API = "/artifactory/api/search"
         ("puppet-default", "acme/ntp/acme-ntp-1.0.0.tar.gz", Module("acme", "ntp", "1.0.0")),
         ("sbt-default", "org/mod/scala_2.12/sbt_1.0/1.1/jars/mod.jar", Module("org", "mod", "1.1", extension="jar")),
         ("none", "com/acme/app/app-1.0.jar", Module("com.acme", "app", "1.0", extension="jar")),
-        ("simple-default", "com/acme/app/1.0/app-1.0.jar", Module("com.acme", "app", "1.0", extension="jar")),  # Maven's, anywhere
+        (
+            "simple-default",
+            "com/acme/app/1.0/app-1.0.jar",
+            Module("com.acme", "app", "1.0", extension="jar"),
+        ),  # Maven's, anywhere
     ],
 )
 def test_a_path_says_what_it_is(layout: str, path: str, module: Module | None) -> None:
@@ -40,7 +52,10 @@ def test_a_path_says_what_it_is(layout: str, path: str, module: Module | None) -
 
 
 def test_a_layout_of_ones_own_goes_before_a_shipped_one() -> None:
-    own = {"simple-default": {"artifactPathPattern": "[org]/[module]_[baseRev].[ext]"}, "broken": {"artifactPathPattern": "[a<(>]"}}
+    own = {
+        "simple-default": {"artifactPathPattern": "[org]/[module]_[baseRev].[ext]"},
+        "broken": {"artifactPathPattern": "[a<(>]"},
+    }
     layouts = Layouts(lambda: own)
     assert layouts.read("simple-default", "acme/app_1.0.zip") == Module("acme", "app", "1.0", extension="zip")
     assert layouts.read("broken", "acme/app_1.0.zip") is None
@@ -54,8 +69,23 @@ def test_no_path_breaks_the_reading(path: str) -> None:
 
 
 def test_versions_are_in_the_order_of_maven() -> None:
-    wanted = ["1.0-alpha-1", "1.0-beta", "1.0-m2", "1.0-rc1", "1.0-SNAPSHOT", "1.0", "1.0-sp", "1.0-xyz",
-              "1.0.1", "1.1", "1.9", "1.10", "2-rc1", "2", "10"]
+    wanted = [
+        "1.0-alpha-1",
+        "1.0-beta",
+        "1.0-m2",
+        "1.0-rc1",
+        "1.0-SNAPSHOT",
+        "1.0",
+        "1.0-sp",
+        "1.0-xyz",
+        "1.0.1",
+        "1.1",
+        "1.9",
+        "1.10",
+        "2-rc1",
+        "2",
+        "10",
+    ]
     mixed = random.sample(wanted, len(wanted))
     assert sorted(mixed, key=order) == wanted
     for one, other in (("1", "1.0.0"), ("1.0-ga", "1"), ("1.0-alpha1", "1-alpha-1"), ("1.0-CR1", "1.0-rc1")):
@@ -102,7 +132,12 @@ async def test_versions_are_listed_the_newest_first(maven: httpx.AsyncClient) ->
     assert await listed("g=com.acme&a=lib&v=1.*") == [("1.10", False), ("1.9", False), ("1.0", False)]
     assert await listed("g=com.acme&a=lib&v=2.0-SNAPSHOT") == everything[:2]
     assert await listed("g=acme&a=tool&repos=flat") == [("1.2", False), ("0.9", False)]
-    for query, status in (("g=com.acme&a=none", 404), ("g=com.acme", 400), ("a=lib", 400), ("g=com.acme&a=lib&repos=flat", 404)):
+    for query, status in (
+        ("g=com.acme&a=none", 404),
+        ("g=com.acme", 400),
+        ("a=lib", 400),
+        ("g=com.acme&a=lib&repos=flat", 404),
+    ):
         assert (await maven.get(f"{API}/versions?{query}")).status_code == status, query
 
 
@@ -140,7 +175,9 @@ async def test_coordinates_are_read_by_the_layout(maven: httpx.AsyncClient) -> N
 
 
 async def test_versions_are_for_known_users_and_of_readable_files(maven: httpx.AsyncClient) -> None:
-    await maven.put("/artifactory/api/security/users/ver", json={"email": "v@x.test", "password": "Password1", "groups": []})
+    await maven.put(
+        "/artifactory/api/security/users/ver", json={"email": "v@x.test", "password": "Password1", "groups": []}
+    )
     body = {"repositories": ["vers"], "includesPattern": "com/acme/lib/1.0/**", "principals": {"users": {"ver": ["r"]}}}
     await maven.put("/artifactory/api/security/permissions/ver", json={"name": "ver", **body})
     await maven.delete("/artifactory/api/security/permissions/Anything")

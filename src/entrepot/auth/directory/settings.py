@@ -22,7 +22,7 @@ _PORTS = {"ldap": 389, "ldaps": 636}
 Strategy = Literal["STATIC", "DYNAMIC", "HIERARCHICAL"]
 Short = Annotated[str, msgspec.Meta(max_length=1024)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")]
-Attribute = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9.:-]{0,255}$")]
+Attribute = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9.:_-]{0,255}$")]
 
 
 class UserSearch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -55,6 +55,8 @@ class CollectionApi:
             Row("GET", path, f"{name}.list", "admin", self.list, "access", response=list, summary=f"List each {noun}"),
             Row("POST", path, f"{name}.create", "admin", self.create, "access", request=dict, response=dict, status=201,
                 summary=f"Add a {noun}"),
+            Row("PUT", path, f"{name}.put.named", "admin", self.put_named, "access", request=dict, response=dict,
+                summary=f"Set the {noun} that the body names"),
             Row("GET", one, f"{name}.get", "admin", self.get, "access", response=dict, summary=f"A {noun}"),
             Row("PUT", one, f"{name}.put", "admin", self.put, "access", request=dict, response=dict,
                 summary=f"Set a {noun}"),
@@ -77,11 +79,20 @@ class CollectionApi:
 
     async def create(self, request: Request) -> Reply:
         """POST."""
+        key, stated = await self._named(request)
+        return json_reply(await self._stored(request, key, stated, new=True), 201)
+
+    async def put_named(self, request: Request) -> Reply:
+        """PUT without a name in the path."""
+        key, stated = await self._named(request)
+        return json_reply(await self._stored(request, key, stated, new=False))
+
+    async def _named(self, request: Request) -> tuple[str, Body]:
         stated = await json_object(request, _LIMIT)
         key = stated.get(self._of.key)
         if not isinstance(key, str) or not key:
             raise Invalid(f"The field '{self._of.key}' is missing.")
-        return json_reply(await self._stored(request, key, stated, new=True), 201)
+        return key, stated
 
     async def put(self, request: Request) -> Reply:
         """PUT: what is not stated has its default, but for secrets, which stay."""

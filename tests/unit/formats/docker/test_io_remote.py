@@ -9,7 +9,9 @@ ONE = b"one"
 async def remote(node: Node) -> bytes:
     """Push an image, and make its repository the cache of a remote one; return the manifest."""
     body = await node.push("r/app", "1.0", ONE)
-    change = """UPDATE repository SET rclass = 'remote', config = REPLACE(config, '"rclass":"local"', '"rclass":"remote"')"""
+    change = (
+        """UPDATE repository SET rclass = 'remote', config = REPLACE(config, '"rclass":"local"', '"rclass":"remote"')"""
+    )
     await write(node.database, change)
     await node.repositories.refresh()
     return body

@@ -177,3 +177,25 @@ async def test_nothing_is_taken_in_when_the_disk_is_as_full_as_is_allowed(http: 
     assert (await http.put(f"/artifactory/{repo}/a", content=b"x")).status_code == 201
     await configure("quotaConfig: {enabled: false, diskSpaceLimitPercentage: 0}")
     assert (await http.put(f"/artifactory/{repo}/b", content=b"x")).status_code == 201
+
+
+async def test_what_terraform_writes_comes_back_as_it_reads_it(http: httpx.AsyncClient) -> None:
+    patch = """
+propertySets: {qa: {visible: true, properties: {state: {predefinedValues: {good: {defaultValue: true}, bad: {defaultValue: false}},
+  closedPredefinedValues: true, multipleChoice: false}}}}
+backups: {nightly: {cronExp: "0 0 2 * * ?", enabled: true, excludedRepositories: [a, b]}}
+mailServer: {enabled: true, host: mail.test}
+"""
+    yaml = {"content-type": "application/yaml"}
+    assert (await http.patch("/artifactory/api/system/configuration", content=patch, headers=yaml)).status_code == 200
+    told = (await http.get("/artifactory/api/system/configuration")).text
+    value = "<predefinedValue><value>good</value><defaultValue>true</defaultValue></predefinedValue>"
+    assert f"<properties><property><name>state</name><predefinedValues>{value}" in told
+    assert (
+        "<excludedRepositories><repositoryRef>a</repositoryRef><repositoryRef>b</repositoryRef></excludedRepositories>"
+        in told
+    )
+    assert "<host>mail.test</host>" in told.partition("<mailServer>")[2].partition("</mailServer>")[0]
+    gone = "mailServer: ~\nbackups: {nightly: ~}\npropertySets: {qa: ~}\n"
+    assert (await http.patch("/artifactory/api/system/configuration", content=gone, headers=yaml)).status_code == 200
+    assert "mailServer" not in (await http.get("/artifactory/api/system/configuration")).text

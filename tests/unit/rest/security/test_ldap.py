@@ -80,7 +80,9 @@ def directory() -> Iterator[Slapd]:
         yield server
 
 
-async def test_users_of_a_directory_that_was_configured_by_rest_come_in_with_their_groups(site: Site, directory: Slapd) -> None:
+async def test_users_of_a_directory_that_was_configured_by_rest_come_in_with_their_groups(
+    site: Site, directory: Slapd
+) -> None:
     server = {
         "key": "corp", "ldap_url": directory.url,
         "search": {"search_filter": "(uid={0})", "manager_dn": MANAGER, "manager_password": MANAGER_PASSWORD},
@@ -94,7 +96,9 @@ async def test_users_of_a_directory_that_was_configured_by_rest_come_in_with_the
     assert (told["name"], told["realm"], told["groups"]) == ("erin", "ldap", ["readers", "staff"])
     assert (await site.ask("GET", "/access/api/v1/tokens", auth=("erin", "wrong"))).status_code == 401
     key = (await site.ask("POST", "/artifactory/api/security/apiKey", auth=("erin", "directory-pw-1"))).json()["apiKey"]
-    assert (await site.ask("GET", "/access/api/v1/tokens", name="", headers={"X-JFrog-Art-Api": key})).status_code == 200
+    assert (
+        await site.ask("GET", "/access/api/v1/tokens", name="", headers={"X-JFrog-Art-Api": key})
+    ).status_code == 200
     off = {**server, "enabled": False, "search": {"search_filter": "(uid={0})"}}
     assert (await site.ask("PUT", f"{PATH}/corp", off)).status_code == 200
     assert (await site.ask("GET", "/access/api/v1/tokens", auth=("erin", "directory-pw-1"))).status_code == 401
