@@ -20,7 +20,7 @@ Message = MutableMapping[str, Any]
 
 
 class Served:
-    """The application as `httpx` asks it. Files that the server would send by itself are read here."""
+    """The application as `httpx` asks it."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self._application = application
@@ -28,17 +28,9 @@ class Served:
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
-        await asyncio.sleep(
-            0
-        )  # as a server would, whatever the application waits for: its periodic duties have their turn
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.pathsend":
-                body = Path(message["path"]).read_bytes()  # noqa: ASYNC240 - a test may wait
-                message = {"type": "http.response.body", "body": body}
-            await send(message)
-
-        await self._application(scope, receive, sending)
+        # As a server would, whatever the application waits for: its periodic duties have their turn.
+        await asyncio.sleep(0)
+        await self._application(scope, receive, send)
 
 
 def settings_of(home: Path, url: str = "") -> Settings:

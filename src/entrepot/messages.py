@@ -73,12 +73,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class FileSpan:
-    """Bytes [start, stop) of a local file that will not change; the kernel sends them."""
+    """Bytes [start, stop) of a local file that will not change."""
 
     path: Path
     start: int
     stop: int
-    whole: bool  # the span is the whole file
 
 
 @dataclass(slots=True)

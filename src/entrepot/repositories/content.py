@@ -61,7 +61,7 @@ class Content:
             if not os.path.exists(file):  # noqa: PTH110 - half the cost, and on the hottest path
                 self._known.pop(stored.id, None)
                 raise BytesLost(digest=stored.digest)
-            reply.file = FileSpan(file, start, stop, whole=stop - start == stored.size)
+            reply.file = FileSpan(file, start, stop)
         else:
             reply.stream = self.read(stored.pieces, start, stop)
         return reply

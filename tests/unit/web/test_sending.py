@@ -1,9 +1,13 @@
-"""Replies onto the wire: streams whose length nobody knew."""
+"""Replies onto the wire: files, and streams whose length nobody knew."""
 
 from collections.abc import AsyncIterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
-from entrepot.messages import Reply
+import pytest
+
+from entrepot.messages import FileSpan, Reply
+from entrepot.web import sending
 from entrepot.web.sending import send_reply
 
 
@@ -44,3 +48,41 @@ async def test_a_stream_of_known_length_is_not_held_back() -> None:
     headers, bodies = await sent(Reply(stream=pieces(10, 20), length=30))
     assert headers[b"content-length"] == b"30"
     assert bodies == [10, 20, 0]
+
+
+@pytest.fixture(params=["cached", "not cached", "unknown"])
+def cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel says of the bytes: they are at hand, they are not, or it has no word for it."""
+    if request.param == "unknown":
+        monkeypatch.setattr(sending, "_NO_WAIT", 0)
+    if request.param == "not cached":
+
+        def refuse(*_: object) -> int:
+            raise BlockingIOError
+
+        monkeypatch.setattr("os.preadv", refuse)
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("span", [(0, 2_500_000), (0, 1), (1_048_576, 2_097_152), (2_499_999, 2_500_000), (5, 5)])
+async def test_bytes_of_a_file_leave_exactly_and_the_last_piece_says_so(tmp_path: Path, span: tuple[int, int]) -> None:
+    content = bytes(range(250)) * 10_000
+    (tmp_path / "blob").write_bytes(content)
+    messages: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        messages.append(message)
+
+    start, stop = span
+    reply = Reply(file=FileSpan(tmp_path / "blob", start, stop), length=stop - start)
+    assert await send_reply(reply, send, head=False) == stop - start
+    assert b"".join(message["body"] for message in messages[1:]) == content[start:stop]
+    assert [message["more_body"] for message in messages[1:]] == [True] * (len(messages) - 2) + [False]
+    assert all(len(message["body"]) <= 1 << 20 for message in messages[1:])
+
+
+@pytest.mark.usefixtures("cache")
+async def test_a_file_that_is_shorter_than_its_blob_never_ends_like_a_whole_one(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"x" * 100)
+    with pytest.raises(OSError, match="shorter than its blob"):
+        await sent(Reply(file=FileSpan(tmp_path / "blob", 0, 200), length=200))
