@@ -27,6 +27,7 @@ from entrepot.settings_table import (
     PORT,
     PORTS,
     SECRET,
+    TABLES,
     Network,
     Secret,
     Setting,
@@ -106,6 +107,13 @@ class Settings:
         NETWORKS, (), "Proxies whose `X-Forwarded-*` and `X-JFrog-Override-Base-Url` headers are believed."
     )
     anonymous_enabled: bool = declare(FLAG, False, "Whether requests without credentials may do what `anonymous` may.")
+    ldap_servers: Secret | None = declare(
+        TABLES, None, "Directory servers, with the fields of `access/api/v1/ldap/settings`; REST cannot change them.",
+        secret=True,
+    )  # fmt: skip
+    ldap_groups: Secret | None = declare(
+        TABLES, None, "How their groups are found, with the fields of `access/api/v1/ldap/groups`.", secret=True
+    )
     docker_subdomain: str = declare(
         text("a host name", r"(?!\.)[A-Za-z0-9.-]{0,253}(?<!\.)"), "",
         "The host below which each repository has a name: `<repository>.<host>/<image>`.",
@@ -234,14 +242,17 @@ def _parse(content: bytes, path: Path) -> list[tuple[str, str]]:
 def _flat(table: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, value in table.items():
-        if isinstance(value, dict):
+        key = prefix + name
+        if isinstance(value, dict) and key in ROWS and ROWS[key].kind.nested:
+            found.append((key, json.dumps(value, default=str)))
+        elif isinstance(value, dict):
             found += _flat(value, f"{prefix}{name}.")
         elif isinstance(value, bool):
-            found.append((prefix + name, str(value).lower()))
+            found.append((key, str(value).lower()))
         elif isinstance(value, list):
-            found.append((prefix + name, ",".join(map(str, value))))
+            found.append((key, ",".join(map(str, value))))
         else:
-            found.append((prefix + name, str(value)))
+            found.append((key, str(value)))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Kind:
     read: Callable[[str], Any]
     write: Callable[[Any], str] = str
     private: bool = False  # may hold a password, and so is not printed with the rest
+    nested: bool = False  # in the file its value is tables, in a flag or variable their JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,16 @@ def _read_ports(given: str) -> Mapping[int, str]:
     return MappingProxyType({int(port): key for port, _, key in pairs})
 
 
+def _read_tables(given: str) -> Secret:
+    try:
+        found = json.loads(given)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(table, dict) for table in found.values()):
+        raise ValueError(TABLES.words)
+    return Secret(json.dumps(found))
+
+
 def _read_secret(given: str) -> Secret:
     return Secret(_ONE_LINE.read(given))
 
@@ -242,6 +254,7 @@ BASE_URL = Kind("a URL such as https://registry.example.com", _read_base_url)
 DATABASE_URL = Kind("a URL such as postgresql://user:password@host/database", _read_database_url, private=True)
 _ONE_LINE = text("text of one line")
 SECRET = Kind("text", _read_secret, _revealed)
+TABLES = Kind("tables by name, as a flag or variable their JSON", _read_tables, _revealed, private=True, nested=True)
 MASTER_KEY = Kind("64 hexadecimal digits", _read_master_key, _revealed)
 NETWORKS = Kind(
     "a list of networks such as 10.0.0.0/8, 192.168.1.7/32", _read_networks, lambda value: ", ".join(map(str, value))

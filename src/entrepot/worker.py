@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from entrepot import __version__
-from entrepot.auth.entrance import entrance
+from entrepot.auth.directory.fixed import fixed
+from entrepot.auth.entrance import Itself, entrance
 from entrepot.auth.epochs import Epochs, bump
 from entrepot.auth.keys import TextSeals, Vault, derived, master_key, signing_key
 from entrepot.auth.passwords import Passwords
@@ -109,9 +110,8 @@ async def _application(
     vault = Vault(secret)
     documents = Documents(store.database, bump=bump, announce=epochs.announce, seals=TextSeals(vault))
     signing = await signing_key(store.database, vault)
-    at = entrance(
-        store.database, epochs, documents, passwords, secret=secret, signing=signing, installation=installation
-    )
+    itself = Itself(secret, signing, installation)
+    at = entrance(store.database, epochs, documents, passwords, itself=itself, directories=fixed(settings))
     repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
     rules = LiveRules(
         store.database,

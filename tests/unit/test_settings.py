@@ -2,6 +2,7 @@
 
 import ipaddress
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,21 @@ def test_the_settings_have_no_mutable_values_that_are_shared() -> None:
     assert Settings().docker_ports == {}
     with pytest.raises(TypeError):
         Settings().docker_ports[1] = "x"  # type: ignore[index]
+
+
+def test_tables_of_the_file_are_one_value_which_is_hidden_and_handed_on_whole(tmp_path: Path) -> None:
+    found = from_file(
+        tmp_path, '[ldap.servers.corp]\nldap_url = "ldap://h"\nsearch.manager_password = "hush"\n'
+    ).settings
+    assert found.ldap_servers is not None
+    assert json.loads(found.ldap_servers.reveal()) == {
+        "corp": {"ldap_url": "ldap://h", "search": {"manager_password": "hush"}}
+    }
+    assert restore(dump(found)) == found
+    assert "hush" not in repr(found) + ROWS["ldap.servers"].shown(found.ldap_servers)
+    assert load({}, {"ENTREPOT_LDAP_GROUPS": '{"g": {}}'}).settings.ldap_groups == Secret('{"g": {}}')
+
+
+@pytest.mark.parametrize("given", ["[]", '{"corp": 1}', "{", "[" * 100_000])
+def test_what_is_no_table_of_tables_is_refused(given: str) -> None:
+    assert refusal({"ldap.servers": given}).startswith("--ldap-servers must be tables by name")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from entrepot.auth.admission import Admissions
 from entrepot.auth.api_keys import ApiKeys
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_password import Demands
 from entrepot.auth.by_token import GivenOut
+from entrepot.auth.directory.fixed import Fixed
 from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.encrypted import EncryptedPasswords
 from entrepot.auth.epochs import Epochs
@@ -47,12 +48,22 @@ class Entrance:
         return self.demands.policies
 
 
+@dataclass(frozen=True, slots=True)
+class Itself:
+    """What this instance is known by: its master key, the key that it signs with, its id."""
+
+    secret: bytes = field(repr=False)
+    signing: SigningKey
+    installation: str
+
+
 def entrance(
     database: Database, epochs: Epochs, documents: Documents, passwords: Passwords, *,
-    secret: bytes, signing: SigningKey, installation: str,
+    itself: Itself, directories: Fixed | None = None,
 ) -> Entrance:  # fmt: skip
-    """Build them; `secret` is the master key."""
-    tokens = Tokens(database, epochs, signing, installation)
+    """Build them; `directories` are those of the settings."""
+    secret = itself.secret
+    tokens = Tokens(database, epochs, itself.signing, itself.installation)
     api_keys = ApiKeys(database, epochs, Vault(secret))
     sessions = Sessions(database, epochs, derived(secret, "sessions"))
     encrypted = EncryptedPasswords(derived(secret, "encrypted passwords"))
@@ -62,7 +73,7 @@ def entrance(
         epochs,
         GivenOut(tokens, api_keys, sessions),
         passwords,
-        outside=Outside([LdapSource(documents)], Admissions(database, epochs), database),
+        outside=Outside([LdapSource(documents, directories)], Admissions(database, epochs), database),
         demands=demands,
     )
     exchange = Exchange(database, documents, tokens, ProviderKeys(SystemClock(), fetch_json))

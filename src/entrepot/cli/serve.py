@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from entrepot.cluster.home import prepare_home, run_folder
+from entrepot.errors import Invalid
 from entrepot.metadata.migrate import HEAD, refuse_newer, sqlite_revision
 from entrepot.settings import Settings, SettingsInvalid, dump, load
 
@@ -26,6 +27,7 @@ def serve(flags: Mapping[str, str], file: Path | None) -> None:
     started = time.time()
     settings = load(flags, os.environ, file).settings
     _check_certificate(settings)
+    _check_directories(settings)
     prepare_home(settings.home)
     prepare = needs_preparing(settings)
     with tempfile.TemporaryFile() as handed_over:
@@ -43,6 +45,17 @@ def needs_preparing(settings: Settings) -> bool:
     found = sqlite_revision(settings.home / "entrepot.db")
     refuse_newer(found)
     return found != HEAD or not (run_folder(settings.home) / PREPARED).exists()
+
+
+def _check_directories(settings: Settings) -> None:
+    if settings.ldap_servers is None and settings.ldap_groups is None:
+        return
+    from entrepot.auth.directory.fixed import fixed  # noqa: PLC0415 - only needed here
+
+    try:
+        fixed(settings)
+    except Invalid as error:
+        raise SettingsInvalid(error.message) from None
 
 
 def _check_certificate(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from entrepot.auth.directory.fixed import spelled
 from entrepot.auth.directory.settings import (
     GROUPS,
     SETTINGS,
@@ -24,7 +25,6 @@ from entrepot.rest.security.collection_api import Body, Collection, CollectionAp
 
 _LDAP: Final = "/access/api/v1/ldap"
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_BAR: Final = re.compile(r"_([a-z0-9])")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -43,7 +43,7 @@ def rows(documents: Documents) -> tuple[Row, ...]:
 
 
 def _read(stated: Mapping[str, Any], held: Mapping[str, Any], kind: type[T]) -> T:
-    return converted(_kept(_spelled(stated, _BAR), held), kind)
+    return converted(_kept(spelled(stated), held), kind)
 
 
 def _kept(stated: Body, held: Mapping[str, Any]) -> Body:
@@ -65,10 +65,3 @@ def _shown(document: Mapping[str, Any]) -> Body:
                 _shown(value) if isinstance(value, Mapping) else value
             )
     return found
-
-
-def _spelled(stated: Mapping[str, Any], bar: re.Pattern[str]) -> Body:
-    return {
-        bar.sub(lambda place: place[1].upper(), name): _spelled(value, bar) if isinstance(value, Mapping) else value
-        for name, value in stated.items()
-    }

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +17,7 @@ from entrepot.auth.audit import Actor
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
+from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.epochs import Epochs, bump
 from entrepot.auth.jwt import TokenRevoked
@@ -23,7 +26,9 @@ from entrepot.auth.outside import Outside, SourceUnavailable
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.tokens import Order, Tokens
 from entrepot.configuration.documents import Documents, Entry
+from entrepot.errors import Invalid
 from entrepot.metadata.database import Tx
+from entrepot.settings import Secret, Settings
 from tests.parts.processes import free_port
 from tests.parts.slapd import GROUPS, MANAGER, MANAGER_PASSWORD, PEOPLE, Slapd, slapd
 from tests.unit.auth.support import Clocked, asking
@@ -311,3 +316,33 @@ def connections(server: Slapd) -> int:
     base = "cn=Total,cn=Connections,cn=Monitor"
     told = run([tool("ldapsearch"), "-LLL", "-x", "-H", url, "-b", base, "-s", "base", "monitorCounter"])
     return int(told.out.rpartition("monitorCounter: ")[2])
+
+
+async def test_a_server_of_the_settings_file_comes_before_what_rest_says_under_its_name(company: Company) -> None:
+    name = company.person()
+    stated = {"ldap_url": company.server.url, "user_dn_pattern": "uid={0},ou=people"}
+    settings = Settings(ldap_servers=Secret(json.dumps({"main": stated})))
+    outside = Outside(
+        [LdapSource(company.documents, fixed(settings))], Admissions(company.database, company.epochs), company.database
+    )
+    company.authenticator = Authenticator(
+        company.database, company.epochs, GivenOut(company.tokens), company.passwords, outside=outside
+    )
+    await company.ask(
+        {**setting(company.server), "enabled": False}
+    )  # a document of the same name, which is passed over
+    assert (await company.login(name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({"ldap_url": "http://x", "user_dn_pattern": "uid={0}"}, "ldap.servers.main: The ldap_url must be"),
+        ({"user_dn_pattern": "uid={0}"}, "ldap.servers.main: Object missing required field `ldapUrl`"),
+        ({"ldap_url": "ldap://x", "user_dn_patern": "uid={0}"}, "there is no field 'user_dn_patern'"),
+        ({"ldap_url": "ldap://x", "search": {"filter": "(uid={0})"}}, "there is no field 'filter'"),
+    ],
+)
+def test_a_settings_file_that_cannot_work_is_refused_with_the_place(stated: dict[str, object], told: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(told)):
+        fixed(Settings(ldap_servers=Secret(json.dumps({"main": stated}))))

@@ -8,7 +8,7 @@ import httpx
 
 from entrepot.auth import accounts, groups, targets
 from entrepot.auth.audit import Actor
-from entrepot.auth.entrance import entrance
+from entrepot.auth.entrance import Itself, entrance
 from entrepot.auth.epochs import Epochs, bump
 from entrepot.auth.keys import SigningKey, TextSeals, Vault
 from entrepot.auth.passwords import Passwords
@@ -60,9 +60,7 @@ class Site:
         secret = b"k" * 32
         self.documents = Documents(database, bump=bump, announce=epochs.announce, seals=TextSeals(Vault(secret)))
         self.passwords = Passwords(database)
-        self.at = entrance(
-            database, epochs, self.documents, self.passwords, secret=secret, signing=key, installation="01abc"
-        )
+        self.at = entrance(database, epochs, self.documents, self.passwords, itself=Itself(secret, key, "01abc"))
         self.tokens, self.authenticator = self.at.tokens, self.at.authenticator
         self.anonymous = False
         self.rules = LiveRules(
