@@ -23,6 +23,7 @@ Strategy = Literal["STATIC", "DYNAMIC", "HIERARCHICAL"]
 Short = Annotated[str, msgspec.Meta(max_length=1024)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")]
 Attribute = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9.:_-]{0,255}$")]
+Perhaps = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z][A-Za-z0-9.:_-]{0,255})?$")]  # empty: none
 
 
 class UserSearch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -44,7 +45,7 @@ class LdapSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_dn_pattern: Short = ""
     search: UserSearch | None = None
     auto_create_user: bool = True
-    email_attribute: Attribute | Literal[""] = "mail"
+    email_attribute: Perhaps = "mail"
     ldap_poisoning_protection: bool = True
     allow_user_to_access_profile: bool = False
     paging_support_enabled: bool = True
@@ -81,7 +82,7 @@ class GroupSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     sub_tree: bool = True
     force_attribute_search: bool = False
     filter: Short = "(objectClass=groupOfNames)"
-    description_attribute: Attribute | Literal[""] = "description"
+    description_attribute: Perhaps = "description"
     strategy: Strategy = "STATIC"
 
 

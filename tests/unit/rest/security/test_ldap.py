@@ -39,6 +39,12 @@ async def test_a_change_that_does_not_state_the_password_keeps_it(site: Site) ->
     assert (await site.ask("GET", f"{PATH}/corp")).status_code == 404
 
 
+@pytest.mark.parametrize("attribute", ["", "mail_attr", "1.2.840", "mail;lang-en"])
+async def test_the_attribute_of_addresses_may_be_none_or_one_that_a_schema_allows(site: Site, attribute: str) -> None:
+    answer = await site.ask("POST", PATH, {**BODY, "email_attribute": attribute})
+    assert answer.status_code == (201 if attribute in {"", "mail_attr"} else 400), answer.text
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
