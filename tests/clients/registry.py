@@ -96,8 +96,10 @@ class Registry:
         if reply.status != 200:
             raise PartError(f"PUT {path}: {reply}")
 
-    def create_user(self, name: str, *rights: str) -> "Registry":
-        """Create a user with `rights` (r, w, n, d, m) on every image of `docker-local`; the registry as that user.
+    def create_user(self, name: str, *rights: str, below: str = "") -> "Registry":
+        """Create a user with `rights` (r, w, n, d, m) on the images of `docker-local` below a name, or on all of them.
+
+        Return the registry as that user.
 
         Raises PartError when the server refuses.
         """
@@ -108,6 +110,7 @@ class Registry:
         if rights:
             principals = {"users": {name: list(rights)}, "groups": {}}
             target = {"name": f"{name}-rights", "repositories": [LOCAL], "principals": principals}
+            target["includesPattern"] = f"{below}/**" if below else "**"
             self._put(f"/artifactory/api/security/permissions/{name}-rights", target)
         return Registry(self.url, name, password, self.is_entrepot)
 

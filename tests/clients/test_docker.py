@@ -200,6 +200,32 @@ def test_a_reader_pulls_but_cannot_push_and_a_stranger_can_do_neither(
     assert run_image(docker, reference, "/file")[1] == sha256(b"readable").hexdigest()
 
 
+def test_of_two_users_with_an_image_each_neither_pulls_pushes_or_sees_the_others(
+    docker: Docker, registry: Registry, tmp_path: Path
+) -> None:
+    names = ("first", "second")
+    users = {name: registry.create_user(f"docker-{name}", "r", "w", below=f"of-{name}/app") for name in names}
+    engines = {name: docker.as_somebody(users[name].sign_in(tmp_path / name)) for name in names}
+    references = {name: registry.image(f"of-{name}/app") for name in names}
+    for name in names:
+        build(docker, tmp_path / f"context-{name}", references[name], {"file": name.encode()})
+        engines[name]("push", references[name])
+
+    pushed = engines["first"]("push", references["second"], fails=True)
+    docker.forget()
+    pulled = [engines["second"]("pull", references["first"], fails=True), pushed]
+    engines["first"]("pull", references["first"])
+    assert all(says_refused(one) for one in pulled)
+    for name, other in (names, names[::-1]):
+        catalog = json.loads(users[name].call("GET", "/v2/_catalog").body)["repositories"]
+        assert catalog == [f"docker-local/of-{name}/app"]
+        assert users[name].call("GET", f"/v2/docker-local/of-{name}/app/tags/list").status == 200
+        assert users[name].call("GET", f"/v2/docker-local/of-{other}/app/tags/list").status in {401, 403, 404}
+        layer = json.loads(registry.manifest(f"of-{other}/app").body)["layers"][0]["digest"]
+        mount = f"/v2/docker-local/of-{name}/app/blobs/uploads/?mount={layer}&from=docker-local/of-{other}/app"
+        assert users[name].call("POST", mount).status == 202  # as if there were no such blob: an upload begins
+
+
 def test_an_image_that_is_not_there_is_reported_as_such(docker: Docker, registry: Registry) -> None:
     with pytest.raises(PartError, match=r"(manifest unknown|not found)"):
         docker("pull", registry.image("absent"))
