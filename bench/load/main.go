@@ -44,7 +44,7 @@ func (o options) head(method, path string, size int64, more ...string) []byte {
 
 func parse() options {
 	var o options
-	flag.StringVar(&o.mode, "mode", "fetch", "fetch, push-blob, push-image, put-tag or seed-image")
+	flag.StringVar(&o.mode, "mode", "fetch", "fetch, push-blob, push-image, put-tag, put-file or seed-image")
 	flag.StringVar(&o.address, "address", "", "host:port of the server")
 	flag.IntVar(&o.connections, "connections", 16, "keep-alive connections, one request at a time on each")
 	flag.DurationVar(&o.warm, "warm", time.Second, "time before counting begins")
@@ -55,10 +55,10 @@ func parse() options {
 	flag.IntVar(&o.status, "status", 200, "fetch: the only status that counts as success")
 	flag.Int64Var(&o.length, "length", -1, "fetch: length that every body must have; -1 for any")
 	flag.StringVar(&o.name, "name", "", "repository that is written to")
-	flag.Int64Var(&o.size, "size", 60_000_000, "push-blob: bytes of a blob")
+	flag.Int64Var(&o.size, "size", 60_000_000, "push-blob, put-file: bytes of a blob or file")
 	flag.Int64Var(&o.chunk, "chunk", 0, "push-blob: bytes of a PATCH; 0 for one PUT")
 	flag.StringVar(&o.manifest, "manifest", "", "put-tag, seed-image: file with the manifest")
-	flag.StringVar(&o.prefix, "prefix", "", "put-tag, seed-image: what tags or names begin with")
+	flag.StringVar(&o.prefix, "prefix", "", "put-tag, put-file, seed-image: what tags or paths begin with")
 	flag.Int64Var(&o.first, "first", 0, "put-tag, seed-image: first number")
 	flag.StringVar(&o.blob, "blob", "", "seed-image: digest to mount")
 	flag.StringVar(&o.from, "from", "", "seed-image: repository to mount from")
@@ -76,6 +76,8 @@ func (o options) operation() (operation, error) {
 		return pushImage(o)
 	case "put-tag":
 		return putTag(o)
+	case "put-file":
+		return putFile(o)
 	case "seed-image":
 		return seedImage(o)
 	}

@@ -145,3 +145,26 @@ func pushBlob(opts options) (operation, error) {
 		return err
 	}, nil
 }
+
+// putFile writes new files with plain PUTs, a hundred to a folder; no two hold the same bytes.
+func putFile(opts options) (operation, error) {
+	if opts.size < 64 {
+		return nil, errors.New("put-file needs a -size of at least 64")
+	}
+	body := make([]byte, opts.size-64)
+	if _, err := rand.Read(body); err != nil {
+		return nil, err
+	}
+	return func(w *worker, n int64) error {
+		tail := make([]byte, 64)
+		if _, err := rand.Read(tail); err != nil {
+			return err
+		}
+		path := fmt.Sprintf("%s/%d/%09d.bin", opts.prefix, n/100, n)
+		_, err := opts.step(w, "PUT", path, 201, "", body, tail)
+		if err == nil {
+			w.bytes.Add(opts.size)
+		}
+		return err
+	}, nil
+}
