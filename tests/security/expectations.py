@@ -39,6 +39,12 @@ EXPECTED = {
         projects.groups.delete projects.roles.list projects.roles.create projects.roles.get projects.roles.put
         projects.roles.delete
     """,
+    "managers": """
+        permissions.list permissions.get permissions.replace permissions.list.v2 permissions.get.v2
+        permissions.create.v2 permissions.replace.v2 access.permissions.list access.permissions.create
+        access.permissions.get access.permissions.replace access.permissions.resource.get
+        access.permissions.resource.replace access.permissions.resource.update
+    """,
     "administrators": """
         passwords.expire passwords.expire.one passwords.renew.one passwords.expire.all passwords.renew.all
         access.passwords.set access.passwords.expire access.passwords.expire.all access.passwords.renew.all
@@ -50,23 +56,20 @@ EXPECTED = {
         policies.basic.put policies.tokens.get policies.tokens.put groups.list groups.get groups.replace
         groups.update groups.delete access.groups.list access.groups.create access.groups.get
         access.groups.update access.groups.delete access.groups.members access.groups.members.change
-        permissions.of.group permissions.of.group.v2 permissions.list permissions.get permissions.replace
-        permissions.delete permissions.list.v2 permissions.get.v2 permissions.create.v2 permissions.replace.v2
-        permissions.delete.v2 access.permissions.list access.permissions.create access.permissions.get
-        access.permissions.replace access.permissions.delete access.permissions.resource.get
-        access.permissions.resource.replace access.permissions.resource.update
-        access.permissions.resource.delete tokens.list tokens.revoke sessions.end.all oidc.providers.list
-        oidc.providers.create oidc.providers.get oidc.providers.put oidc.providers.put.named oidc.providers.delete oidc.mappings.list
-        oidc.mappings.create oidc.mappings.get oidc.mappings.put oidc.mappings.delete ldap.settings.list
-        ldap.settings.create ldap.settings.get ldap.settings.put ldap.settings.put.named ldap.settings.delete ldap.groups.list
-        ldap.groups.create ldap.groups.get ldap.groups.put ldap.groups.put.named ldap.groups.delete projects.attach projects.detach
-        projects.share projects.unshare projects.repository projects.create projects.delete roles.list
-        roles.create roles.get roles.put roles.put.named roles.delete environments.create environments.rename
-        environments.delete audit.search repositories.configurations repositories.create repositories.update
-        repositories.delete repositories.create.batch repositories.update.batch system.status system.service_id
-        system.base_url artifactory.metrics access.metrics event.metrics storage.summary
-        storage.summary.calculate configuration.get configuration.patch configuration.security trash.empty
-        trash.restore trash.clean
+        permissions.of.group permissions.of.group.v2 permissions.delete permissions.delete.v2
+        access.permissions.delete access.permissions.resource.delete tokens.list tokens.revoke
+        sessions.end.all oidc.providers.list oidc.providers.create oidc.providers.get oidc.providers.put
+        oidc.providers.put.named oidc.providers.delete oidc.mappings.list oidc.mappings.create
+        oidc.mappings.get oidc.mappings.put oidc.mappings.delete ldap.settings.list ldap.settings.create
+        ldap.settings.get ldap.settings.put ldap.settings.put.named ldap.settings.delete ldap.groups.list
+        ldap.groups.create ldap.groups.get ldap.groups.put ldap.groups.put.named ldap.groups.delete
+        projects.attach projects.detach projects.share projects.unshare projects.repository projects.create
+        projects.delete roles.list roles.create roles.get roles.put roles.put.named roles.delete
+        environments.create environments.rename environments.delete audit.search repositories.configurations
+        repositories.create repositories.update repositories.delete repositories.create.batch
+        repositories.update.batch system.status system.service_id system.base_url artifactory.metrics
+        access.metrics event.metrics storage.summary storage.summary.calculate configuration.get
+        configuration.patch configuration.security trash.empty trash.restore trash.clean
     """,
     "annotate": """
         storage.properties.set storage.properties.delete metadata.patch metadata.delete
@@ -98,6 +101,7 @@ own password    the password of somebody, or what is as good
 session         the session of a browser
 others          oneself or administrators; asked here about somebody else
 project         administrators of the project
+managers        administrators, and who manages a whole repository
 administrators  administrators
 clear           administrators, for whole repositories
 read ...        rights on a path
@@ -106,7 +110,8 @@ OPERATIONS = {operation: demand for demand, listed in EXPECTED.items() for opera
 LETTERS = {"read": "r", "deploy": "w", "annotate": "n", "delete": "d"}
 
 CALLERS = {
-    "reader": "r", "deployer": "w", "annotator": "n", "deleter": "d", "member": "r", "narrow": "", "chief": "rwnd", "stranger": "",
+    "reader": "r", "deployer": "w", "annotator": "n", "deleter": "d", "member": "r", "narrow": "", "chief": "rwnd",
+    "manager": "m", "stranger": "",
 }  # fmt: skip
 """Users and their letters on `libs` and `images`; `member` has them by a group, `narrow` below another path, `chief` by a project."""
 
@@ -128,6 +133,8 @@ def refused(row: Row, caller: str, how: str) -> set[int]:
         return set() if how in {"basic", "encrypted", "session"} else {403}
     if demand in {"open", "judged", "users"} or administers:
         return set()
+    if demand == "managers" and caller in {"chief", "manager"}:
+        return set() if ".list" in row.operation else {403, 0}  # refused as long as nothing senseful is asked
     if demand == "project":
         return set() if caller == "chief" else {403}
     if demand == "read" and caller == "narrow" and row.face != "oci" and "{path*}" not in row.path:

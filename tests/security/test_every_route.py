@@ -54,7 +54,16 @@ async def test_a_narrow_token_of_an_administrator_administers_nothing(place: Pla
     headers = bearer((await place.token(scope=scope))["access_token"])
     for row in place.rows:
         demand = OPERATIONS[row.operation]
-        if demand in {"administrators", "project", "others", "own password", "delete", "annotate", "deploy"}:
+        if demand in {
+            "administrators",
+            "managers",
+            "project",
+            "others",
+            "own password",
+            "delete",
+            "annotate",
+            "deploy",
+        }:
             assert await place.status(row, headers) == 403, (row.operation, scope)
         if demand == "read" and "crew" not in scope and (row.face == "oci" or "{path*}" in row.path):
             assert await place.status(row, headers) == 403, (row.operation, scope)

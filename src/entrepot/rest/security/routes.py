@@ -8,6 +8,7 @@ from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.located import located
 from entrepot.rest.security import ldap_api, roles_api
 from entrepot.rest.security.access_groups_api import AccessGroupsApi
+from entrepot.rest.security.access_permissions_api import AccessPermissionsApi
 from entrepot.rest.security.attachments_api import AttachmentsApi
 from entrepot.rest.security.audit_api import AuditApi
 from entrepot.rest.security.changes import Changes
@@ -18,6 +19,7 @@ from entrepot.rest.security.locks_api import LocksApi
 from entrepot.rest.security.oidc_api import OidcApi
 from entrepot.rest.security.old_tokens_api import OldTokensApi
 from entrepot.rest.security.passwords_api import PasswordsApi
+from entrepot.rest.security.permission_changes import PermissionChanges
 from entrepot.rest.security.permissions_api import PermissionsApi
 from entrepot.rest.security.policies_api import PoliciesApi
 from entrepot.rest.security.projects_api import ProjectsApi
@@ -31,6 +33,7 @@ from entrepot.rest.security.users_api import UsersApi
 def rows(at: Entrance, repositories: Repositories) -> tuple[Row, ...]:
     """Return the rows."""
     changes, documents = Changes(at.database, at.epochs), at.documents
+    targets = PermissionChanges(changes, repositories.get, repositories.all)
     return (
         *PasswordsApi(changes, at.authenticator, at.passwords, at.demands).rows(),
         *ApiKeysApi(at.database, at.authenticator, at.api_keys).rows(),
@@ -40,7 +43,8 @@ def rows(at: Entrance, repositories: Repositories) -> tuple[Row, ...]:
         *GroupsApi(changes).rows(),
         *AccessGroupsApi(changes).rows(),
         *EffectiveApi(at.database, repositories.all).rows(),
-        *PermissionsApi(changes, lambda key: repositories.get(key) is not None).rows(),
+        *PermissionsApi(targets).rows(),
+        *AccessPermissionsApi(targets).rows(),
         *TokensApi(at.database, at.authenticator, at.tokens, at.policies).rows(),
         *OldTokensApi(at.database, at.authenticator, at.tokens).rows(),
         *SessionsApi(at.database, at.authenticator, at.sessions, at.policies).rows(),
