@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Final
 
 from entrepot.access.scopes import ScopeInvalid
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.orders import order_of
-from entrepot.auth.tokens import RefreshRefused, Tokens
+from entrepot.auth.standing import USER_SCOPE
+from entrepot.auth.tokens import Order, RefreshRefused, Tokens
 from entrepot.errors import Denied, Invalid
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
@@ -18,6 +20,7 @@ from entrepot.rest.security.tokens_api import find_by_text, granted, listed, sho
 
 _TOKEN: Final = "/artifactory/api/security/token"
 _HOUR: Final = 3600  # seconds
+_ALL_GROUPS: Final = "member-of-groups:*"
 
 Handled = Callable[["OldTokensApi", Request], Awaitable[Reply]]
 
@@ -87,7 +90,7 @@ class OldTokensApi:
         request.caller = credential.caller
         now = self._database.now()
         order = await order_of(self._database, credential, said.wish(), default_expiry=_HOUR, now=now)
-        return json_reply(granted(await self._tokens.issue(order, actor(request))))
+        return json_reply(granted(await self._tokens.issue(_own_rights(order), actor(request))))
 
     async def list(self, _: Request) -> Reply:
         """GET: all valid tokens."""
@@ -107,6 +110,18 @@ class OldTokensApi:
             return text_reply("Token not found")
         await self._tokens.revoke(found.id, actor(request))
         return text_reply("Token revoked")
+
+
+def _own_rights(order: Order) -> Order:
+    """Return an order for all groups of a user as one for whatever the user may do.
+
+    It is how `jf config` turns a name and password into tokens: their owner goes on with the rights of before, those of an
+    administrator or of its own name included.
+    """
+    words = set(order.scope.split())
+    if order.account_id is None or _ALL_GROUPS not in words or words - {_ALL_GROUPS, "api:*"}:
+        return order
+    return replace(order, scope=USER_SCOPE)
 
 
 def _refusal(error: str, description: str, status: int) -> Reply:

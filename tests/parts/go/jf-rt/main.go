@@ -1,4 +1,4 @@
-// The `rt` commands of the JFrog CLI as a program of their own, to drive the server as people's scripts do.
+// The `rt` and `config` commands of the JFrog CLI as a program of their own, to drive the server as people's scripts do.
 package main
 
 import (
@@ -6,4 +6,8 @@ import (
 	"github.com/jfrog/jfrog-cli-core/v2/plugins"
 )
 
-func main() { plugins.PluginMain(cli.GetJfrogCliArtifactoryApp()) }
+func main() {
+	app := cli.GetJfrogCliArtifactoryApp()
+	app.Subcommands = append(app.Subcommands, configuration())
+	plugins.PluginMain(app)
+}

@@ -265,6 +265,20 @@ async def test_the_old_api_gives_an_hour_unless_asked_otherwise(site: Site) -> N
     assert "expires_in" not in await old(site, expires_in="0")
 
 
+@pytest.mark.parametrize("scope", ["member-of-groups:*", "api:* member-of-groups:*"])
+async def test_all_groups_of_a_user_mean_its_own_rights_in_the_old_api(site: Site, scope: str) -> None:
+    assert (await old(site, username="bob", scope=scope))["scope"] == USER
+    assert (await old(site, username="nobody-here", scope=scope))["scope"] == scope
+    kept = "member-of-groups:* member-of-groups:readers"
+    assert (await old(site, username="bob", scope=kept))["scope"] == kept
+    mine = await site.ask("POST", OLD, data={"username": "bob", "scope": scope}, name="bob")
+    assert mine.json()["scope"] == USER
+    others = await site.ask("POST", OLD, data={"username": "admin", "scope": scope}, name="bob")
+    assert (others.status_code, others.json()["error"]) == (403, "unauthorized_client")
+    narrow = await site.token("bob", "member-of-groups:*")
+    assert (await site.ask("POST", OLD, data={"username": "bob", "scope": scope}, token=narrow)).status_code == 403
+
+
 async def test_the_old_api_lists_what_is_valid(site: Site) -> None:
     await old(site, username="bob")
     await old(site, username="bob", expires_in="1", refreshable="true")
