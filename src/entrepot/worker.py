@@ -28,6 +28,7 @@ from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.located import located
+from entrepot.repositories.project_quota import ProjectQuota
 from entrepot.repositories.quota import DiskQuota
 from entrepot.rest.openapi import OpenApi
 from entrepot.rest.security.roles_api import global_roles
@@ -126,10 +127,11 @@ async def _application(
     downloads = Downloads(store.database, store.database.now)
     refusals = Refusals(store.database)
     watching = Watching(settings, refusals.note)
-    quota = DiskQuota(documents, blob_folder(settings))
-    shared = Shared(
-        store, settings, at, granter, repositories, downloads, lambda: snapshots.rules().anonymous, (quota.check,)
+    taking = (
+        DiskQuota(documents, blob_folder(settings)).check,
+        ProjectQuota(store.database, repositories, epochs.all).check,
     )
+    shared = Shared(store, settings, at, granter, repositories, downloads, lambda: snapshots.rules().anonymous, taking)
     readiness = Readiness(store)
     table: Table
     table = Table(

@@ -63,7 +63,8 @@ EXPECTED = {
         oidc.mappings.get oidc.mappings.put oidc.mappings.delete ldap.settings.list ldap.settings.create
         ldap.settings.get ldap.settings.put ldap.settings.put.named ldap.settings.delete ldap.groups.list
         ldap.groups.create ldap.groups.get ldap.groups.put ldap.groups.put.named ldap.groups.delete
-        projects.attach projects.detach projects.share projects.unshare projects.repository projects.create
+        projects.attach projects.detach projects.share projects.share.all projects.unshare.all projects.unshare
+        projects.repository projects.create
         projects.delete roles.list roles.create roles.get roles.put roles.put.named roles.delete
         environments.create environments.rename environments.delete audit.search repositories.configurations
         repositories.create repositories.update repositories.delete repositories.create.batch

@@ -137,6 +137,7 @@ class Located(msgspec.Struct, frozen=True):
     key: str
     project: str = ""
     environments: tuple[str, ...] = ()
+    shared: Shared | None = None  # with all projects
 
 
 async def find(reads: Reads, key: str) -> Project | None:
@@ -215,10 +216,12 @@ def _granted(project: Project, role: Role, located: list[Located]) -> Iterator[P
     groups.append(role_group(project.project_key, role.name))
     own = {one.key for one in located if one.project == project.project_key and _is_in(one, role)}
     known = {one.key for one in located}
+    shared = [(one.key, one.shared) for one in located if one.shared and one.project != project.project_key]
+    shared += [(key, how) for key, how in project.shared.items() if key in known]
     for keys, most in (
         (own, EVERY_ACTION),
-        ({key for key, shared in project.shared.items() if not shared.read_only and key in known}, EVERY_ACTION),
-        ({key for key, shared in project.shared.items() if shared.read_only and key in known}, Action.READ),
+        ({key for key, how in shared if not how.read_only}, EVERY_ACTION),
+        ({key for key, how in shared if how.read_only}, Action.READ),
     ):
         sections = {kind: _section(keys, role.mask(kind) & most, users, groups) for _, kind in _KINDS}
         if keys:
@@ -233,6 +236,14 @@ def _section(keys: Iterable[str], mask: Action, users: Iterable[str], groups: It
 
 def _is_in(one: Located, role: Role) -> bool:
     return role.type == "ADMIN" or not set(one.environments or (DEV,)).isdisjoint(role.environments)
+
+
+async def forget_repository(tx: Tx, key: str) -> None:
+    """Share a repository that is deleted with nobody, so that a new one of its name is shared with nobody either."""
+    for project in await all_of_them(tx):
+        if key in project.shared:
+            left = {one: how for one, how in project.shared.items() if one != key}
+            await store(tx, msgspec.structs.replace(project, shared=left))
 
 
 def administers(project: Project, name: str, groups: Iterable[str]) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from entrepot.access.decide import RepositoryFacts
 from entrepot.access.patterns import PatternSet
+from entrepot.auth import projects
 from entrepot.errors import Invalid, NotFound
 from entrepot.metadata.database import Database, Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
@@ -122,6 +123,7 @@ class Repositories:
         async def work(tx: Tx) -> None:
             repo_id, _ = await _row(tx, key)
             await tx.execute(_RETIRE, id=repo_id)
+            await projects.forget_repository(tx, key)
             await tx.execute(
                 _PURGE, payload=msgspec.json.encode({"repo_id": repo_id}).decode(), dedup=f"purge:{repo_id}"
             )

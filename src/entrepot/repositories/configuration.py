@@ -10,6 +10,7 @@ from entrepot.access.patterns import PatternSet
 from entrepot.errors import Invalid
 from entrepot.paths import RepoKey
 from entrepot.repositories.fields import ALL, BY_NAME, LAYOUTS, Field, belonging
+from entrepot.repositories.located import SHARED
 
 Known = Callable[[str], Mapping[str, Any] | None]
 """Look up the configuration of a live repository by key."""
@@ -51,10 +52,16 @@ def update(config: Mapping[str, Any], body: Mapping[str, Any], known: Known) -> 
     return _checked(_merged(dict(config), kept), known)
 
 
+def replaced(before: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a new configuration in the place of one, with what is not for clients of repositories to set."""
+    return {**config, **{name: before[name] for name in (SHARED,) if name in before}}
+
+
 def render(config: Mapping[str, Any], *, full: bool) -> dict[str, Any]:
     """Return what GET answers; without `full` only what any reader may know. Passwords never come back."""
     if full:
         shown = dict(config)
+        shown.pop(SHARED, None)
         if shown.get("password"):
             shown["password"] = "**********"
         return shown

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from entrepot.auth.projects import Located
+from entrepot.auth.projects import Located, Shared
 from entrepot.repositories.repository import Repository
+
+SHARED: Final = "sharedWithAllProjects"
+"""A field of a repository's configuration that only the API of projects shows and sets: `{"readOnly": false}`."""
 
 
 def located(repositories: Iterable[Repository]) -> list[Located]:
     """Return each with its project and environments."""
     return [
-        Located(one.key, str(one.config.get("projectKey") or ""), tuple(map(str, one.config.get("environments") or ())))
+        Located(
+            one.key,
+            str(one.config.get("projectKey") or ""),
+            tuple(map(str, one.config.get("environments") or ())),
+            shared_with_all(one),
+        )
         for one in repositories
         if not one.facts.reserved
     ]
+
+
+def shared_with_all(repository: Repository) -> Shared | None:
+    """Return how a repository is shared with all projects."""
+    stated = repository.config.get(SHARED)
+    return None if stated is None else Shared(read_only=bool(stated.get("readOnly")))

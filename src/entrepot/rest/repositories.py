@@ -201,7 +201,7 @@ class RepositoryApi:
         if existing is None:
             await self._repositories.create(config)
         elif existing.rclass == config["rclass"] and existing.package_type == config["packageType"]:
-            await self._repositories.update(key, lambda _: config)
+            await self._repositories.update(key, lambda before: configuration.replaced(before, config))
         else:
             raise RepositoryExists
 

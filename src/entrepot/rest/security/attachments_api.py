@@ -13,6 +13,7 @@ from entrepot.errors import Conflict, NotFound
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Tx
 from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryUnknown
+from entrepot.repositories.located import SHARED, shared_with_all
 from entrepot.rest.security.bodies import asked, word
 from entrepot.rest.security.changes import Changes
 
@@ -25,6 +26,10 @@ class Attached(Conflict):
 
 class NotShared(NotFound):
     """The repository '{key}' is not shared with the project '{project}'."""
+
+
+class NotSharedWithAll(NotFound):
+    """The repository '{key}' is not shared with all projects."""
 
 
 class AttachmentsApi:
@@ -48,6 +53,10 @@ class AttachmentsApi:
                 status=204, summary="Let a project use a repository"),
             Row("DELETE", f"{share}/{{project}}", "projects.unshare", "admin", self.unshare, "access", status=204,
                 summary="No longer let a project use a repository"),
+            Row("PUT", share, "projects.share.all", "admin", self.share_with_all, "access", parameters=only, status=204,
+                summary="Let all projects use a repository"),
+            Row("DELETE", share, "projects.unshare.all", "admin", self.unshare_with_all, "access", status=204,
+                summary="No longer let all projects use a repository"),
             Row("GET", f"{_BASE}/repositories/{{repo}}", "projects.repository", "admin", self.get, "access", response=dict,
                 summary="Which projects a repository belongs to"),
         )  # fmt: skip
@@ -93,10 +102,29 @@ class AttachmentsApi:
         await self._changes.make(request, "project.unshare", name, work, detail=key)
         return Reply(204)
 
+    async def share_with_all(self, request: Request) -> Reply:
+        """PUT."""
+        key, read_only = self._key(request), asked(request, "readOnly").lower() == "true"
+        await self._repositories.update(key, lambda config: {**config, SHARED: {"readOnly": read_only}})
+        return Reply(204)
+
+    async def unshare_with_all(self, request: Request) -> Reply:
+        """DELETE."""
+        key = self._key(request)
+
+        def changed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+            if SHARED not in config:
+                raise NotSharedWithAll(key=key)
+            return {name: value for name, value in config.items() if name != SHARED}
+
+        await self._repositories.update(key, changed)
+        return Reply(204)
+
     async def get(self, request: Request) -> Reply:
         """GET."""
         key = self._key(request)
         found = self._repositories.get(key)
+        everybody = None if found is None else shared_with_all(found)
         shared = {
             one.project_key: one.shared[key].read_only
             for one in await projects.all_of_them(self._changes.database)
@@ -106,8 +134,8 @@ class AttachmentsApi:
             "resource_name": key,
             "assigned_to": self._project_of(key),
             "shared_with_projects": sorted(shared),
-            "shared_with_all_projects": False,
-            "shared_read_only": bool(shared) and all(shared.values()),
+            "shared_with_all_projects": everybody is not None,
+            "shared_read_only": everybody.read_only if everybody else bool(shared) and all(shared.values()),
             "environments": [] if found is None else found.config.get("environments") or [],
         })  # fmt: skip
 

@@ -7,6 +7,7 @@ from entrepot.access.caller import Caller
 from entrepot.access.decide import Verdict, decide
 from entrepot.auth import accounts
 from entrepot.auth.standing import by_password
+from entrepot.repositories.configuration import create
 from tests.unit.rest.security.support import Site, message
 
 PROJECTS = "/access/api/v1/projects"
@@ -164,6 +165,36 @@ async def test_shared_repositories_are_used_by_other_projects(site: Site) -> Non
     await site.ask("PUT", share)
     assert await may(site, Action.DEPLOY, key="docker-local")
     assert (await site.ask("DELETE", share)).status_code == 204
+    assert not await may(site, Action.READ, key="docker-local")
+
+
+async def test_a_repository_is_shared_with_all_projects(site: Site) -> None:
+    await made(site)
+    await join(site, "Developer")
+    share = f"{PROJECTS}/_/share/repositories/docker-local"
+    assert (await site.ask("DELETE", share)).status_code == 404
+    assert (await site.ask("PUT", f"{share}?readOnly=true")).status_code == 204
+    rights = [await may(site, action, key="docker-local") for action in (Action.READ, Action.DEPLOY)]
+    assert rights == [True, False]
+    told = (await site.ask("GET", f"{PROJECTS}/_/repositories/docker-local")).json()
+    assert (told["shared_with_all_projects"], told["shared_read_only"], told["shared_with_projects"]) == (
+        True,
+        True,
+        [],
+    )
+    assert (await site.ask("PUT", share)).status_code == 204
+    assert await may(site, Action.DEPLOY, key="docker-local")
+    assert (await site.ask("DELETE", share)).status_code == 204
+    assert not await may(site, Action.READ, key="docker-local")
+
+
+async def test_a_new_repository_of_an_old_name_is_shared_with_nobody(site: Site) -> None:
+    await made(site)
+    await join(site, "Developer")
+    for share in (f"{PROJECTS}/_/share/repositories/docker-local", f"{PROJECTS}/_/share/repositories/docker-local/app"):
+        assert (await site.ask("PUT", share)).status_code == 204
+    await site.repositories.delete("docker-local")
+    await site.repositories.create(create("docker-local", {"rclass": "local", "packageType": "docker"}, lambda _: None))
     assert not await may(site, Action.READ, key="docker-local")
 
 

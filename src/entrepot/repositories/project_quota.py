@@ -1,0 +1,109 @@
+"""The storage quota of a project: nothing more is taken into its repositories when they hold as much as they may.
+
+How much they hold is counted anew at most every minute, and at once when a project changes; what this process takes in
+meanwhile is added. So several processes together may overshoot by what arrives within a minute. A soft limit only warns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from entrepot.auth import projects
+from entrepot.errors import TooLarge
+from entrepot.messages import Request
+from entrepot.metadata.database import Database
+from entrepot.metadata.sql import sql
+from entrepot.repositories.catalog import Repositories
+from entrepot.repositories.granted import Granted
+
+log = structlog.get_logger()
+
+_FRESH: Final = 60.0  # seconds for which a count stands
+_WARNED: Final = 3600.0  # seconds between two warnings
+_HELD = sql("SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id {any:ids}")
+
+
+class ProjectQuotaExceeded(TooLarge):
+    """The storage quota of the project '{project}' is used up. Delete what is not needed, or have the quota raised."""
+
+
+@dataclass(slots=True)
+class _Count:
+    state: object  # the epochs that it was made in
+    made: float
+    quota: float  # bytes; below zero: none
+    soft: bool
+    held: int
+    warned: float = -_WARNED
+
+
+class ProjectQuota:
+    """A gate before whatever takes bytes in. One per process, used on its loop."""
+
+    def __init__(self, database: Database, repositories: Repositories, state: Callable[[], object]) -> None:
+        """`state` is equal as long as no project has changed."""
+        self._database = database
+        self._repositories = repositories
+        self._state = state
+        self._counts: dict[str, _Count] = {}
+        self._counting = asyncio.Lock()
+
+    async def check(self, request: Request) -> None:
+        """Raise ProjectQuotaExceeded when the project, with what the request brings, would hold too much."""
+        project = self._project(request)
+        if not project:
+            return
+        count = await self._count(project)
+        length = request.body.length or 0
+        if count.quota < 0:
+            return
+        if count.held + length > count.quota:
+            if not count.soft:
+                raise ProjectQuotaExceeded(project=project)
+            self._warn(project, count)
+        count.held += length
+
+    def _project(self, request: Request) -> str:
+        granted: Granted | None = request.granted
+        if granted is not None and granted.physical:
+            repository = granted.physical[0]
+        else:  # a multi-part upload names the repository in its query
+            named = request.query.get("repoKey")
+            found = self._repositories.get(named[0]) if named else None
+            if found is None:
+                return ""
+            repository = found
+        return str(repository.config.get("projectKey") or "")
+
+    async def _count(self, project: str) -> _Count:
+        count = self._counts.get(project)
+        if count is not None and self._stands(count):
+            return count
+        async with self._counting:
+            count = self._counts.get(project)
+            if count is None or not self._stands(count):
+                count = self._counts[project] = await self._counted(project)
+        return count
+
+    def _stands(self, count: _Count) -> bool:
+        return count.state == self._state() and (count.quota < 0 or time.monotonic() - count.made < _FRESH)
+
+    async def _counted(self, project: str) -> _Count:
+        state, now = self._state(), time.monotonic()
+        found = await projects.find(self._database, project)
+        if found is None or found.storage_quota_bytes < 0:
+            return _Count(state, now, -1, soft=True, held=0)
+        ids = [one.id for one in self._repositories.all() if one.config.get("projectKey") == project]
+        held = int((await self._database.scan(_HELD, ids=ids))[0][0]) if ids else 0
+        return _Count(state, now, found.storage_quota_bytes, found.soft_limit, held)
+
+    def _warn(self, project: str, count: _Count) -> None:
+        if time.monotonic() - count.warned > _WARNED:
+            count.warned = time.monotonic()
+            log.warning("project.quota", project=project, held=count.held, quota=int(count.quota))

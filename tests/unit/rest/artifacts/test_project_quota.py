@@ -1,0 +1,47 @@
+"""The storage quota of a project, over HTTP, on both engines."""
+
+import hashlib
+
+import httpx
+
+PROJECTS = "/access/api/v1/projects"
+LARGE = bytes(64 << 20)
+GIB = 1 << 30
+
+
+async def statuses(http: httpx.AsyncClient, repo: str) -> list[int]:
+    """What is answered to whoever brings bytes, in all ways in which they can be brought."""
+    asked = [
+        await http.put(f"/artifactory/{repo}/small", content=b"x"),
+        await http.post(f"/artifactory/api/v1/uploads/create?repoKey={repo}&repoPath=large"),
+        await http.post("/v2/docker-local/app/blobs/uploads/"),
+    ]
+    return [one.status_code for one in asked]
+
+
+async def test_a_project_takes_in_no_more_than_its_quota(http: httpx.AsyncClient, repo: str) -> None:
+    project = {"project_key": "full", "display_name": "Full", "storage_quota_bytes": GIB}
+    await http.post(PROJECTS, json=project)
+    for key in (repo, "docker-local"):
+        assert (await http.put(f"{PROJECTS}/_/attach/repositories/{key}/full?force=true")).status_code == 204
+    assert await statuses(http, repo) == [201, 200, 202]
+    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
+    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
+    for number in range(1, 16):
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code == 201
+
+    await http.put(f"{PROJECTS}/full", json={**project, "description": "counted anew"})
+    assert await statuses(http, repo) == [413] * 3
+    refused = await http.put(f"/artifactory/{repo}/small", content=b"x")
+    assert "The storage quota of the project 'full' is used up" in refused.json()["errors"][0]["message"]
+    await http.put(f"{PROJECTS}/full", json={**project, "soft_limit": True})
+    assert await statuses(http, repo) == [201, 200, 202]
+    await http.delete(f"/artifactory/{repo}/1")
+    await http.put(f"{PROJECTS}/full", json={**project, "soft_limit": False})
+    assert await statuses(http, repo) == [201, 200, 202]
+    assert (
+        await http.put(f"/artifactory/{repo}/again", content=LARGE)
+    ).status_code == 413  # what came meanwhile counts
+    await http.put(f"{PROJECTS}/full", json={**project, "storage_quota_bytes": -1})
+    assert (await http.put(f"/artifactory/{repo}/again", content=LARGE)).status_code == 201
+    await http.delete(f"{PROJECTS}/_/attach/repositories/docker-local")
