@@ -63,6 +63,8 @@ from entrepot.rest.repositories import RepositoryApi
 from entrepot.rest.search import SearchApi
 from entrepot.rest.search_answers import Answers
 from entrepot.rest.search_aql import AqlApi
+from entrepot.rest.search_builds import BuildSearchApi
+from entrepot.rest.search_licenses import LicenseSearchApi
 from entrepot.rest.search_modules import ModuleSearchApi
 from entrepot.rest.storage import StorageApi
 from entrepot.rest.storage_summary import StorageSummaryApi
@@ -70,6 +72,7 @@ from entrepot.rest.system import SystemApi
 from entrepot.rest.transfer import TransferApi
 from entrepot.rest.uploads import UploadsApi
 from entrepot.search.aql.run import Aql
+from entrepot.search.builds import Builds
 from entrepot.search.finder import Finder
 
 if TYPE_CHECKING:
@@ -189,10 +192,13 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
 def searches(shared: Shared) -> tuple[Row, ...]:
     """Build what searches: the older endpoints and AQL."""
     database, all_of_them = shared.store.database, shared.repositories.all
-    answers = Answers(database, shared.store.content, Finder(database, all_of_them))
+    finder = Finder(database, all_of_them)
+    answers = Answers(database, shared.store.content, finder)
     return (
         *SearchApi(database, answers).rows(),
         *ModuleSearchApi(answers, shared.layouts).rows(),
+        *LicenseSearchApi(database, finder).rows(),
+        *BuildSearchApi(Builds(database, finder, all_of_them)).rows(),
         *AqlApi(Aql(database, all_of_them)).rows(),
     )
 

@@ -22,7 +22,7 @@ EXPECTED = {
         repositories.get.v2 system.version access.version system.license system.licenses system.usage
         uploads.config uploads.create search.artifact search.prop search.checksum search.gavc search.versions search.latestVersion
         search.usage search.creation
-        search.dates search.pattern search.badChecksum search.license search.aql
+        search.dates search.pattern search.badChecksum search.license search.dependency search.buildArtifacts search.aql
     """,
     "own password": """
         passwords.encrypted apikeys.get apikeys.create apikeys.renew apikeys.revoke

@@ -30,7 +30,7 @@ _STAT = sql("SELECT downloads, last_downloaded FROM stat WHERE item_id = :id")
 _RESULTS: Final = {
     "artifact": "ArtifactSearchResult", "prop": "MetadataSearchResult", "checksum": "ChecksumSearchResult",
     "usage": "ArtifactUsageResult", "creation": "ArtifactCreationResult", "dates": "ArtifactResult",
-    "pattern": "PatternResultFileSet", "badChecksum": "BadChecksumSearchResult", "license": "LicenseResult",
+    "pattern": "PatternResultFileSet", "badChecksum": "BadChecksumSearchResult",
 }  # fmt: skip
 """The last part of each answer's media type."""
 
@@ -52,8 +52,7 @@ class SearchApi:
             ("creation", self.creation, "Files created or changed in some time", (Parameter("from", "Epoch milliseconds"), _REPOS)),
             ("dates", self.dates, "Files by any of their dates", (Parameter("dateFields", "created,lastModified,..."), _REPOS)),
             ("pattern", self.pattern, "Files of one repository by a pattern", (Parameter("pattern", "repo:dir/*/x?.jar"),)),
-            ("badChecksum", self.bad_checksum, "Files whose checksums are not what was stated", (Parameter("type", "md5 or sha1"),)),
-            ("license", self.license, "Files by licence", (_REPOS,)),
+            ("badChecksum", self.bad_checksum, "Files of bad checksums", (Parameter("type", "md5, sha1 or sha256", required=True),)),
         )  # fmt: skip
         return tuple(
             Row(
@@ -203,8 +202,3 @@ class SearchApi:
         if one(request, "type") not in _LENGTHS:
             raise Invalid("The parameter 'type' must be md5, sha1 or sha256.")
         return json_reply({"results": []}, 200, media_type(_RESULTS["badChecksum"]))
-
-    async def license(self, request: Request) -> Reply:
-        """None yet: licences come with scanning."""
-        known_users_only(request)
-        return json_reply({"results": []}, 200, media_type(_RESULTS["license"]))

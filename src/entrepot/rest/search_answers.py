@@ -50,7 +50,7 @@ class Answers:
         if needed and first is None:
             raise NoResults
         rows = self._rows(request, first, hits, told or self._described)
-        return Reply(200, [("content-type", media_type(kind))], stream=_results(rows))
+        return Reply(200, [("content-type", media_type(kind))], stream=results(rows))
 
     async def _rows(
         self, request: Request, first: Hit | None, hits: AsyncGenerator[Hit, None], told: Told
@@ -102,7 +102,8 @@ def known_users_only(request: Request) -> None:
         raise Unauthenticated("This resource is available to authenticated users only.")
 
 
-async def _results(rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[bytes]:
+async def results(rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[bytes]:
+    """Write an answer, one result at a time."""
     yield b'{"results":['
     comma = b""
     async for row in rows:

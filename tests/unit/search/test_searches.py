@@ -43,7 +43,7 @@ async def found(http: httpx.AsyncClient, query: str, **headers: str) -> list[str
         ("dates?dateFields=created&from=6500&to=7500", ["libs/dx1.txt"]),
         ("dates?dateFields=lastDownloaded,created&from=5000&to=5000", ["libs/org/b.jar", "libs/org/c.bin"]),
         ("badChecksum?type=md5", []),
-        ("license", []),
+        ("badChecksum?type=sha256", []),
     ],
 )
 async def test_what_is_there_is_found(http: httpx.AsyncClient, query: str, wanted: list[str]) -> None:
@@ -57,6 +57,9 @@ async def test_what_is_there_is_found(http: httpx.AsyncClient, query: str, wante
         ("checksum?md5=ab", 400), (f"checksum?md5={'a' * 32}&sha1={'a' * 40}", 400), ("gavc", 400), ("usage", 404),
         ("usage?notUsedSince=x", 400), ("usage?notUsedSince=1", 404), ("creation", 400), ("creation?from=1&to=2", 404), ("dates", 400),
         ("dates?dateFields=x", 400), ("pattern", 400), ("pattern?pattern=libs:**/a", 400), ("badChecksum", 400),
+        ("badChecksum?type=crc", 400), ("license?unknown=2", 400), ("license?repos=libs&autofind=yes", 400), ("dependency", 400),
+        ("dependency?sha1=ab", 400), (f"dependency?sha256={'a' * 40}", 400), (f"dependency?sha1={'a' * 40}&sha256={'a' * 64}", 400),
+        (f"dependency?sha1={'x' * 40}", 400),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_looked_for_is_refused(http: httpx.AsyncClient, query: str, status: int) -> None:
