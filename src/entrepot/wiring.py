@@ -20,6 +20,7 @@ from entrepot.artifacts.latest import Latest
 from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.packing import Packing
 from entrepot.artifacts.removal import Removal
+from entrepot.artifacts.sidecars import Sidecars
 from entrepot.artifacts.storage import Storage
 from entrepot.artifacts.transfer import Transfer
 from entrepot.auth import accounts
@@ -184,6 +185,7 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
             Explode(deploy),
             removal=removal,
             uploads=uploads,
+            sidecars=Sidecars(database, content),
             taking=shared.taking,
         ).rows(),
     )

@@ -12,6 +12,7 @@ from entrepot.artifacts import listing
 from entrepot.artifacts.address import Address, fits
 from entrepot.artifacts.describe import media_type
 from entrepot.artifacts.latest import Latest, wants_latest
+from entrepot.artifacts.sidecars import Sidecar, value
 from entrepot.clock import http_date
 from entrepot.errors import Denied, NotFound, Unauthenticated
 from entrepot.messages import Reply, Request
@@ -27,7 +28,6 @@ from entrepot.repositories.granted import FROM_CACHE, Granted
 from entrepot.repositories.repository import Repository
 
 _MANIFESTS: Final = frozenset({"manifest.json", "list.manifest.json"})
-_CHECKSUMS: Final = ("sha1", "sha256", "md5")
 _PIECE: Final = 1 << 18  # bytes of an entry per thread hop
 _LISTED: Final = 10_000  # items on one page
 
@@ -112,17 +112,26 @@ class Download:
 
     async def _otherwise(self, request: Request, address: Address) -> Reply:
         path, granted = address.path.text, request.granted
-        name, _, algorithm = path.rpartition(".")
-        if algorithm in _CHECKSUMS and not address.entry:
-            found = await self.find(granted, name)
-            if found is not None and granted.may(Action.READ, found.repository, name):
-                sums = {"sha1": found.stored.sha1, "sha256": found.stored.sha256, "md5": found.stored.md5}
-                return Reply(200, [("content-type", "application/x-checksum")], sums[algorithm].hex().encode())
+        sidecar = Sidecar.read(path)
+        if sidecar is not None and not address.entry:
+            reply = await self._checksum(granted, sidecar, address.matrix)
+            if reply is not None:
+                return reply
         if not address.entry and not address.matrix:
             folder = await self._folder(request, granted, path)
             if folder is not None:
                 return folder
         raise FileNotFound(f"File not found.{granted.caches}")
+
+    async def _checksum(self, granted: Granted, sidecar: Sidecar, conditions: str) -> Reply | None:
+        path = sidecar.of
+        if wants_latest(path):
+            path = await self._latest.resolve(granted, path) or path
+        found = await self.find(granted, path, conditions=conditions)
+        if found is None or not granted.may(Action.READ, found.repository, path):
+            return None
+        headers = [("content-type", "application/x-checksum")]
+        return Reply(200, headers, value(found.stored, sidecar.algorithm).encode())
 
     async def _folder(self, request: Request, granted: Granted, path: str) -> Reply | None:
         held = [one for one in granted.physical if await self._is_folder(one, path)]

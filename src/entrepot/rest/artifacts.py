@@ -11,14 +11,17 @@ from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
 from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.removal import Removal
+from entrepot.artifacts.sidecars import Sidecar, Sidecars
 from entrepot.errors import Conflict, Denied, Invalid
 from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.messages import Gate, Headers, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.items import Stamps
+from entrepot.repositories.repository import Repository
 
 _CREATED: Final = "application/vnd.org.jfrog.artifactory.storage.ItemCreated+json"
 _OLD_CLIENT: Final = "ArtifactoryBuildClient/"
 _ONE: Final = "/artifactory/{repo}/{path*}"
+_METADATA_SUM: Final = 1 << 16  # bytes that are read of a checksum nobody looks at
 _ROOTS: Final = ("/artifactory/{repo}", "/artifactory/{repo}/")
 
 
@@ -31,13 +34,14 @@ class Artifacts:
 
     def __init__(
         self, deploy: Deploy, download: Download, explode: Explode, *, removal: Removal, uploads: Uploads,
-        taking: tuple[Gate, ...] = (),
+        sidecars: Sidecars, taking: tuple[Gate, ...] = (),
     ) -> None:  # fmt: skip
         self._deploy = deploy
         self._download = download
         self._explode = explode
         self._removal = removal
         self._uploads = uploads
+        self._sidecars = sidecars
         self._taking = taking  # the gates before what takes bytes in
 
     def rows(self) -> tuple[Row, ...]:
@@ -45,7 +49,8 @@ class Artifacts:
         return (
             Row("PUT", _ONE, "artifacts.deploy", "DEPLOY", self.put,
                 gates=self._taking, target="artifact", request="application/octet-stream",
-                response=dict, status=201, parameters=_DEPLOY, summary="Deploy a file, or make a folder (path that ends in a slash)"),
+                response=dict, status=201, parameters=_DEPLOY,
+                summary="Deploy a file, compare its checksum (`<file>.sha1`), or make a folder (path that ends in a slash)"),
             Row("GET", _ONE, "artifacts.fetch", "READ", self.fetch, target="artifact", response="application/octet-stream",
                 parameters=_FETCH, summary="Download a file, its checksum, an entry of an archive (`!/`), or list a folder"),
             Row("DELETE", _ONE, "artifacts.delete", "DELETE", self.delete, target="artifact", status=204,
@@ -61,7 +66,7 @@ class Artifacts:
         return await self._download.file(request, parse(request.words.get("path", ""), entries=True))
 
     async def put(self, request: Request) -> Reply:
-        """PUT: a file, a folder, a file that is here already by its checksum, or an archive to be taken apart."""
+        """PUT: a file, its checksum, a folder, a file that is here already by its checksum, or an archive to be taken apart."""
         address = parse(request.words["path"])
         repository = writable(request.granted, address.path)
         if repository.package_type in PACKAGE_TYPES:
@@ -72,6 +77,9 @@ class Artifacts:
             return json_reply(
                 describe.created_folder(request.base, repository.key, address.path.text, item), 201, _CREATED
             )
+        sidecar = Sidecar.read(address.path.text)
+        if sidecar is not None:
+            return await self._compare(request, repository, sidecar)
         properties = address.properties()
         target = Target(repository, address.path.text, properties, _stamps(request))
         if _flag(request.headers, "x-explode-archive") or _flag(request.headers, "x-explode-archive-atomic"):
@@ -101,6 +109,15 @@ class Artifacts:
             raise Denied("Only administrators may delete everything in a repository.")
         await self._removal.remove(request.granted, address)
         return Reply(204)
+
+    async def _compare(self, request: Request, repository: Repository, sidecar: Sidecar) -> Reply:
+        if _flag(request.headers, "x-checksum-deploy"):  # clients then send what they have
+            raise checksums.ChecksumDeployFailed(why="A checksum file is compared with its file: send it.")
+        if sidecar.is_of_metadata:
+            await request.body.read(_METADATA_SUM)
+            return Reply(200)
+        item = await self._sidecars.compare(request.granted, repository, sidecar, request.body)
+        return Reply(201, [("location", describe.url(request.base, repository.key, item.path))])
 
     async def _take_apart(self, request: Request, target: Target) -> Reply:
         if _flag(request.headers, "x-checksum-deploy"):
