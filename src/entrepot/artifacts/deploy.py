@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from entrepot.access.actions import Action
 from entrepot.artifacts import checksums
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
-from entrepot.errors import Conflict, Denied, NotAllowed, NotFound
+from entrepot.errors import Conflict, Denied, NotAllowed, NotFound, Unavailable
 from entrepot.metadata.blob_rows import Arrival, Piece, Stored, admit, assert_writer, keep
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import Item, NewFile, Stamps, Tree, find, split
+from entrepot.metadata.items import BATCH, Item, NewFile, Stamps, Tree, find, split
 from entrepot.metadata.sql import sql
 from entrepot.paths import RepoPath
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted, Granter
 from entrepot.repositories.repository import Repository
+
+T = TypeVar("T")
 
 _HOLDERS = sql("""
 SELECT i.id, i.repo_id, i.path, i.name, i.blob_id FROM blob b JOIN item i ON i.blob_id = b.id
@@ -39,6 +42,10 @@ class NoSuchTarget(NotFound):
 
 class Rejected(Conflict):
     """The repository '{key}' rejected the artifact '{key}:{path}' due to its include/exclude pattern settings."""
+
+
+class Expired(Unavailable):
+    """The deploy took so long that what came first is no longer kept; send it again."""
 
 
 class Overwriting(Denied):
@@ -64,6 +71,14 @@ class Deployed:
     stored: Stored
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes that are stored and have no place yet."""
+
+    blob_id: int
+    size: int
+
+
 class Deploy:
     """Deploy files for callers. One per process."""
 
@@ -78,25 +93,45 @@ class Deploy:
         self, granted: Granted, target: Target, body: AsyncIterator[bytes], stated: Mapping[str, str]
     ) -> Deployed:
         """Store a body. Raises ChecksumMismatch, Overwriting, FolderInTheWay, and what the blob store raises."""
-        hashes = Hashes()
-        received = await self._intake.receive(body, hashes)
-        sums = hashes.checksums(received.size)
-        try:
-            checksums.verify(stated, sums, f"{target.repository.key}:{target.path}")
-        except checksums.ChecksumMismatch:
-            await self._intake.abandon(received)
-            raise
-        pieces = (Piece(received.key, received.size),) if received.key is not None else ()
-        arrived = arrival(sums, inline=received.inline, pieces=pieces)
 
-        async def work(tx: Tx) -> Item:
-            await assert_writer(tx, self._intake.writer)
-            blob_id = await admit(tx, arrived)
-            return await self._place(tx, granted, target, blob_id, received.size)
+        async def named(tx: Tx, blob_id: int, size: int) -> Item:
+            return await self._place(tx, granted, target, blob_id, size)
 
-        async with self._intake.naming(received):
-            item = await asyncio.shield(self._database.transact(work))
+        item = await self._receive(body, stated, f"{target.repository.key}:{target.path}", named)
         return await self._deployed(target.repository, item)
+
+    async def admit(self, body: AsyncIterator[bytes], place: str) -> Kept:
+        """Store a body that is to be placed soon, within the grace time. `place` names it in errors."""
+
+        async def named(_: Tx, blob_id: int, size: int) -> Kept:
+            return Kept(blob_id, size)
+
+        return await self._receive(body, {}, place, named)
+
+    async def together(self, granted: Granted, target: Target, files: Mapping[str, Kept]) -> None:
+        """Place files that were admitted, by their paths, in one transaction: all of them or none.
+
+        Raises Overwriting, FileInTheWay, FolderInTheWay, Expired.
+        """
+        repository = target.repository
+        folders: dict[str, list[NewFile]] = {}
+        for path in sorted(files):  # in one order always, so that two of these never wait for each other
+            folder, name = split(path)
+            properties = self._allowed(granted, within(target, path))
+            new = NewFile(name, files[path].blob_id, files[path].size, properties, target.stamps)
+            folders.setdefault(folder.removeprefix("."), []).append(new)
+
+        async def work(tx: Tx) -> None:
+            for blob_id in sorted({one.blob_id for one in files.values()}):
+                if not await keep(tx, blob_id):
+                    raise Expired
+            for path, one in files.items():
+                await self._may_replace(tx, granted, within(target, path), one.blob_id)
+            for folder, new in folders.items():
+                for start in range(0, len(new), BATCH):
+                    await self._tree.put_files(tx, where(granted, repository), folder, new[start : start + BATCH])
+
+        await self._database.transact(work)
 
     async def by_checksum(self, granted: Granted, target: Target, stated: Mapping[str, str]) -> Deployed:
         """Place bytes that are here already, at some path where the caller may read them.
@@ -151,20 +186,48 @@ class Deploy:
 
         return await self._database.transact(work)
 
+    async def _receive(
+        self,
+        body: AsyncIterator[bytes],
+        stated: Mapping[str, str],
+        place: str,
+        named: Callable[[Tx, int, int], Awaitable[T]],
+    ) -> T:
+        """Make a body durable, compare it, and name it in one transaction with what `named` does with its blob."""
+        hashes = Hashes()
+        received = await self._intake.receive(body, hashes)
+        sums = hashes.checksums(received.size)
+        try:
+            checksums.verify(stated, sums, place)
+        except checksums.ChecksumMismatch:
+            await self._intake.abandon(received)
+            raise
+        pieces = (Piece(received.key, received.size),) if received.key is not None else ()
+        arrived = arrival(sums, inline=received.inline, pieces=pieces)
+
+        async def work(tx: Tx) -> T:
+            await assert_writer(tx, self._intake.writer)
+            return await named(tx, await admit(tx, arrived), received.size)
+
+        async with self._intake.naming(received):
+            return await asyncio.shield(self._database.transact(work))
+
     async def _place(self, tx: Tx, granted: Granted, target: Target, blob_id: int, size: int) -> Item:
         repository, path = target.repository, target.path
-        before = await find(tx, repository.id, path)
-        if (
-            before is not None
-            and before.is_file
-            and before.blob_id != blob_id
-            and not granted.may(Action.DELETE, repository, path)
-        ):
-            raise Overwriting(key=repository.key, path=path, user=granted.caller.name)
+        await self._may_replace(tx, granted, target, blob_id)
         folder, name = split(path)
         new = NewFile(name, blob_id, size, self._allowed(granted, target), target.stamps)
         (item,) = await self._tree.put_files(tx, where(granted, repository), folder.removeprefix("."), [new])
         return item
+
+    async def _may_replace(self, tx: Tx, granted: Granted, target: Target, blob_id: int) -> None:
+        """Raise Overwriting where other bytes are, and the caller may not delete them."""
+        repository, path = target.repository, target.path
+        if granted.may(Action.DELETE, repository, path):
+            return
+        before = await find(tx, repository.id, path)
+        if before is not None and before.is_file and before.blob_id != blob_id:
+            raise Overwriting(key=repository.key, path=path, user=granted.caller.name)
 
     def _allowed(self, granted: Granted, target: Target) -> Mapping[str, Sequence[str]]:
         """Return the properties, if the caller may set any: without that right a deploy goes through without them."""

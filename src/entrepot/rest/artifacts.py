@@ -8,7 +8,7 @@ from entrepot.artifacts import checksums, describe
 from entrepot.artifacts.address import parse
 from entrepot.artifacts.deploy import Deploy, Target, writable
 from entrepot.artifacts.download import Download
-from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.explode import MOST_AT_ONCE, Explode
 from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.sidecars import Sidecar, Sidecars
@@ -82,8 +82,9 @@ class Artifacts:
             return await self._compare(request, repository, sidecar)
         properties = address.properties()
         target = Target(repository, address.path.text, properties, _stamps(request))
-        if _flag(request.headers, "x-explode-archive") or _flag(request.headers, "x-explode-archive-atomic"):
-            return await self._take_apart(request, target)
+        atomic = _flag(request.headers, "x-explode-archive-atomic")
+        if atomic or _flag(request.headers, "x-explode-archive"):
+            return await self._take_apart(request, target, atomic=atomic)
         stated = checksums.stated(request.headers)
         if _flag(request.headers, "x-checksum-deploy"):
             await request.body.read(0)
@@ -119,10 +120,10 @@ class Artifacts:
         item = await self._sidecars.compare(request.granted, repository, sidecar, request.body)
         return Reply(201, [("location", describe.url(request.base, repository.key, item.path))])
 
-    async def _take_apart(self, request: Request, target: Target) -> Reply:
+    async def _take_apart(self, request: Request, target: Target, *, atomic: bool) -> Reply:
         if _flag(request.headers, "x-checksum-deploy"):
             raise Invalid("An archive cannot be deployed by checksum and taken apart at once.")
-        count = await self._explode.run(request.granted, target, aiter(request.body))
+        count = await self._explode.run(request.granted, target, aiter(request.body), atomic=atomic)
         return json_reply({"deployed": count}, 200)
 
 
@@ -159,6 +160,6 @@ _DEPLOY: Final = (
     _header("X-Checksum", "Any of the three, told by its length"),
     _header("X-Checksum-Deploy", "`true`: there is no body, the bytes are here already"),
     _header("X-Explode-Archive", "`true`: deploy what the archive holds into its folder"),
-    _header("X-Explode-Archive-Atomic", "`true`: the same, all or nothing"),
+    _header("X-Explode-Archive-Atomic", f"`true`: the same, all or nothing; at most {MOST_AT_ONCE} entries"),
 )
 _FETCH: Final = (_header("Range", "One or several ranges of bytes"), _header("If-None-Match", "SHA-1 or ETag"))
