@@ -1,10 +1,12 @@
 """Large things, with the memory that they take: `python -m bench.large [--gib 5] [--items 100000] [--postgres]`.
 
-A file of so many GiB goes in and out; a folder of so many items is copied and moved by one request each.
+A file of so many GiB goes in and out, and so does a layer of an image; a folder of so many items is copied and moved by
+one request each.
 """
 
 import argparse
 import asyncio
+import hashlib
 import os
 import tempfile
 import time
@@ -24,6 +26,13 @@ PIECE = os.urandom(1 << 20)
 async def content(gib: int) -> AsyncIterator[bytes]:
     for number in range(gib << 10):
         yield number.to_bytes(8, "big") + PIECE[8:]
+
+
+async def digest(gib: int) -> str:
+    sum_ = hashlib.sha256()
+    async for piece in content(gib):
+        sum_.update(piece)
+    return f"sha256:{sum_.hexdigest()}"
 
 
 async def watched(pid: int, work: Awaitable[None]) -> str:
@@ -50,9 +59,16 @@ async def run(gib: int, items: int, *, on_postgres: bool) -> None:
                     answer = await client.put("/artifactory/generic-local/large.bin", content=content(gib))
                     assert answer.status_code == 201, answer.text
 
-                async def get() -> None:
+                async def push(digest: str) -> None:
+                    begun = await client.post("/v2/docker-local/large/blobs/uploads/")
+                    sent = await client.patch(begun.headers["location"], content=content(gib))
+                    assert sent.status_code == 202, sent.text
+                    closed = await client.put(sent.headers["location"], params={"digest": digest})
+                    assert closed.status_code == 201, closed.text
+
+                async def get(path: str) -> None:
                     size = 0
-                    async with client.stream("GET", "/artifactory/generic-local/large.bin") as answer:
+                    async with client.stream("GET", path) as answer:
                         async for piece in answer.aiter_bytes(1 << 20):
                             size += len(piece)
                     assert size == gib << 30
@@ -63,7 +79,13 @@ async def run(gib: int, items: int, *, on_postgres: bool) -> None:
 
                 if gib:
                     print(f"| {gib} GiB in | {await watched(pid, put())} |")
-                    print(f"| {gib} GiB out | {await watched(pid, get())} |")
+                    print(f"| {gib} GiB out | {await watched(pid, get('/artifactory/generic-local/large.bin'))} |")
+                    await client.delete("/artifactory/generic-local/large.bin")  # else the layer would be there already
+                    layer = await digest(gib)
+                    print(f"| a layer of {gib} GiB in | {await watched(pid, push(layer))} |")
+                    print(
+                        f"| a layer of {gib} GiB out | {await watched(pid, get(f'/v2/docker-local/large/blobs/{layer}'))} |"
+                    )
                 database = await open_database(home, url)
                 await fill(database, items)
                 await database.close()

@@ -15,8 +15,8 @@ from entrepot.errors import NotFound
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Came, Item, NewFile, Stamps, Tree, find, read_item, split
-from entrepot.metadata.properties import properties_of
-from entrepot.metadata.sql import sql
+from entrepot.metadata.properties import properties_of_all
+from entrepot.metadata.sql import Parameter, sql
 
 _STEP: Final = 200  # items of one transaction
 
@@ -37,6 +37,10 @@ ORDER BY path, name LIMIT :limit
 _LAST = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
 WHERE repo_id = :repo_id ORDER BY path DESC, name DESC LIMIT :limit {update}
+""")
+_AT = sql("""
+SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+WHERE repo_id = :repo_id AND path = :path AND name {any:names}
 """)
 _STATISTICS = sql(
     "UPDATE stat SET item_id = :new WHERE item_id = :old AND NOT EXISTS (SELECT 1 FROM stat WHERE item_id = :new)"
@@ -159,10 +163,10 @@ class Branches:
 
     async def _step(self, journey: Journey, items: Sequence[Item], count: Count) -> None:
         taking = []
+        there = await self._there(journey, items)
         for item in items:
             destination = _destination(journey, item)
-            there = await find(self._database, journey.target.repo_id, destination) if item.is_file else None
-            reason = journey.refusal(item, destination, there)
+            reason = journey.refusal(item, destination, there.get(destination) if item.is_file else None)
             if reason is None:
                 taking.append(item)
                 count.add(item)
@@ -171,15 +175,29 @@ class Branches:
         if not journey.dry:
             await self._database.transact(lambda tx: self._carry_some(tx, journey, taking))
 
+    async def _there(self, journey: Journey, items: Sequence[Item]) -> dict[str, Item]:
+        """Return by path what is already where files are going."""
+        names: dict[str, list[str]] = {}
+        for item in items:
+            if item.is_file:
+                folder, name = split(_destination(journey, item))
+                names.setdefault(folder, []).append(name)
+        found: dict[str, Item] = {}
+        for folder, wanted in names.items():
+            rows = await self._database.rows(_AT, repo_id=journey.target.repo_id, path=folder, names=wanted)
+            found |= {one.path: one for one in map(read_item, rows)}
+        return found
+
     async def _carry_some(self, tx: Tx, journey: Journey, items: Sequence[Item]) -> None:
         files: dict[str, list[tuple[Item, NewFile]]] = {}
+        properties_held = await properties_of_all(tx, [item.id for item in items if item.is_file])
         for item in items:
             destination = _destination(journey, item)
             if not item.is_file:
                 await self._tree.ensure_folder(tx, journey.target, destination)
                 continue
             folder, name = split(destination)
-            held = await properties_of(tx, item.id)
+            held = properties_held.get(item.id, {})
             kept = {
                 key: values for key, values in held.items() if not journey.drops or not key.startswith(journey.drops)
             }
@@ -194,8 +212,10 @@ class Branches:
             )
             placed = await self._tree.put_files(tx, journey.target, folder, [new for _, new in pairs], came=came)
             if journey.moving:
-                for (old, _), now in zip(pairs, placed, strict=True):
-                    await tx.execute(_STATISTICS, old=old.id, new=now.id)
+                moved: list[dict[str, Parameter]] = [
+                    {"old": old.id, "new": now.id} for (old, _), now in zip(pairs, placed, strict=True)
+                ]
+                await tx.many(_STATISTICS, moved)
                 await self._tree.remove_items(tx, journey.source, [one for one, _ in pairs])
 
     async def _sweep(self, journey: Journey) -> None:

@@ -11,13 +11,13 @@ Every change here writes its event and calls the format's projection in the call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from entrepot.errors import Conflict
 from entrepot.metadata.database import Reads, Row, Tx
 from entrepot.metadata.eventlog import Change, Facts, Where, record
-from entrepot.metadata.properties import Properties, properties_of, replace_properties
+from entrepot.metadata.properties import Properties, properties_of_all, replace_all
 from entrepot.metadata.sql import Parameter, sql
 
 FOLDER, FILE = 0, 1
@@ -47,7 +47,6 @@ RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, mo
 """)
 _STAMP = sql("""
 UPDATE item SET created = :created, created_by = :created_by, modified = :modified, modified_by = :modified_by WHERE id = :id
-RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
 """)
 _CHILDREN = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
@@ -219,18 +218,12 @@ class Tree:
         """
         await self.ensure_folder(tx, where, folder)
         projection = self._projections.get(where.package_type)
-        placed: list[tuple[Item, Item | None]] = []
-        for file in files:
-            item, before = await self._put(tx, where, folder, file)
-            if file.stamps is not None:
-                item = await _stamp(tx, item, file.stamps)
-            if file.properties is not None:
-                await replace_properties(tx, item.id, file.properties)
-            if projection is not None:
-                if before is not None and before.blob_id != item.blob_id:
-                    await projection.removed(tx, where, before)
-                await projection.added(tx, where, item)
-            placed.append((item, before))
+        placed = await _dressed(tx, [(file, *await self._put(tx, where, folder, file)) for file in files])
+        for item, before in placed if projection is not None else ():
+            assert projection is not None
+            if before is not None and before.blob_id != item.blob_id:
+                await projection.removed(tx, where, before)
+            await projection.added(tx, where, item)
         facts = await _facts_of(tx, [one for pair in placed for one in pair])
         changes = [
             Change("created" if before is None else "updated", item.path, facts(before), facts(item))
@@ -322,10 +315,11 @@ class Tree:
         """Remove items whose rows were read in this transaction; folders among them must be empty by then."""
         projection = self._projections.get(where.package_type)
         changes, facts_of = [], await _facts_of(tx, items)
+        properties = await properties_of_all(tx, [item.id for item in items if item.is_file])
         for item in items:
             facts = facts_of(item)
             if facts is not None:
-                facts["properties"] = await properties_of(tx, item.id)
+                facts["properties"] = properties.get(item.id, {})
             changes.append(Change("deleted", item.path if item.is_file else f"{item.path}/", facts))
         await tx.execute(_REMOVE, ids=[item.id for item in items])
         if projection is not None:
@@ -336,17 +330,34 @@ class Tree:
         return len(items)
 
 
-async def _stamp(tx: Tx, item: Item, stamps: Stamps) -> Item:
-    row = await tx.row(
-        _STAMP,
-        id=item.id,
+async def _dressed(
+    tx: Tx, placed: Sequence[tuple[NewFile, Item, Item | None]]
+) -> list[tuple[Item, Item | None]]:  # fmt: skip
+    """Give files that were placed their stamps and properties, in a few statements for all; return them as they are now."""
+    stamped = [(_stamped(item, file.stamps), before) for file, item, before in placed]
+    stamps: list[dict[str, Parameter]] = [
+        {"id": now.id, "created": now.created, "created_by": now.created_by, "modified": now.modified,
+         "modified_by": now.modified_by}
+        for (now, _), (file, _, _) in zip(stamped, placed, strict=True) if file.stamps is not None
+    ]  # fmt: skip
+    if stamps:
+        await tx.many(_STAMP, stamps)
+    properties = {item.id: file.properties for file, item, _ in placed if file.properties is not None}
+    held = [item.id for file, item, before in placed if file.properties is not None and before is not None]
+    await replace_all(tx, properties, held=held)
+    return stamped
+
+
+def _stamped(item: Item, stamps: Stamps | None) -> Item:
+    if stamps is None:
+        return item
+    return replace(
+        item,
         created=item.created if stamps.created is None else stamps.created,
         created_by=stamps.created_by or item.created_by,
         modified=item.modified if stamps.modified is None else stamps.modified,
         modified_by=stamps.modified_by or item.modified_by,
     )
-    assert row is not None
-    return read_item(row)
 
 
 async def _facts(tx: Tx, item: Item) -> Facts | None:
