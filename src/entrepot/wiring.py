@@ -70,6 +70,7 @@ from entrepot.rest.search_modules import ModuleSearchApi
 from entrepot.rest.storage import StorageApi
 from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.system import SystemApi
+from entrepot.rest.system_info import SystemInfoApi
 from entrepot.rest.transfer import TransferApi
 from entrepot.rest.uploads import UploadsApi
 from entrepot.search.aql.run import Aql
@@ -215,6 +216,7 @@ def administration(
     return (
         *RepositoryApi(repositories).rows(),
         *system.rows(),
+        *SystemInfoApi().rows(),
         *StorageSummaryApi(database, repositories.all, blob_folder(settings)).rows(),
         *ConfigurationApi(documents, repositories.all, anonymous=shared.anonymous).rows(),
     )

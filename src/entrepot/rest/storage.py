@@ -83,8 +83,12 @@ class StorageApi:
 
     async def put(self, request: Request) -> Reply:
         """PUT ?properties=."""
-        text = (request.query.get("properties") or [""])[0]
-        await self._change(request, annotate.setting(annotate.parse_properties(text)), recursive=_recursive(request))
+        raw = _as_sent(request)
+        if raw.endswith(";"):
+            wanted = annotate.parse_encoded_properties(raw)
+        else:
+            wanted = annotate.parse_properties((request.query.get("properties") or [""])[0])
+        await self._change(request, annotate.setting(wanted), recursive=_recursive(request))
         return Reply(204)
 
     async def delete(self, request: Request) -> Reply:
@@ -208,6 +212,12 @@ def _on(request: Request, name: str) -> bool:
 def _number(request: Request, name: str) -> int:
     text = (request.query.get(name) or ["0"])[0]
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _as_sent(request: Request) -> str:
+    """Return the parameter `properties` as it was sent."""
+    pairs = (pair.partition("=") for pair in request.query_string.split("&"))
+    return next((value for name, _, value in pairs if name == "properties"), "")
 
 
 def _recursive(request: Request) -> bool:

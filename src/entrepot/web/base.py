@@ -21,6 +21,9 @@ from entrepot.messages import Headers
 
 _DIRECT = re.compile(r"(/artifactory/api/(?:docker|oci|helmoci)/([^/]+))(/v2(?:/.*)?)", re.DOTALL)
 _ACCESS = "/artifactory/access/api/"
+_SLASHED = (  # what the Terraform provider and the Java client may end with a slash
+    "/access/api/", "/artifactory/api/repositories/", "/artifactory/api/storage/", "/artifactory/api/build/",
+)  # fmt: skip
 _HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
 
 
@@ -83,8 +86,8 @@ class Doors:
             return Access(path, "", key) if key else Access(path)
         if path.startswith(_ACCESS):
             path = path.removeprefix("/artifactory")
-        if path.startswith("/access/api/"):
-            return Access(path.rstrip("/"))  # the Terraform provider ends some of them with a slash
+        if path.startswith(_SLASHED):
+            return Access(path.rstrip("/"))
         direct = _DIRECT.fullmatch(path)
         return Access(direct[3], direct[1], direct[2]) if direct else Access(path)
 
