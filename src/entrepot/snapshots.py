@@ -8,14 +8,17 @@ from entrepot.access.permissions import Rules
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.rules import LiveRules
 from entrepot.configuration.documents import Documents
-from entrepot.errors import Unavailable
+from entrepot.metadata.database import Database
 from entrepot.repositories.catalog import Repositories
 
 
 class Snapshots:
     """Keep repositories, documents and rules in step with the epochs; the hot path costs a few comparisons."""
 
-    def __init__(self, epochs: Epochs, repositories: Repositories, rules: LiveRules, documents: Documents) -> None:
+    def __init__(
+        self, database: Database, epochs: Epochs, repositories: Repositories, rules: LiveRules, documents: Documents
+    ) -> None:  # fmt: skip
+        self._database = database
         self._epochs = epochs
         self._repositories = repositories
         self._rules = rules
@@ -32,7 +35,7 @@ class Snapshots:
     async def fresh(self) -> None:
         """Make sure that what was committed before this request is known. Raises Unavailable when that cannot be told."""
         if not self._epochs.trusted():
-            raise Unavailable
+            await self._epochs.renew(self._database)
         now_at = self._epochs.all()
         if now_at != self._known:
             await self._read()

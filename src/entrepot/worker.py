@@ -121,7 +121,7 @@ async def _application(
         located=lambda: located(repositories.all()),
         roles=lambda: global_roles(documents),
     )
-    snapshots = Snapshots(epochs, repositories, rules, documents)
+    snapshots = Snapshots(store.database, epochs, repositories, rules, documents)
     await snapshots.fresh()
     granter = Granter(repositories.get, snapshots.rules, repositories.by_id)
     downloads = Downloads(store.database, store.database.now)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.clients.registry import SECOND, Registry
 from tests.parts.entrepot import Entrepot, entrepot
+from tests.parts.postgres import postgres
 from tests.parts.processes import short_folder
 
 LOG_BYTES = 20_000
@@ -35,6 +36,15 @@ def registry(server: Entrepot | None) -> Registry:
         return Registry(server.url, server.user, server.password, is_entrepot=True)
     url = urlsplit(os.environ["ENTREPOT_TEST_URL"])
     return Registry(f"http://{url.hostname}:{url.port}", url.username or "", url.password or "", is_entrepot=False)
+
+
+@pytest.fixture(scope="session")
+def on_postgres() -> Iterator[Registry]:
+    """The same on PostgreSQL, with three workers."""
+    with postgres() as database, short_folder("home") as folder:
+        environment = {"ENTREPOT_DATABASE_URL": database.new_database()}
+        with entrepot(folder / "home", arguments=("--workers", "3"), environment=environment) as server:
+            yield Registry(server.url, server.user, server.password, is_entrepot=True)
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,17 @@ def live(registry: Registry, group: str) -> Outcomes:
 def test_every_live_test_passes_but_those_that_are_named(
     registry: Registry, entrepot_only: None, group: str, fewest: int
 ) -> None:
-    outcomes = live(registry, group)
+    judge(live(registry, group), fewest)
+
+
+@pytest.mark.parametrize(("group", "fewest"), [("artifactory", 65), ("access", 14)])
+def test_on_postgresql_with_several_workers_too(
+    on_postgres: Registry, entrepot_only: None, group: str, fewest: int
+) -> None:
+    judge(live(on_postgres, group), fewest)
+
+
+def judge(outcomes: Outcomes, fewest: int) -> None:
     expected = {name for named in LATER for name in outcomes.failed if named == name or named.startswith(f"{name}/")}
     surprising = sorted(outcomes.failed - expected)
     assert not surprising, f"{surprising}\n{outcomes.output[-6000:]}"

@@ -42,6 +42,15 @@ REPO = "generic-local"
 PASSWORD = "Password-1"
 
 
+@pytest.fixture(params=["sqlite", "postgresql, 3 workers"])
+def registry(request: pytest.FixtureRequest, registry: Registry) -> Registry:
+    """The instance, and a second one on the other database."""
+    if request.param == "sqlite" or not registry.is_entrepot:
+        return registry
+    other: Registry = request.getfixturevalue("on_postgres")
+    return other
+
+
 @pytest.fixture
 def root(registry: Registry, entrepot_only: None) -> ArtifactoryPath:
     """The instance as dohq-artifactory addresses it."""

@@ -6,7 +6,8 @@
 
 A reader remembers the word that it built its snapshot under and compares it on each request (some tens of nanoseconds):
 whoever gets an answer to a change finds it in force on the whole node. A process killed between commit and announcement
-is covered by the poll. When the rows have not been read for 5 s, nothing that was remembered may be trusted any more.
+is covered by the poll. When the rows have not been read for 5 s (the process that polls hangs, the database
+is gone), nothing that was remembered may be trusted any more: whoever has a request then looks at them itself.
 
 The words mean nothing beyond a process: each looks at the rows once before it trusts them.
 """
@@ -32,6 +33,7 @@ _SEEN = 2  # when the rows were last read, milliseconds of the machine's monoton
 _BYTES = 4096
 _PERIOD = 0.25  # seconds
 _TRUST = 5_000  # milliseconds
+_RENEWAL = 2.0  # seconds
 
 _BUMP = sql("""
 INSERT INTO cfg_version (scope, version) VALUES (:scope, 1)
@@ -55,6 +57,7 @@ class Epochs:
         self._words = memoryview(self._map).cast("Q")
         self._polling = os.open(file.with_name(f"{file.name}.poll"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._versions: dict[str, int] = {}
+        self._renewing: asyncio.Future[None] | None = None
 
     def security(self) -> int:
         """Return the word of accounts, groups, permissions and tokens: equal means that nothing has moved."""
@@ -106,6 +109,22 @@ class Epochs:
                 self._versions[scope] = version
                 self.announce(scope)
         self._words[_SEEN] = _monotonic()
+
+    async def renew(self, database: Database) -> None:
+        """Look now, when the process that polls has not for too long; one look for all who ask meanwhile.
+
+        Raises Unavailable when the rows cannot be read within 2 s.
+        """
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.ensure_future(self._renew(database))
+        await asyncio.shield(self._renewing)
+
+    async def _renew(self, database: Database) -> None:
+        try:
+            async with asyncio.timeout(_RENEWAL):
+                await self.look(database)
+        except TimeoutError:
+            raise DatabaseUnavailable from None
 
     async def poll(self, database: Database) -> None:
         """Look every 250 ms until cancelled. Every process calls it; the one that holds the file's lock looks."""

@@ -105,6 +105,39 @@ async def test_nothing_is_trusted_before_the_first_look_nor_when_looking_fails_f
     assert not epochs.trusted()
 
 
+async def test_whoever_has_a_request_looks_itself_when_nobody_has_for_long_and_one_looks_for_all(
+    database: Clocked, epochs: Epochs
+) -> None:
+    looks = 0
+
+    class Counted:
+        async def rows(self, *arguments: object) -> object:
+            nonlocal looks
+            looks += 1
+            return await database.rows(*arguments)  # type: ignore[arg-type]
+
+    await asyncio.gather(*(epochs.renew(Counted()) for _ in range(20)))  # type: ignore[arg-type]
+    assert (epochs.trusted(), looks) == (True, 1)
+
+
+async def test_a_database_that_hangs_or_is_gone_is_told_to_who_needs_it(
+    epochs: Epochs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging:
+        async def rows(self, *_: object) -> None:
+            await asyncio.Event().wait()
+
+    class Gone:
+        async def rows(self, *_: object) -> None:
+            raise DatabaseUnavailable
+
+    monkeypatch.setattr("entrepot.auth.epochs._RENEWAL", 0.01)
+    for database in (Hanging(), Gone()):
+        with pytest.raises(DatabaseUnavailable):
+            await epochs.renew(database)  # type: ignore[arg-type]
+        assert not epochs.trusted()
+
+
 async def test_a_file_from_before_the_machine_s_start_is_not_trusted(
     database: Clocked, epochs: Epochs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,7 +70,7 @@ class Site:
         self.watcher = Watcher()
         self.repositories = Repositories(database, bump=bump, announce=epochs.announce)
         self.rows = rows(self.at, self.repositories)
-        snapshots = Snapshots(epochs, self.repositories, self.rules, self.documents)
+        snapshots = Snapshots(database, epochs, self.repositories, self.rules, self.documents)
         granter = Granter(self.repositories.get, self.rules, self.repositories.by_id)
         pipeline = Pipeline(self.authenticator, granter, snapshots.fresh)
         self.app = Application(Table(self.rows), pipeline, doors=Doors(), watcher=self.watcher, always=())

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -213,3 +214,14 @@ async def test_every_change_is_in_the_audit_trail(site: Site) -> None:
     assert [row[0].removeprefix("permission.") for row in await site.audit()] == [
         "replace", "delete", "create", "update", "update", "delete",
     ]  # fmt: skip
+
+
+async def test_a_node_whose_polling_process_hangs_goes_on_and_still_sees_every_change(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.monotonic_ns
+    monkeypatch.setattr(time, "monotonic_ns", lambda: real() + 60_000_000_000)
+    assert (await site.ask("GET", V1)).status_code == 200
+    monkeypatch.setattr(time, "monotonic_ns", lambda: real() + 120_000_000_000)
+    assert (await site.ask("PUT", f"{V1}/dev", OF_V1)).status_code == 201
+    assert await allowed(site)
