@@ -6,6 +6,7 @@ when rows fall away. So a page costs the same at a hundred tags and at a million
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote
 
@@ -30,7 +31,7 @@ from entrepot.repositories.repository import Repository
 _TAGS, _CATALOG, _REFERRERS = 100_000, 100, 1000  # default page lengths; who asks for no page wants all tags
 _MOST = 100_000  # tags of an unbounded list: what clients without paging get
 _MOST_REFERRERS = 10_000  # of one subject; clients want them all, and few follow links here
-_JUDGED = 50_000  # rows looked at for one page on behalf of a caller who may read few of them
+_JUDGED = 1_000_000  # rows looked at for one page on behalf of a caller who may read few of them
 _INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -115,6 +116,8 @@ class Lists:
             if not batch:
                 break
             judged += 0 if everything else len(batch)
+            if not everything:
+                await asyncio.sleep(0)  # others have their turn
             found += (
                 batch
                 if everything
@@ -149,6 +152,8 @@ class Lists:
             if not batch:
                 break
             judged += len(batch)
+            if not everything:
+                await asyncio.sleep(0)  # others have their turn
             found += [name for name in batch if everything or await self._shows(granted, Image(repository, name))]
             after = batch[-1]
         return found[:want]
