@@ -73,6 +73,7 @@ from entrepot.rest.system import SystemApi
 from entrepot.rest.system_info import SystemInfoApi
 from entrepot.rest.transfer import TransferApi
 from entrepot.rest.uploads import UploadsApi
+from entrepot.rest.webdav import WebDavApi
 from entrepot.search.aql.run import Aql
 from entrepot.search.builds import Builds
 from entrepot.search.finder import Finder
@@ -189,6 +190,7 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
             sidecars=Sidecars(database, content),
             taking=shared.taking,
         ).rows(),
+        *WebDavApi(storage, deploy).rows(),
     )
 
 

@@ -84,12 +84,13 @@ EXPECTED = {
     """,
     "deploy": """
         artifacts.deploy docker.upload.start docker.upload.add docker.upload.close docker.upload.status
-        docker.upload.cancel docker.push
+        docker.upload.cancel docker.push webdav.make
     """,
     "read": """
         artifacts.fetch artifacts.root0 artifacts.root1 docker.blob.fetch docker.tags docker.referrers
         docker.pull storage.get storage.get.item artifacts.copy artifacts.move artifacts.copy.root
-        artifacts.move.root artifacts.archive.root artifacts.archive
+        artifacts.move.root artifacts.archive.root artifacts.archive webdav.options webdav.options0 webdav.options1 webdav.find
+        webdav.find0 webdav.find1
     """,
 }
 """What routes demand, by operation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -94,13 +94,19 @@ class Storage:
             if stored is None:
                 raise ItemNotFound
             return describe.file_info(base, _shown(granted, place), place.item, stored)
-        held: dict[str, bool] = {}
+        held = {child.name: not child.is_file async for child in self.within(granted, path)}
+        return describe.folder_info(base, granted.key, path, place.item, sorted(held.items()))
+
+    async def within(self, granted: Granted, path: str) -> AsyncGenerator[Item, None]:
+        """Yield what the caller may see directly in a folder: each name once, from the first repository that has it."""
+        seen: set[str] = set()
         for repository in granted.physical:
             async for child in self._children(repository, path):
-                folder = not child.is_file
-                if child.name not in held and granted.may(Action.READ, repository, child.path, folder=folder):
-                    held[child.name] = folder
-        return describe.folder_info(base, granted.key, path, place.item, sorted(held.items()))
+                if child.name not in seen and granted.may(
+                    Action.READ, repository, child.path, folder=not child.is_file
+                ):
+                    seen.add(child.name)
+                    yield child
 
     async def _children(self, repository: Repository, path: str) -> AsyncIterator[Item]:
         after = ""

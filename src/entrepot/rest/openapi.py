@@ -12,6 +12,7 @@ import msgspec
 from entrepot import __version__
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 
+_NOT_OPENAPI: Final = frozenset({"OPTIONS", "PROPFIND", "MKCOL"})  # of WebDAV; there is no word for two of them
 _WORD = re.compile(r"\{([a-z_]+)\*?\}")
 _POLICY: Final = ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'")
 _ERRORS: Final[Mapping[str, Any]] = {
@@ -58,7 +59,7 @@ class OpenApi:
 
 def document(rows: Iterable[Row], base: str) -> dict[str, Any]:
     """Return the OpenAPI document of a route table."""
-    listed = [*rows]
+    listed = [row for row in rows if row.method not in _NOT_OPENAPI]
     types = [kind for row in listed for kind in (row.request, row.response) if _is_typed(kind)]
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
