@@ -21,9 +21,9 @@ def test_the_api_answers_what_it_describes(registry: Registry, entrepot_only: No
         short_folder("st") as folder,
         entrepot(folder / "home") as server,
     ):  # of its own: what it does to it is its business
-        argv = [
+        argv = [  # one worker: Python 3.11 fails at times when two threads parse source at once
             program, "run", f"{server.url}/artifactory/api/openapi.json", "-a", f"{server.user}:{server.password}",
             "--checks", CHECKS, "--phases", "coverage,fuzzing", "-n", str(examples), "--seed", "1", "--no-shrink",
-            "--continue-on-failure", "-w", "2", "--exclude-path-regex", SHUTS_OUT,
+            "--continue-on-failure", "-w", "1", "--exclude-path-regex", SHUTS_OUT,
         ]  # fmt: skip
         assert " passed" in run(argv, cwd=folder, seconds=1200).out
