@@ -1,5 +1,6 @@
 """The node as a program: how it starts, what it refuses, how it survives and how it ends."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -49,7 +50,10 @@ class Node(Server):
         return [pid for pid in self.survivors() if pid != self.pid]
 
     def workers(self) -> list[int]:
-        words = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.children()}
+        words = {}
+        for pid in self.children():
+            with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+                words[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
         return [pid for pid, line in words.items() if b"entrepot.cluster.worker" in line]
 
 
