@@ -7,9 +7,12 @@ what is removed goes deepest first, what is copied comes after its folder.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import structlog
 
 from entrepot.errors import NotFound
 from entrepot.metadata.database import Database, Tx
@@ -19,6 +22,9 @@ from entrepot.metadata.properties import properties_of_all
 from entrepot.metadata.sql import Parameter, sql
 
 _STEP: Final = 200  # items of one transaction
+_TOLD: Final = 5.0  # seconds between two lines about how far it is
+
+log = structlog.get_logger()
 
 _BELOW = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
@@ -148,7 +154,7 @@ class Branches:
         top = await find(self._database, journey.source.repo_id, journey.path) if journey.path else None
         if journey.path and top is None:
             raise NotFound(f"Unable to find item {journey.source.repo_key}:{journey.path}")
-        count = Count()
+        count, told = Count(), time.monotonic()
         if top is not None:
             await self._step(journey, [top], count)
             if top.is_file:
@@ -157,6 +163,9 @@ class Branches:
         while page := await self._page(journey.source.repo_id, journey.path, after):
             after = split(page[-1].path)
             await self._step(journey, page, count)
+            if time.monotonic() - told > _TOLD:
+                told = time.monotonic()
+                _tell(journey, count)
         if journey.moving and not journey.dry:
             await self._sweep(journey)
         return count
@@ -225,6 +234,15 @@ class Branches:
         folders = [item.path async for item in self.below(journey.source.repo_id, journey.path) if not item.is_file]
         for folder in [*reversed(folders), journey.path]:
             await self._database.transact(lambda tx, folder=folder: self._tree.drop_empty(tx, journey.source, folder))  # type: ignore[misc]
+
+
+def _tell(journey: Journey, count: Count) -> None:
+    """Say in the log how far a long copy or move is."""
+    log.info(
+        "folder.moving" if journey.moving else "folder.copying",
+        source=f"{journey.source.repo_key}/{journey.path}", target=f"{journey.target.repo_key}/{journey.to}",
+        files=count.files, folders=count.folders, left_out=len(count.refused), dry=journey.dry,
+    )  # fmt: skip
 
 
 def _destination(journey: Journey, item: Item) -> str:

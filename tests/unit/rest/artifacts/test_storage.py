@@ -6,6 +6,7 @@ import zipfile
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 CONTENT = b"content"
 
@@ -237,3 +238,14 @@ def unpacked(content: bytes) -> dict[str, bytes]:
             return {name: archive.read(name) for name in archive.namelist()}
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {info.name: archive.extractfile(info).read() for info in archive}  # type: ignore[union-attr]
+
+
+async def test_a_long_copy_says_in_the_log_how_far_it_is(
+    http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await http.put(f"/artifactory/{repo}/long/a/1.txt", content=b"x")
+    monkeypatch.setattr("entrepot.artifacts.branches._TOLD", -1.0)
+    with capture_logs() as logs:
+        assert (await http.post(f"/artifactory/api/copy/{repo}/long?to=/{repo}/copied")).status_code == 200
+    lines = [one for one in logs if one["event"] == "folder.copying"]
+    assert [(one["source"], one["target"], one["files"]) for one in lines] == [(f"{repo}/long", f"{repo}/copied", 1)]
