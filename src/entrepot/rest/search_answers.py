@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from entrepot.search.aql.conditions import Binds
 from entrepot.search.aql.repositories import shown
 from entrepot.search.finder import Finder, Hit
 
+T = TypeVar("T")
 Told = Callable[[Request, Hit], Any]
 
 
@@ -46,20 +47,18 @@ class Answers:
     ) -> Reply:
         """Stream what is found, and passes `keep`; with `needed`, to find nothing is not found."""
         hits = self.finder.find(request.granted, conditions, binds, repos=asked_repositories(request), keep=keep)
-        first = await anext(hits, None)  # what is wrong shows before the answer begins
+        first = await anext(hits, None)
         if needed and first is None:
             raise NoResults
-        rows = self._rows(request, first, hits, told or self._described)
+        rows = self._rows(request, resumed(first, hits), told or self._described)
         return Reply(200, [("content-type", media_type(kind))], stream=results(rows))
 
     async def _rows(
-        self, request: Request, first: Hit | None, hits: AsyncGenerator[Hit, None], told: Told
+        self, request: Request, hits: AsyncGenerator[Hit, None], told: Told
     ) -> AsyncIterator[Mapping[str, Any]]:
         async with aclosing(hits):
-            hit = first
-            while hit is not None:
+            async for hit in hits:
                 yield await told(request, hit)
-                hit = await anext(hits, None)
 
     async def _described(self, request: Request, hit: Hit) -> dict[str, Any]:
         detail = request.headers.get("x-result-detail") or ""
@@ -100,6 +99,16 @@ def known_users_only(request: Request) -> None:
     """Raise Unauthenticated for a caller of no name."""
     if request.caller.is_anonymous:
         raise Unauthenticated("This resource is available to authenticated users only.")
+
+
+async def resumed(first: T | None, rest: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Yield what was looked at before the answer begins, so that what is wrong shows by then, and what comes after it."""
+    async with aclosing(rest):
+        if first is None:
+            return
+        yield first
+        async for one_more in rest:
+            yield one_more
 
 
 async def results(rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[bytes]:

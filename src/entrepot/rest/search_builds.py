@@ -14,7 +14,7 @@ from entrepot.artifacts import describe
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 from entrepot.rest.json_bodies import json_object
-from entrepot.rest.search_answers import known_users_only, media_type, one, results
+from entrepot.rest.search_answers import known_users_only, media_type, one, results, resumed
 from entrepot.search import mappings
 from entrepot.search.aql.repositories import shown
 from entrepot.search.builds import Build, Builds
@@ -73,8 +73,8 @@ class BuildSearchApi:
         if len(given) != 1 or not re.fullmatch(f"[0-9a-fA-F]{{{_LENGTHS[given[0][0]]}}}", given[0][1]):
             raise Invalid("Exactly one checksum is needed: sha1 of 40 or sha256 of 64 hex digits.")
         found = self._builds.using(request.granted, given[0][0], bytes.fromhex(given[0][1]))
-        first = await anext(found, None)  # what is wrong shows before the answer begins
-        return Reply(200, [("content-type", _DEPENDENCY)], stream=results(_told(request, first, found)))
+        runs = resumed(await anext(found, None), found)
+        return Reply(200, [("content-type", _DEPENDENCY)], stream=results(_told(request, runs)))
 
     async def artifacts(self, request: Request) -> Reply:
         """POST: of the newest run that fits."""
@@ -118,12 +118,8 @@ def _repositories(wanted: Wanted) -> list[str]:
     return [f"{wanted.project}-build-info"] if wanted.project else []
 
 
-async def _told(
-    request: Request, first: Build | None, rest: AsyncGenerator[Build, None]
-) -> AsyncIterator[Mapping[str, Any]]:
-    async with aclosing(rest):
-        build = first
-        while build is not None:
+async def _told(request: Request, runs: AsyncGenerator[Build, None]) -> AsyncIterator[Mapping[str, Any]]:
+    async with aclosing(runs):
+        async for build in runs:
             place = f"{quote(build.name, safe='')}/{quote(build.number, safe='')}"
             yield {"uri": f"{request.base}/artifactory/api/build/{place}"}
-            build = await anext(rest, None)

@@ -5,7 +5,7 @@ Nobody approves licences here yet, so a licence that has a name is unapproved, a
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from entrepot.errors import Invalid
 from entrepot.messages import Parameter, Reply, Request, Row
 from entrepot.metadata.database import Database
 from entrepot.metadata.properties import properties_of
-from entrepot.rest.search_answers import asked_repositories, known_users_only, media_type, one, results, uri
+from entrepot.rest.search_answers import asked_repositories, known_users_only, media_type, one, results, resumed, uri
 from entrepot.search.finder import Finder, Hit
 
 _PROPERTY: Final = "artifactory.licenses"
@@ -49,8 +49,7 @@ class LicenseSearchApi:
         known_users_only(request)
         flags = {name: _flag(request, name) for name in _DEFAULTS}
         rows = self._rows(request, frozenset(name for name in _TOLD if flags[name]))
-        first = await anext(rows, None)  # what is wrong shows before the answer begins
-        return Reply(200, [("content-type", _KIND)], stream=results(_again(first, rows)))
+        return Reply(200, [("content-type", _KIND)], stream=results(resumed(await anext(rows, None), rows)))
 
     async def _rows(self, request: Request, wanted: frozenset[str]) -> AsyncGenerator[Mapping[str, Any], None]:
         if not wanted:
@@ -88,14 +87,3 @@ def _status(value: str) -> str:
 
 def _row(request: Request, hit: Hit, value: str, status: str) -> Mapping[str, Any]:
     return {"uri": uri(request, hit), "license": value or _TOLD[status], "found": "", "status": _TOLD[status]}
-
-
-async def _again(
-    first: Mapping[str, Any] | None, rest: AsyncGenerator[Mapping[str, Any], None]
-) -> AsyncIterator[Mapping[str, Any]]:
-    """Yield what was looked at already, and then the rest."""
-    async with aclosing(rest):
-        row = first
-        while row is not None:
-            yield row
-            row = await anext(rest, None)
