@@ -219,11 +219,11 @@ class Tree:
         await self.ensure_folder(tx, where, folder)
         projection = self._projections.get(where.package_type)
         placed = await _dressed(tx, [(file, *await self._put(tx, where, folder, file)) for file in files])
-        for item, before in placed if projection is not None else ():
-            assert projection is not None
-            if before is not None and before.blob_id != item.blob_id:
-                await projection.removed(tx, where, before)
-            await projection.added(tx, where, item)
+        if projection is not None:
+            for item, before in placed:
+                if before is not None and before.blob_id != item.blob_id:
+                    await projection.removed(tx, where, before)
+                await projection.added(tx, where, item)
         facts = await _facts_of(tx, [one for pair in placed for one in pair])
         changes = [
             Change("created" if before is None else "updated", item.path, facts(before), facts(item))

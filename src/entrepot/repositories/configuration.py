@@ -54,7 +54,7 @@ def update(config: Mapping[str, Any], body: Mapping[str, Any], known: Known) -> 
 
 def replaced(before: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a new configuration in the place of one, with what is not for clients of repositories to set."""
-    return {**config, **{name: before[name] for name in (SHARED,) if name in before}}
+    return {**config, SHARED: before[SHARED]} if SHARED in before else dict(config)
 
 
 def render(config: Mapping[str, Any], *, full: bool) -> dict[str, Any]:
