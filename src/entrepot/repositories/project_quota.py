@@ -1,7 +1,8 @@
 """The storage quota of a project: nothing more is taken into its repositories when they hold as much as they may.
 
-How much they hold is counted anew at most every minute, and at once when a project changes; what this process takes in
-meanwhile is added. So several processes together may overshoot by what arrives within a minute. A soft limit only warns.
+How much they hold is counted anew at most every minute, and at once when its quota or its repositories change; what
+this process takes in meanwhile is added. So several processes together may overshoot by what arrives within a minute.
+A soft limit only warns.
 """
 
 from __future__ import annotations
@@ -33,12 +34,20 @@ class ProjectQuotaExceeded(TooLarge):
     """The storage quota of the project '{project}' is used up. Delete what is not needed, or have the quota raised."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What a project says, and which repositories it has."""
+
+    quota: float = -1  # bytes; below zero: none
+    soft: bool = True
+    repositories: tuple[int, ...] = ()
+
+
 @dataclass(slots=True)
 class _Count:
-    state: object  # the epochs that it was made in
-    made: float
-    quota: float  # bytes; below zero: none
-    soft: bool
+    state: object  # the epochs that the limit was read in
+    limit: _Limit
+    counted: float  # when
     held: int
     warned: float = -_WARNED
 
@@ -61,10 +70,10 @@ class ProjectQuota:
             return
         count = await self._count(project)
         length = request.body.length or 0
-        if count.quota < 0:
+        if count.limit.quota < 0:
             return
-        if count.held + length > count.quota:
-            if not count.soft:
+        if count.held + length > count.limit.quota:
+            if not count.limit.soft:
                 raise ProjectQuotaExceeded(project=project)
             self._warn(project, count)
         count.held += length
@@ -88,22 +97,35 @@ class ProjectQuota:
         async with self._counting:
             count = self._counts.get(project)
             if count is None or not self._stands(count):
-                count = self._counts[project] = await self._counted(project)
+                count = self._counts[project] = await self._counted(project, count)
         return count
 
     def _stands(self, count: _Count) -> bool:
-        return count.state == self._state() and (count.quota < 0 or time.monotonic() - count.made < _FRESH)
+        return count.state == self._state() and (count.limit.quota < 0 or _is_fresh(count))
 
-    async def _counted(self, project: str) -> _Count:
-        state, now = self._state(), time.monotonic()
+    async def _counted(self, project: str, before: _Count | None) -> _Count:
+        """Read the limit; what is held only when the limit has changed or the last count is too old: it is a look at each item."""
+        state, limit = self._state(), await self._limit(project)
+        if before is not None and before.limit == limit and _is_fresh(before):
+            before.state = state
+            return before
+        now, held = time.monotonic(), 0
+        if limit.quota >= 0 and limit.repositories:
+            held = int((await self._database.scan(_HELD, ids=[*limit.repositories]))[0][0])
+        return _Count(state, limit, now, held)
+
+    async def _limit(self, project: str) -> _Limit:
         found = await projects.find(self._database, project)
         if found is None or found.storage_quota_bytes < 0:
-            return _Count(state, now, -1, soft=True, held=0)
-        ids = [one.id for one in self._repositories.all() if one.config.get("projectKey") == project]
-        held = int((await self._database.scan(_HELD, ids=ids))[0][0]) if ids else 0
-        return _Count(state, now, found.storage_quota_bytes, found.soft_limit, held)
+            return _Limit()
+        ids = (one.id for one in self._repositories.all() if one.config.get("projectKey") == project)
+        return _Limit(found.storage_quota_bytes, found.soft_limit, tuple(sorted(ids)))
 
     def _warn(self, project: str, count: _Count) -> None:
         if time.monotonic() - count.warned > _WARNED:
             count.warned = time.monotonic()
-            log.warning("project.quota", project=project, held=count.held, quota=int(count.quota))
+            log.warning("project.quota", project=project, held=count.held, quota=int(count.limit.quota))
+
+
+def _is_fresh(count: _Count) -> bool:
+    return time.monotonic() - count.counted < _FRESH
