@@ -1,90 +1,39 @@
-"""Granian as we use it: one server for each listening socket of this process, all in one event loop.
+"""The servers of a worker: one for each of its listening sockets, all in one event loop.
 
-We use its embedded server and start processes ourselves: its own supervisor weighs 28 MiB against 12, makes one set of
-workers for each port, and closes a dead worker's socket with what waits in it. The only thing that is not public is
-how it gets its socket (`_init_shared_socket`), for which it is pinned to a minor version; tests/cluster notices a
-change.
-
-The bounds, with the reasons:
-
-- header read timeout 15 s: a slow-header flood frees its connections sooner than Granian's 30 s. The same timer
-  closes idle keep-alive connections, which clients and proxies reopen.
-- header buffer 256 KiB: per connection, so it bounds what such a flood can hold. It is also the largest piece in which a
-  body arrives: receiving 600 MB took 3.9 s of processor time with 16 KiB, 1.8 with 64, 0.75 with 256, 0.6 with the
-  default of 408.
-- HTTP/2 header list 64 KiB (the default is 16 MiB) and 100 concurrent streams: for the same reason. A client that has
-  requests open and does not answer a ping within 20 s is gone.
-- plain ports speak HTTP/1.1 only, unless `http2` says `always`: to tell the versions apart Granian waits for the first
-  bytes without a timeout, and silent connections would pile up. It waits so after a TLS handshake too, where
-  `connections.limit` is the only bound.
-- backpressure, which counts connections and not requests: `connections.limit`. Its default would be 512 a worker, and as
-  many idle keep-alive connections would lock everyone else out.
-- TLS 1.2 is still offered: Java 8 clients and older load balancers know nothing newer.
-- one runtime thread; file reads and sends happen on a pool of at most 32 blocking threads (512 by default).
+Plain ports are served by `http1`, on the loop that the application runs on: half the processor time of a small answer
+used to go into handing it from thread to thread. Ports with TLS, and plain ones that must speak HTTP/2, are
+Granian's, which is imported only then. See docs/adr/0015.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings, HTTP2Settings
-from granian.log import LogLevels
-from granian.net import SocketHolder  # type: ignore[attr-defined]
-from granian.server.embed import Server
-
+from entrepot.cluster.http1.bounds import Bounds
+from entrepot.cluster.http1.server import Server
 from entrepot.cluster.lifespan import Asgi
-from entrepot.cluster.listeners import BACKLOG
 from entrepot.settings import Settings
 
-_HEADER_MILLIS = 15_000
-_HEADER_BYTES = 256 << 10
-_HTTP2_HEADER_BYTES = 64 << 10
-_HTTP2_STREAMS = 100
-_HTTP2_PING_MILLIS = 20_000
-_BLOCKING_THREADS = 32
-_TO_OUR_LOG = {"handlers": {}, "formatters": {}, "loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
+class Door(Protocol):
+    """A server on one listening socket."""
 
-class Door(Server):
-    """A Granian server on a socket that is already listening."""
+    async def serve(self) -> None:
+        """Answer until `stop`, and then until the last request is answered. When cancelled, cut everything off."""
+        ...
 
-    def __init__(self, application: Asgi, settings: Settings, descriptor: int, port: int) -> None:
-        self._descriptor = descriptor
-        offers = {"tls", "always"} if settings.tls_cert else {"always"}
-        super().__init__(
-            application,
-            address=settings.host,
-            port=port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.auto if settings.http2 in offers else HTTPModes.http1,
-            websockets=False,
-            backlog=BACKLOG,
-            backpressure=settings.connections_limit,
-            runtime_blocking_threads=_BLOCKING_THREADS,
-            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLIS, max_buffer_size=_HEADER_BYTES),
-            http2_settings=HTTP2Settings(
-                max_headers_size=_HTTP2_HEADER_BYTES,
-                max_concurrent_streams=_HTTP2_STREAMS,
-                keep_alive_interval=_HTTP2_PING_MILLIS,
-            ),
-            log_dictconfig=_TO_OUR_LOG,
-            log_level=LogLevels.error,
-            ssl_cert=settings.tls_cert,
-            ssl_key=settings.tls_key,
-            ssl_protocol_min=SSLProtocols.tls12,
-        )
-
-    def _init_shared_socket(self) -> None:
-        self._shd = SocketHolder(self._descriptor, False, BACKLOG)  # type: ignore[assignment,call-arg]
+    def stop(self) -> None:
+        """Accept nobody."""
+        ...
 
 
 class Doors:
     """All servers of this process."""
 
     def __init__(self, application: Asgi, settings: Settings, listeners: Sequence[tuple[int, int]]) -> None:
-        self._doors = [Door(application, settings, descriptor, port) for descriptor, port in listeners]
+        self._doors = [_door(application, settings, descriptor, port) for descriptor, port in listeners]
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -94,8 +43,16 @@ class Doors:
     async def close(self, seconds: float) -> bool:
         """Stop accepting and return whether all that runs was finished within so many seconds."""
         for door in self._doors:
-            door.stop()  # type: ignore[no-untyped-call]
+            door.stop()
         _, unfinished = await asyncio.wait(self._tasks, timeout=seconds)
         for task in unfinished:
             task.cancel()
         return not unfinished
+
+
+def _door(application: Asgi, settings: Settings, descriptor: int, port: int) -> Door:
+    if settings.tls_cert or settings.http2 == "always":
+        from entrepot.cluster.secure import GranianServer  # noqa: PLC0415 - 7 MiB that most workers need not hold
+
+        return GranianServer(application, settings, descriptor, port)
+    return Server(application, descriptor, Bounds(connections=settings.connections_limit))

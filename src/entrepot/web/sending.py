@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from entrepot.messages import FileSpan, Reply, encoded
@@ -21,7 +21,10 @@ _NO_WAIT: int = getattr(os, "RWF_NOWAIT", 0)  # Linux only
 
 
 async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> int:
-    """Send the reply and return how many bytes of payload left; fewer than promised when the client went away."""
+    """Send the reply and return how many bytes of payload left; fewer than promised when the client went away.
+
+    Servers tell that by a ConnectionError of `send` (ASGI specification, "Disconnected Client"), or not at all.
+    """
     headers = [*reply.fixed, *always]
     if reply.headers:
         headers += encoded(reply.headers)
@@ -33,26 +36,34 @@ async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tupl
         headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if head or reply.status == 304:
-        await send({"type": "http.response.body", "body": b""})
-        return 0
+        return await _send_body(b"", send)
     if reply.file is not None:
         return await _send_file(reply.file, send)
     if reply.stream is not None:
         return await _send_stream(reply.stream, send)
-    await send({"type": "http.response.body", "body": reply.body})
-    return len(reply.body)
+    return await _send_body(reply.body, send)
+
+
+async def _send_body(body: bytes, send: Send) -> int:
+    try:
+        await send({"type": "http.response.body", "body": body})
+    except ConnectionError:
+        return 0
+    return len(body)
 
 
 async def _send_file(span: FileSpan, send: Send) -> int:
     file = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC)
+    place = span.start
     try:
-        place = span.start
         more = True
         while more:
             piece = await _piece(file, place, min(place + _PIECE, span.stop))
-            place += len(piece)
-            more = place < span.stop
+            more = place + len(piece) < span.stop
             await send({"type": "http.response.body", "body": piece, "more_body": more})
+            place += len(piece)
+    except ConnectionError:
+        pass
     finally:
         os.close(file)
     return place - span.start
@@ -112,8 +123,12 @@ async def _preceded(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[b
 
 async def _send_stream(stream: AsyncIterator[bytes], send: Send) -> int:
     sent = 0
-    async for piece in stream:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-        sent += len(piece)
-    await send({"type": "http.response.body", "body": b""})
+    try:
+        async for piece in stream:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            sent += len(piece)
+        await send({"type": "http.response.body", "body": b""})
+    except ConnectionError:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()  # what it holds is let go now, and not when it is found to be garbage
     return sent

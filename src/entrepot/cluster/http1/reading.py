@@ -1,0 +1,208 @@
+"""Requests out of bytes: the parser of Node.js (llhttp, by httptools) and the bounds that it leaves to us.
+
+llhttp refuses what front ends and back ends are known to read differently (RFC 9112, 11.2): a length beside chunks, two
+lengths, folded lines, line feeds alone, control characters. It knows no bounds, and it gives trailer fields as if they
+were header fields.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+_FRAMES = 64 << 10  # bytes of chunk extensions and trailers that may come without a byte of body
+_FRAME_PER_BYTE = 16  # one-byte chunks need 5
+_VERSIONS = frozenset({"1.0", "1.1"})
+_MOST_DIGITS = 19  # a length that no counter overflows
+
+
+class Refused(Exception):
+    """What was sent is not answered by the application; nothing that follows on this connection can be trusted."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(slots=True)
+class Head:
+    """Request line and header fields: names in lower case, the path as it was sent, nothing decoded."""
+
+    method: str
+    path: bytes
+    query: bytes
+    version: str
+    headers: list[tuple[bytes, bytes]]
+    length: int | None
+    """The declared length of the body; None when it comes in chunks."""
+    keep: bool
+    """Whether the client lets the connection be used again."""
+    expects: bool
+    """Whether the client waits for `100 Continue` before it sends the body."""
+
+
+class Receiver(Protocol):
+    """Who is told what arrives, in this order for each request. May raise Refused."""
+
+    def begun(self) -> None:
+        """The first byte of a request is here."""
+        ...
+
+    def requested(self, head: Head) -> None:
+        """Its header fields are complete."""
+        ...
+
+    def piece(self, piece: bytes) -> None:
+        """Some bytes of its body."""
+        ...
+
+    def ended(self) -> None:
+        """It is complete."""
+        ...
+
+
+class Reader:
+    """Parse what one client sends."""
+
+    def __init__(self, receiver: Receiver, head_bytes: int) -> None:
+        self._receiver = receiver
+        self._most = head_bytes
+        self._parser = HttpRequestParser(self)
+        self._lined = False  # the request line is complete
+        self.in_head = False
+        """A request has begun and its header fields are not complete."""
+        self._framed = 0  # bytes of the current body that were not body
+        self._in_body = False
+        self._partial = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._target = b""
+        self._size = 0
+        self._hosts = 0
+        self._length: int | None = 0
+        self._expects = False
+
+    def feed(self, data: bytes) -> None:
+        """Tell the receiver what these bytes are. Raises Refused, after which there is no going on."""
+        if self.in_head:
+            self._partial += len(data)
+        if self._in_body:
+            self._framed += len(data)
+        elif not self._lined and not data.isascii():
+            data = _escaped(data)
+        self._parse(data)
+        if self.in_head and not self._lined:
+            self._lined = b"\r\n" in data
+        if self._partial > self._most:
+            raise Refused(431)
+        if self._framed > _FRAMES:
+            raise Refused(400)
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:  # we speak nothing else, and may pass over it (RFC 9110, 7.8)
+                data = data[upgrade.args[0] :]
+                self._parser = HttpRequestParser(self)
+            except HttpParserCallbackError as error:  # what a method below raised
+                raise (error.__context__ or error) from None
+            except HttpParserError:
+                raise Refused(400) from None
+            else:
+                return
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Forget the request before."""
+        self.in_head = True
+        self._lined = False
+        self._headers = []
+        self._target = b""
+        self._size = self._partial = self._hosts = 0
+        self._length = 0
+        self._expects = False
+        self._receiver.begun()
+
+    def on_url(self, piece: bytes) -> None:
+        """Take in a part of the target."""
+        self._target += piece
+        self._grow(len(piece))
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        """Take in a field."""
+        if not self.in_head:
+            return  # a trailer field: no handler asks for one, and header fields it must not become
+        self._lined = True
+        name, value = name.lower(), value or b""
+        self._grow(len(name) + len(value))
+        self._headers.append((name, value))
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"content-length":
+            if len(value) > _MOST_DIGITS:
+                raise Refused(413)
+            self._length = int(value)
+        elif name == b"transfer-encoding":
+            self._length = None
+        elif name == b"expect":
+            self._expects = value.lower() == b"100-continue"
+
+    def on_headers_complete(self) -> None:
+        """Judge what RFC 9112 asks of a head as a whole, and hand it over."""
+        self.in_head = self._lined = False
+        self._partial = self._framed = 0
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise Refused(505)
+        if self._hosts != 1 and (self._hosts or version == "1.1"):
+            raise Refused(400)  # RFC 9112, 3.2
+        self._in_body = True
+        authority, path, query = _split(self._target)
+        if authority:  # it counts, and not the field (RFC 9112, 3.2.2)
+            self._headers = [(name, authority if name == b"host" else value) for name, value in self._headers]
+        keep, expects = self._parser.should_keep_alive(), self._expects and version == "1.1"
+        method = self._parser.get_method().decode()
+        self._receiver.requested(Head(method, path, query, version, self._headers, self._length, keep, expects))
+
+    def on_body(self, piece: bytes) -> None:
+        """Hand a piece over."""
+        self._framed = max(0, self._framed - len(piece) * (1 + _FRAME_PER_BYTE))
+        self._receiver.piece(piece)
+
+    def on_message_complete(self) -> None:
+        """Tell that it is complete."""
+        self._in_body = False
+        self._framed = 0
+        self._receiver.ended()
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._most:
+            raise Refused(431)
+
+
+def _split(target: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return authority, path and query of a request target (RFC 9112, 3.2); most name no authority.
+
+    Raises Refused on the form that asks for a tunnel, and on none of the forms.
+    """
+    authority = b""
+    if not target.startswith(b"/") and target != b"*":
+        scheme, found, rest = target.partition(b"://")
+        if not found or scheme.lower() not in {b"http", b"https"}:
+            raise Refused(501 if b":" in target else 400)
+        authority = rest.partition(b"/")[0].partition(b"?")[0]
+        target = rest[len(authority) :]
+    path, _, query = target.partition(b"?")
+    if b"#" in target or b"@" in authority:
+        raise Refused(400)
+    return authority, path or b"/", query
+
+
+def _escaped(data: bytes) -> bytes:
+    """Percent-encode what is not ASCII in the request line: curl sends paths as people type them, and llhttp refuses them."""
+    line, end, rest = data.partition(b"\r\n")
+    return b"".join(b"%%%02X" % byte if byte > 0x7F else b"%c" % byte for byte in line) + end + rest

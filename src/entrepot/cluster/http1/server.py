@@ -1,0 +1,114 @@
+"""One listening socket and all connections that came by it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from entrepot.cluster.http1.bounds import Bounds
+from entrepot.cluster.http1.connection import Connection
+from entrepot.cluster.lifespan import Asgi
+from entrepot.cluster.listeners import BACKLOG
+
+_LOOKS = 4  # at the deadlines, within the shortest of the bounds
+_SLOWEST_LOOK = 1.0
+
+
+class Server:
+    """Serve an application by HTTP/1.1 on a socket that is already listening, and stays so when this ends."""
+
+    def __init__(self, application: Asgi, descriptor: int, bounds: Bounds) -> None:
+        self.application = application
+        self.bounds = bounds
+        self.stopping = False
+        self.loop: asyncio.AbstractEventLoop
+        self._descriptor = descriptor
+        self._listening: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._connections: set[Connection] = set()
+        self._resting: dict[Connection, None] = {}  # in the order in which they began to
+        self._changed = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Answer until `stop`, and then until the last request is answered. When cancelled, cut everything off."""
+        self.loop = asyncio.get_running_loop()
+        await self._accept()
+        looking = self.loop.create_task(self._look())
+        try:
+            while not self.stopping or self._connections:
+                await self._changed.wait()
+                self._changed.clear()
+        finally:
+            looking.cancel()
+            self.stop()
+            for connection in list(self._connections):
+                connection.abort()
+
+    def stop(self) -> None:
+        """Accept nobody, and let go of whoever has nothing to be answered."""
+        self.stopping = True
+        self._refrain()
+        for connection in list(self._connections):
+            connection.stop()
+        self._changed.set()
+
+    # connection.Gate
+
+    def joined(self, connection: Connection) -> None:
+        """Take it in; beyond the bound, the one that has rested longest makes room, or nobody more is accepted."""
+        self._connections.add(connection)
+        self._resting[connection] = None
+        if self.stopping:
+            connection.stop()
+        elif len(self._connections) >= self.bounds.connections:
+            longest = next(iter(self._resting))
+            if longest is connection:
+                self._refrain()
+            else:
+                del self._resting[longest]
+                longest.close()
+
+    def left(self, connection: Connection) -> None:
+        """Forget it."""
+        self._connections.discard(connection)
+        self._resting.pop(connection, None)
+        self._go_on()
+        self._changed.set()
+
+    def rests(self, connection: Connection) -> None:
+        """It may make room for another."""
+        self._resting[connection] = None
+        self._go_on()
+
+    def works(self, connection: Connection) -> None:
+        """It is needed."""
+        self._resting.pop(connection, None)
+
+    def _go_on(self) -> None:
+        """Accept again, if that was given up."""
+        if self._listening is None and not self.stopping and (self._accepting is None or self._accepting.done()):
+            self._accepting = self.loop.create_task(self._accept())
+
+    async def _accept(self) -> None:
+        listener = socket.socket(fileno=os.dup(self._descriptor))
+        listening = await self.loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
+        if self.stopping:
+            listening.close()
+        else:
+            self._listening = listening
+
+    def _refrain(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    async def _look(self) -> None:
+        """Have connections whose time is over end: one look at all of them costs less than a timer for each request."""
+        bounds = self.bounds
+        shortest = min(bounds.head_seconds, bounds.body_seconds, bounds.send_seconds, bounds.linger_seconds)
+        while True:
+            await asyncio.sleep(min(_SLOWEST_LOOK, shortest / _LOOKS))
+            now = self.loop.time()
+            for connection in [one for one in self._connections if one.deadline < now]:
+                connection.expired()

@@ -1,0 +1,76 @@
+"""Granian as we use it, for ports that speak TLS or HTTP/2: one server for each listening socket, in the worker's event loop.
+
+We use its embedded server and start processes ourselves: its own supervisor weighs 28 MiB against 12, makes one set of
+workers for each port, and closes a dead worker's socket with what waits in it. The only thing that is not public is
+how it gets its socket (`_init_shared_socket`), for which it is pinned to a minor version; tests/cluster notices a
+change.
+
+The bounds, with the reasons:
+
+- header read timeout 15 s: a slow-header flood frees its connections sooner than Granian's 30 s. The same timer
+  closes idle keep-alive connections, which clients and proxies reopen.
+- header buffer 256 KiB: per connection, so it bounds what such a flood can hold. It is also the largest piece in which a
+  body arrives: receiving 600 MB took 3.9 s of processor time with 16 KiB, 1.8 with 64, 0.75 with 256, 0.6 with the
+  default of 408.
+- HTTP/2 header list 64 KiB (the default is 16 MiB) and 100 concurrent streams: for the same reason. A client that has
+  requests open and does not answer a ping within 20 s is gone.
+- to tell the versions of HTTP apart Granian waits for the first bytes without a timeout, also after a TLS handshake:
+  there `connections.limit` is the only bound on silent connections.
+- backpressure, which counts connections and not requests: `connections.limit`. Its default would be 512 a worker, and as
+  many idle keep-alive connections would lock everyone else out.
+- TLS 1.2 is still offered: Java 8 clients and older load balancers know nothing newer.
+- one runtime thread; file reads and sends happen on a pool of at most 32 blocking threads (512 by default).
+"""
+
+from __future__ import annotations
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined]
+from granian.server.embed import Server
+
+from entrepot.cluster.lifespan import Asgi
+from entrepot.cluster.listeners import BACKLOG
+from entrepot.settings import Settings
+
+_HEADER_MILLIS = 15_000
+_HEADER_BYTES = 256 << 10
+_HTTP2_HEADER_BYTES = 64 << 10
+_HTTP2_STREAMS = 100
+_HTTP2_PING_MILLIS = 20_000
+_BLOCKING_THREADS = 32
+_TO_OUR_LOG = {"handlers": {}, "formatters": {}, "loggers": {"_granian": {"handlers": [], "propagate": True}}}
+
+
+class GranianServer(Server):
+    """A Granian server on a socket that is already listening."""
+
+    def __init__(self, application: Asgi, settings: Settings, descriptor: int, port: int) -> None:
+        self._descriptor = descriptor
+        offers = {"tls", "always"} if settings.tls_cert else {"always"}
+        super().__init__(
+            application,
+            address=settings.host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto if settings.http2 in offers else HTTPModes.http1,
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=settings.connections_limit,
+            runtime_blocking_threads=_BLOCKING_THREADS,
+            http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLIS, max_buffer_size=_HEADER_BYTES),
+            http2_settings=HTTP2Settings(
+                max_headers_size=_HTTP2_HEADER_BYTES,
+                max_concurrent_streams=_HTTP2_STREAMS,
+                keep_alive_interval=_HTTP2_PING_MILLIS,
+            ),
+            log_dictconfig=_TO_OUR_LOG,
+            log_level=LogLevels.error,
+            ssl_cert=settings.tls_cert,
+            ssl_key=settings.tls_key,
+            ssl_protocol_min=SSLProtocols.tls12,
+        )
+
+    def _init_shared_socket(self) -> None:
+        self._shd = SocketHolder(self._descriptor, False, BACKLOG)  # type: ignore[assignment,call-arg]
