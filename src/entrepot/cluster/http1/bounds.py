@@ -10,7 +10,9 @@ class Bounds:
     """Sizes in bytes, times in seconds."""
 
     connections: int = 4096
-    """At once, of one listening socket of one process."""
+    """At once, of one listening socket of one process; those of one burst may exceed it."""
+    rest_seconds: float = 1.0
+    """After which one without a request may have to make room: a client that has just come is about to ask."""
     head_bytes: int = 64 << 10
     """Request line and header fields together; what is sent beyond is read once, at most another 256 KiB."""
     unread_bytes: int = 256 << 10

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
+import sys
+import termios
 from collections import deque
 from typing import Protocol, cast
 
@@ -175,7 +178,7 @@ class Connection(asyncio.Protocol):
             self._transport.writelines([piece for piece in pieces if piece])
         if self._full is None:
             return
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unsent = self._outstanding()
         self._within(self._bounds.send_seconds)
         await self._full
         self.deadline = math.inf
@@ -209,7 +212,7 @@ class Connection(asyncio.Protocol):
     def expired(self) -> None:
         """Do what is due when the client has had its time."""
         if self._closing or (self._current is not None and not self._current.body.waiting):
-            unsent = self._transport.get_write_buffer_size()
+            unsent = self._outstanding()
             if unsent >= self._unsent:
                 self.abort()
             else:
@@ -228,7 +231,7 @@ class Connection(asyncio.Protocol):
         """End it once everything is sent."""
         if not self._closing:
             self._closing = True
-            self._unsent = self._transport.get_write_buffer_size()
+            self._unsent = self._outstanding()
             self._within(self._bounds.send_seconds)
             self._transport.close()
 
@@ -304,6 +307,18 @@ class Connection(asyncio.Protocol):
         if self._paused and not self._gone:
             self._paused = False
             self._transport.resume_reading()
+
+    def _outstanding(self) -> int:
+        """Return how many bytes the client has not taken in: ours, and those that the kernel holds for us.
+
+        The kernel takes from us a third of its buffer at a time, which may last a slow client for minutes.
+        """
+        held = self._transport.get_write_buffer_size()
+        try:
+            queued = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:  # closed, or a system that does not tell
+            return held
+        return held + int.from_bytes(queued, sys.byteorder)
 
     def _within(self, seconds: float) -> None:
         self.deadline = self._gate.loop.time() + seconds

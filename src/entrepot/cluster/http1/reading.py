@@ -75,6 +75,7 @@ class Reader:
         """A request has begun and its header fields are not complete."""
         self._framed = 0  # bytes of the current body that were not body
         self._in_body = False
+        self._resumed = False  # a new parser is told what the one before it knew
         self._partial = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._target = b""
@@ -105,7 +106,7 @@ class Reader:
                 self._parser.feed_data(data)
             except HttpParserUpgrade as upgrade:  # we speak nothing else, and may pass over it (RFC 9110, 7.8)
                 data = data[upgrade.args[0] :]
-                self._parser = HttpRequestParser(self)
+                self._begin_anew()
             except HttpParserCallbackError as error:  # what a method below raised
                 raise (error.__context__ or error) from None
             except HttpParserError:
@@ -113,10 +114,21 @@ class Reader:
             else:
                 return
 
+    def _begin_anew(self) -> None:
+        """Replace a parser that takes the rest for another protocol; the new one is told of the body that it passes over."""
+        self._parser = HttpRequestParser(self)
+        if self._in_body:
+            length = b"Transfer-Encoding: chunked" if self._length is None else b"Content-Length: %d" % self._length
+            self._resumed = True
+            self._parser.feed_data(b"PUT / HTTP/1.1\r\n" + length + b"\r\n\r\n")
+            self._resumed = False
+
     # What the parser calls.
 
     def on_message_begin(self) -> None:
         """Forget the request before."""
+        if self._resumed:
+            return
         self.in_head = True
         self._lined = False
         self._headers = []
@@ -128,6 +140,8 @@ class Reader:
 
     def on_url(self, piece: bytes) -> None:
         """Take in a part of the target."""
+        if not self.in_head:
+            return
         self._target += piece
         self._grow(len(piece))
 
@@ -146,12 +160,16 @@ class Reader:
                 raise Refused(413)
             self._length = int(value)
         elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise Refused(501)  # RFC 9112, 6.1
             self._length = None
         elif name == b"expect":
             self._expects = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
         """Judge what RFC 9112 asks of a head as a whole, and hand it over."""
+        if not self.in_head:
+            return
         self.in_head = self._lined = False
         self._partial = self._framed = 0
         version = self._parser.get_http_version()
@@ -173,7 +191,9 @@ class Reader:
         self._receiver.piece(piece)
 
     def on_message_complete(self) -> None:
-        """Tell that it is complete."""
+        """Tell that it is complete, unless its body was passed over."""
+        if self._parser.should_upgrade() and self._length != 0:
+            return
         self._in_body = False
         self._framed = 0
         self._receiver.ended()

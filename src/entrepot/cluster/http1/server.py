@@ -27,7 +27,7 @@ class Server:
         self._listening: asyncio.Server | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
-        self._resting: dict[Connection, None] = {}  # in the order in which they began to
+        self._resting: dict[Connection, float] = {}  # since when, in that order
         self._changed = asyncio.Event()
 
     async def serve(self) -> None:
@@ -56,18 +56,13 @@ class Server:
     # connection.Gate
 
     def joined(self, connection: Connection) -> None:
-        """Take it in; beyond the bound, the one that has rested longest makes room, or nobody more is accepted."""
+        """Take it in, and beyond the bound have another make room."""
         self._connections.add(connection)
-        self._resting[connection] = None
+        self._resting[connection] = self.loop.time()
         if self.stopping:
             connection.stop()
-        elif len(self._connections) >= self.bounds.connections:
-            longest = next(iter(self._resting))
-            if longest is connection:
-                self._refrain()
-            else:
-                del self._resting[longest]
-                longest.close()
+        elif len(self._connections) > self.bounds.connections:
+            self._make_room()
 
     def left(self, connection: Connection) -> None:
         """Forget it."""
@@ -77,17 +72,27 @@ class Server:
         self._changed.set()
 
     def rests(self, connection: Connection) -> None:
-        """It may make room for another."""
-        self._resting[connection] = None
-        self._go_on()
+        """It may make room for another, after a while."""
+        self._resting[connection] = self.loop.time()
 
     def works(self, connection: Connection) -> None:
         """It is needed."""
         self._resting.pop(connection, None)
 
+    def _make_room(self) -> None:
+        """Let go of the connection that has rested longest, or for now accept no more."""
+        longest, since = next(iter(self._resting.items()), (None, 0.0))
+        if longest is not None and self.loop.time() - since >= self.bounds.rest_seconds:
+            del self._resting[longest]
+            longest.close()
+        else:
+            self._refrain()
+
     def _go_on(self) -> None:
-        """Accept again, if that was given up."""
-        if self._listening is None and not self.stopping and (self._accepting is None or self._accepting.done()):
+        """Accept again, if that was given up and there is room."""
+        if self._listening is not None or self.stopping or len(self._connections) > self.bounds.connections:
+            return
+        if self._accepting is None or self._accepting.done():
             self._accepting = self.loop.create_task(self._accept())
 
     async def _accept(self) -> None:
@@ -112,3 +117,6 @@ class Server:
             now = self.loop.time()
             for connection in [one for one in self._connections if one.deadline < now]:
                 connection.expired()
+            if self._listening is None and len(self._connections) > bounds.connections:
+                self._make_room()
+            self._go_on()
