@@ -247,5 +247,5 @@ async def serving(**bounds: float) -> AsyncIterator[Serving]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that the server does by itself."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for tells nobody
             await asyncio.sleep(0.01)
