@@ -24,13 +24,16 @@ The bounds, with the reasons:
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
-from entrepot.cluster.lifespan import Asgi
+from entrepot.cluster.lifespan import Asgi, Message
 from entrepot.cluster.listeners import BACKLOG
 from entrepot.settings import Settings
 
@@ -50,7 +53,7 @@ class GranianServer(Server):
         self._descriptor = descriptor
         offers = {"tls", "always"} if settings.tls_cert else {"always"}
         super().__init__(
-            application,
+            watched(application),
             address=settings.host,
             port=port,
             interface=Interfaces.ASGINL,
@@ -74,3 +77,33 @@ class GranianServer(Server):
 
     def _init_shared_socket(self) -> None:
         self._shd = SocketHolder(self._descriptor, False, BACKLOG)  # type: ignore[assignment,call-arg]
+
+
+def watched(application: Asgi) -> Asgi:
+    """Have `send` raise ConnectionError once the client is gone (ASGI specification, "Disconnected Client").
+
+    Granian's returns at once then, without a turn for anybody else: a download would be read to its end for nobody.
+    """
+
+    async def watching(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        leaving: asyncio.Future[Message] | None = None
+
+        async def sending(message: Message) -> None:
+            nonlocal leaving
+            if leaving is None and message.get("more_body"):
+                leaving = asyncio.ensure_future(receive())
+            await send(message)
+            if leaving is not None:
+                await asyncio.sleep(0)
+                if leaving.done() and leaving.result()["type"] == "http.disconnect":
+                    raise ConnectionError
+
+        try:
+            await application(scope, receive, sending)
+        finally:
+            if leaving is not None:
+                leaving.cancel()
+
+    return watching

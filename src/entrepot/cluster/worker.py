@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import sys
 import traceback
@@ -44,12 +45,19 @@ async def _work(child: Child, target: str, events: EventLog) -> None:
     application = _load(target)
     async with lifespan(application, {"settings": child.settings}):
         doors = Doors(application, child.settings, list(zip(child.listeners, child.ports, strict=True)))
+        _keep_what_stays()
         doors.open()
         child.ready()
         await child.stop_asked()
         await asyncio.sleep(child.settings.drain_notice_seconds)
         if not await doors.close(child.settings.drain_seconds):
             events.note("warning", "worker.cut_off", seconds=child.settings.drain_seconds)
+
+
+def _keep_what_stays() -> None:
+    """Have the collector of cycles pass over all that was made so far: looking at it stopped every request for 31 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def _load(target: str) -> Asgi:

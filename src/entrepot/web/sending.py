@@ -15,7 +15,7 @@ from entrepot.messages import FileSpan, Reply, encoded
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_PIECE = 1 << 20  # bytes of a file that are read and sent at once: large enough that the hops between do not count
+_PIECE = 1 << 19  # bytes of a file that are read and sent at once: large enough that the hops between do not count
 _GATHERED = 64 << 10  # bytes of a stream that leave together: small packets wait for each other's receipts (40 ms)
 _NO_WAIT: int = getattr(os, "RWF_NOWAIT", 0)  # Linux only
 

@@ -224,5 +224,8 @@ def _split(target: bytes) -> tuple[bytes, bytes, bytes]:
 
 def _escaped(data: bytes) -> bytes:
     """Percent-encode what is not ASCII in the request line: curl sends paths as people type them, and llhttp refuses them."""
-    line, end, rest = data.partition(b"\r\n")
-    return b"".join(b"%%%02X" % byte if byte > 0x7F else b"%c" % byte for byte in line) + end + rest
+    end = data.find(b"\r\n")
+    line = data if end < 0 else data[:end]
+    if line.isascii():  # it was the body behind it
+        return data
+    return b"".join(b"%%%02X" % byte if byte > 0x7F else b"%c" % byte for byte in line) + data[len(line) :]
