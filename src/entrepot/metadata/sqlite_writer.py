@@ -34,6 +34,7 @@ def connect_writer(file: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MiB: what is written often is copied less often
     return connection
 
 
@@ -93,8 +94,9 @@ class Writer(Generic[X]):
         connection: sqlite3.Connection | None = None
         going_on = True
         while going_on:
-            group, going_on = self._next_group()
+            first = self._queue.get()
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            group, going_on = self._group(first)  # with what came while another process held the lock
             try:
                 if group:
                     connection = connection or self._connect()
@@ -107,8 +109,8 @@ class Writer(Generic[X]):
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
             _tell(group)
 
-    def _next_group(self) -> tuple[list[_Work], bool]:
-        work = self._queue.get()
+    def _group(self, work: _Work | None) -> tuple[list[_Work], bool]:
+        """Return what is to be committed together, and whether more may come."""
         group: list[_Work] = []
         while work is not None:
             group.append(work)
