@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import math
-import sys
-import termios
 from collections import deque
 from typing import Protocol, cast
 
 from entrepot.cluster.http1.answering import CONTINUE, plain
 from entrepot.cluster.http1.body import Body
 from entrepot.cluster.http1.bounds import Bounds
-from entrepot.cluster.http1.exchange import ClientGone, Exchange
+from entrepot.cluster.http1.exchange import ClientGone, Exchange, scope_of
+from entrepot.cluster.http1.outstanding import outstanding
 from entrepot.cluster.http1.reading import Head, Reader, Refused
 from entrepot.cluster.lifespan import Asgi
 
@@ -134,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def requested(self, head: Head) -> None:
         """See Receiver."""
-        exchange = Exchange(self, head, self._scope(head), Body(self._body_wanted, self._flow))
+        exchange = Exchange(self, head, scope_of(head, *self._ends), Body(self._body_wanted, self._flow))
         self._incoming = exchange
         if self._current is None:
             self._start(exchange)
@@ -168,7 +166,7 @@ class Connection(asyncio.Protocol):
 
     async def write(self, *pieces: bytes) -> None:
         """See Line."""
-        if self._gone:
+        if self._closing or self._transport.is_closing():
             raise ClientGone
         size = sum(map(len, pieces))
         if size <= _JOINED:
@@ -178,7 +176,7 @@ class Connection(asyncio.Protocol):
             self._transport.writelines([piece for piece in pieces if piece])
         if self._full is None:
             return
-        self._unsent = self._outstanding()
+        self._unsent = outstanding(self._transport)
         self._within(self._bounds.send_seconds)
         await self._full
         self.deadline = math.inf
@@ -212,7 +210,7 @@ class Connection(asyncio.Protocol):
     def expired(self) -> None:
         """Do what is due when the client has had its time."""
         if self._closing or (self._current is not None and not self._current.body.waiting):
-            unsent = self._outstanding()
+            unsent = outstanding(self._transport)
             if unsent >= self._unsent:
                 self.abort()
             else:
@@ -231,7 +229,7 @@ class Connection(asyncio.Protocol):
         """End it once everything is sent."""
         if not self._closing:
             self._closing = True
-            self._unsent = self._outstanding()
+            self._unsent = outstanding(self._transport)
             self._within(self._bounds.send_seconds)
             self._transport.close()
 
@@ -262,11 +260,11 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Let the client read the answer, whose rest it would lose if we closed while it still sends."""
-        if self._half:
+        if self._half or self._transport.is_closing():
             self.close()
             return
         self._closing = True
-        self._unsent = 0
+        self._unsent = outstanding(self._transport)
         self._within(self._bounds.linger_seconds)
         self._transport.write_eof()
         self._read_on()
@@ -297,44 +295,16 @@ class Connection(asyncio.Protocol):
         """Read on, or stop reading while too much is held."""
         held = sum(exchange.body.held for exchange in (self._current, *self._ahead) if exchange is not None)
         if self._ahead or held > self._bounds.unread_bytes:
-            if not self._paused:
+            if not self._paused and not self._transport.is_closing():
                 self._paused = True
                 self._transport.pause_reading()
         else:
             self._read_on()
 
     def _read_on(self) -> None:
-        if self._paused and not self._gone:
+        if self._paused and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 
-    def _outstanding(self) -> int:
-        """Return how many bytes the client has not taken in: ours, and those that the kernel holds for us.
-
-        The kernel takes from us a third of its buffer at a time, which may last a slow client for minutes.
-        """
-        held = self._transport.get_write_buffer_size()
-        try:
-            queued = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:  # closed, or a system that does not tell
-            return held
-        return held + int.from_bytes(queued, sys.byteorder)
-
     def _within(self, seconds: float) -> None:
         self.deadline = self._gate.loop.time() + seconds
-
-    def _scope(self, head: Head) -> dict[str, object]:
-        peer, local = self._ends
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": head.version,
-            "method": head.method,
-            "scheme": "http",
-            "path": head.path.decode("latin-1"),
-            "raw_path": head.path,
-            "query_string": head.query,
-            "headers": head.headers,
-            "client": peer,
-            "server": local,
-        }

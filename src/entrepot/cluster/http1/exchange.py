@@ -125,7 +125,9 @@ class Exchange:
             return  # the connection ends too early, which no client overlooks
         self.started = self.complete = True
         try:
-            await self._line.write(plain(500, "Internal Server Error"))
+            answer = plain(500, "Internal Server Error")
+            end = answer.index(b"\r\n\r\n") + 4
+            await self._line.write(answer[:end], b"" if self.request.method == "HEAD" else answer[end:])
         except ClientGone:
             return
 
@@ -133,3 +135,20 @@ class Exchange:
 def _chunk(piece: bytes, *, last: bool) -> tuple[bytes, ...]:
     parts = (b"%x\r\n" % len(piece), piece, b"\r\n") if piece else ()
     return (*parts, b"0\r\n\r\n") if last else parts
+
+
+def scope_of(request: Head, peer: object, local: object) -> dict[str, object]:
+    """Return what the application is told of a request; `peer` and `local` are the two ends of its connection."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": request.version,
+        "method": request.method,
+        "scheme": "http",
+        "path": request.path.decode("latin-1"),
+        "raw_path": request.path,
+        "query_string": request.query,
+        "headers": request.headers,
+        "client": peer,
+        "server": local,
+    }

@@ -6,10 +6,14 @@ import asyncio
 import os
 import socket
 
+import structlog
+
 from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.connection import Connection
 from entrepot.cluster.lifespan import Asgi
 from entrepot.cluster.listeners import BACKLOG
+
+log = structlog.get_logger()
 
 _LOOKS = 4  # at the deadlines, within the shortest of the bounds
 _SLOWEST_LOOK = 1.0
@@ -116,7 +120,11 @@ class Server:
             await asyncio.sleep(min(_SLOWEST_LOOK, shortest / _LOOKS))
             now = self.loop.time()
             for connection in [one for one in self._connections if one.deadline < now]:
-                connection.expired()
+                try:
+                    connection.expired()
+                except Exception:
+                    log.exception("connection.expired")
+                    connection.abort()
             if self._listening is None and len(self._connections) > bounds.connections:
                 self._make_room()
             self._go_on()
