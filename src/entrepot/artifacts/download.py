@@ -22,7 +22,7 @@ from entrepot.metadata.items import Item, children, find
 from entrepot.metadata.properties import properties_of
 from entrepot.repositories import archives
 from entrepot.repositories.content import Content
-from entrepot.repositories.delivery import deliver
+from entrepot.repositories.delivery import deliver, naming
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import FROM_CACHE, Granted
 from entrepot.repositories.repository import Repository
@@ -171,8 +171,7 @@ class Download:
         headers = [
             ("content-type", media_type(path)),
             ("last-modified", http_date(found.item.modified)),
-            ("content-disposition", 'attachment; filename="' + _quoted(path.rpartition("/")[2]) + '"'),
-            ("x-artifactory-filename", _quoted(path)),
+            *naming(path.rpartition("/")[2]),
         ]
         reply = Reply(200, headers, length=entry.size)
         if request.method == "HEAD":
@@ -201,7 +200,3 @@ async def _pieces(stream: IO[bytes], file: IO[bytes]) -> AsyncIterator[bytes]:
     finally:
         stream.close()
         file.close()
-
-
-def _quoted(name: str) -> str:
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in name)

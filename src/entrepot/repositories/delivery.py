@@ -50,6 +50,15 @@ def deliver(
     return content.fill(reply, stored, span.start, span.stop)
 
 
+def naming(file_name: str) -> list[tuple[str, str]]:
+    """Return the headers by which clients name the file that they save."""
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in file_name)
+    return [
+        ("x-artifactory-filename", quote(file_name, safe=_SAFE)),
+        ("content-disposition", f'attachment; filename="{plain}"'),
+    ]
+
+
 @lru_cache(maxsize=4096)
 def _headers(
     stored: Stored,
@@ -66,8 +75,7 @@ def _headers(
         ("x-checksum-sha256", stored.sha256.hex()),
         ("x-checksum-sha1", stored.sha1.hex()),
         ("x-checksum-md5", stored.md5.hex()),
-        ("x-artifactory-filename", quote(file_name, safe=_SAFE)),
-        ("content-disposition", f'attachment; filename="{_quoted(file_name)}"'),
+        *naming(file_name),
     ]
     if modified is not None:
         common.append(("last-modified", http_date(modified)))
@@ -89,7 +97,3 @@ def _spans(
     if spans is not None and not spans:
         raise Unsatisfiable(size=stored.size, headers=[("content-range", f"bytes */{stored.size}")])
     return spans
-
-
-def _quoted(name: str) -> str:
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in name)

@@ -1,6 +1,6 @@
 """Replies onto the wire: files, and streams whose length nobody knew."""
 
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +86,42 @@ async def test_a_file_that_is_shorter_than_its_blob_never_ends_like_a_whole_one(
     (tmp_path / "blob").write_bytes(b"x" * 100)
     with pytest.raises(OSError, match="shorter than its blob"):
         await sent(Reply(file=FileSpan(tmp_path / "blob", 0, 200), length=200))
+
+
+def breaking(after: int) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
+    """Return the `send` of a server whose client is gone after so many pieces."""
+    left = after
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal left
+        if message["type"] == "http.response.body":
+            left -= 1
+            if left < 0:
+                raise ConnectionError
+
+    return send
+
+
+async def test_a_stream_ends_with_its_client_and_lets_go_of_what_it_held() -> None:
+    ended = []
+
+    async def stream() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 10
+        finally:
+            ended.append(True)
+
+    assert await send_reply(Reply(stream=stream(), length=1000), breaking(3), head=False) == 30
+    assert ended == [True]
+
+
+async def test_a_file_is_read_no_further_than_its_client_goes(tmp_path: Path) -> None:
+    path = tmp_path / "blob"
+    path.write_bytes(bytes(5 << 20))
+    reply = Reply(file=FileSpan(path, 0, 5 << 20), length=5 << 20)
+    assert await send_reply(reply, breaking(2), head=False) == 2 * sending._PIECE
+
+
+async def test_nothing_is_counted_that_nobody_received() -> None:
+    assert await send_reply(Reply(body=b"abc"), breaking(0), head=False) == 0

@@ -6,8 +6,6 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from tests.served import PASSWORD
-
 URL = "/artifactory/api/system/configuration"
 _SPACE = "{http://artifactory.jfrog.org/xsd/3.1.20}"
 
@@ -111,52 +109,6 @@ async def test_anonymous_access_is_switched_by_a_patch(
     assert (await http.get("/artifactory/api/securityconfig")).json()["anonAccessEnabled"] is True
     await patch(http, "security: {anonAccessEnabled: false}")
     assert (await nobody.get(f"/artifactory/{repo}/a.txt")).status_code == 401
-
-
-ROUTES = [
-    ("GET", "/artifactory/{repo}/a/{name}"),
-    ("HEAD", "/artifactory/{repo}/a/{name}"),
-    ("PUT", "/artifactory/{repo}/a/{name}"),
-    ("DELETE", "/artifactory/{repo}/a/{name}"),
-    ("GET", "/artifactory/{repo}/a/{name}!/b"),
-    ("GET", "/artifactory/api/storage/{repo}/a/{name}"),
-    ("GET", "/artifactory/api/storage/{repo}/a/{name}?properties"),
-    ("GET", "/artifactory/api/storage/{repo}/a/{name}?stats"),
-    ("PUT", "/artifactory/api/storage/{repo}/a/{name}?properties=k=v"),
-    ("DELETE", "/artifactory/api/storage/{repo}/a/{name}?properties=k"),
-    ("PATCH", "/artifactory/api/metadata/{repo}/a/{name}"),
-    ("GET", "/v2/{repo}/a/{name}/manifests/1"),
-    ("GET", "/v2/{repo}/a/{name}/tags/list"),
-    ("GET", "/v2/{repo}/{name}/blobs/sha256:" + "0" * 64),
-    ("POST", "/v2/{repo}/{name}/blobs/uploads/"),
-]
-
-
-async def test_hidden_and_absent_answer_alike_on_every_route(
-    http: httpx.AsyncClient, repo: str, nobody: httpx.AsyncClient
-) -> None:
-    await http.put(f"/artifactory/{repo}/a/there.txt", content=b"x")
-    for everyone in ("Anything", "Any%20Remote"):
-        await http.delete(f"/artifactory/api/security/permissions/{everyone}")
-    user = {"email": "s@x.test", "password": PASSWORD, "groups": []}
-    await http.put("/artifactory/api/security/users/stranger", json=user)
-    await patch(http, "security: {hideUnauthorizedResources: true, anonAccessEnabled: true}")
-    for auth in (None, httpx.BasicAuth("stranger", PASSWORD)):
-        for method, route in ROUTES:
-            told = []
-            for key, name in ((repo, "there.txt"), (repo, "not-there"), ("no-such-repository", "there.txt")):
-                body = b'{"props":{}}' if method == "PATCH" else None
-                answer = await nobody.request(method, route.format(repo=key, name=name), content=body, auth=auth)
-                told.append(
-                    (
-                        answer.status_code,
-                        answer.content.replace(key.encode(), b"KEY").replace(name.encode(), b"NAME"),
-                        sorted(answer.headers),
-                    )
-                )
-            assert told[0] == told[1] == told[2], (method, route, auth)
-            assert told[0][0] in {401, 404}, (method, route, told[0])
-    assert (await http.get(f"/artifactory/{repo}/a/there.txt")).status_code == 200
 
 
 async def test_nothing_is_taken_in_when_the_disk_is_as_full_as_is_allowed(http: httpx.AsyncClient, repo: str) -> None:
