@@ -150,7 +150,7 @@ class Reader:
         if not self.in_head:
             return  # a trailer field: no handler asks for one, and header fields it must not become
         self._lined = True
-        name, value = name.lower(), value or b""
+        name, value = name.lower(), (value or b"").strip(b" \t")  # llhttp leaves the spaces that end a value
         self._grow(len(name) + len(value))
         self._headers.append((name, value))
         if name == b"host":

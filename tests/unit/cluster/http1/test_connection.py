@@ -160,6 +160,20 @@ async def test_a_client_that_only_closed_its_side_gets_its_answer() -> None:
         assert await client.ended() == b""
 
 
+@on_both_loops
+async def test_spaces_around_a_value_are_no_part_of_it() -> None:
+    async with serving() as made:
+        client = await made.client()
+        for framing, body in (
+            (b"Content-Length: \t3 \t", b"abc"),
+            (b"Transfer-Encoding: chunked ", b"3\r\nabc\r\n0\r\n\r\n"),
+        ):
+            await client.say(b"PUT /echo HTTP/1.1\r\nHost: here \r\n" + framing + b"\r\n\r\n" + body)
+            assert (await client.hear()).body == said(b"abc")
+        await client.say(b"PUT /scope HTTP/1.1\r\nHost: here \r\nContent-Length: 0 \r\n\r\n")
+        assert json.loads((await client.hear()).body)["headers"] == [["host", "here"], ["content-length", "0"]]
+
+
 # Whoever waits to be told to go on.
 
 
