@@ -101,7 +101,9 @@ class Settings:
         "Where HTTP/2 is offered beside HTTP/1.1: over TLS, without TLS as well (with prior knowledge), or nowhere.",
     )  # fmt: skip
     connections_limit: int = declare(
-        whole(16, 100_000), 4_096, "How many connections a worker holds at once; further ones wait to be accepted."
+        whole(16, 100_000),
+        4_096,
+        "How many connections a worker holds at once. Beyond, one that rests makes room on a plain port; else further ones wait.",
     )
     trusted_proxies: tuple[Network, ...] = declare(
         NETWORKS, (), "Proxies whose `X-Forwarded-*` and `X-JFrog-Override-Base-Url` headers are believed."
