@@ -134,7 +134,7 @@ class Application:
     def _match(self, request: Request, scope: Scope) -> Match:
         if request.headers.get("transfer-encoding") is not None and request.headers.get("content-length") is not None:
             raise Invalid("Content-Length and Transfer-Encoding contradict each other.")
-        port = int(scope["server"][1]) if scope.get("server") else 0  # text, from Granian
+        port = int(scope["server"][1] or 0) if scope.get("server") else 0  # text, from Granian
         access = self._doors.access(request.path, request.headers, port)
         path = access.path
         if not path.startswith("/v2"):
