@@ -37,6 +37,9 @@ from entrepot.cluster.lifespan import Asgi, Message
 from entrepot.cluster.listeners import BACKLOG
 from entrepot.settings import Settings
 
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
 _HEADER_MILLIS = 15_000
 _HEADER_BYTES = 256 << 10
 _HTTP2_HEADER_BYTES = 64 << 10
@@ -82,28 +85,42 @@ class GranianServer(Server):
 def watched(application: Asgi) -> Asgi:
     """Have `send` raise ConnectionError once the client is gone (ASGI specification, "Disconnected Client").
 
-    Granian's returns at once then, without a turn for anybody else: a download would be read to its end for nobody.
+    Granian's returns at once then, without a turn for anybody else: a download would be read to its end for nobody. Only
+    `receive` tells, so it is asked while an answer leaves in pieces, if nobody else can want it: the body was read, or there is none.
     """
 
-    async def watching(
-        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-    ) -> None:
-        leaving: asyncio.Future[Message] | None = None
+    async def watching(scope: Message, receive: Receive, send: Send) -> None:
+        leaving: asyncio.Future[None] | None = None
+        read = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and not _has_body(scope)
+
+        async def receiving() -> Message:
+            nonlocal read
+            message = await receive()
+            read = not message.get("more_body", False)
+            return message
+
+        async def left() -> None:
+            while (await receive())["type"] == "http.request":
+                pass
 
         async def sending(message: Message) -> None:
             nonlocal leaving
-            if leaving is None and message.get("more_body"):
-                leaving = asyncio.ensure_future(receive())
+            if leaving is None and read and message.get("more_body"):
+                leaving = asyncio.ensure_future(left())
             await send(message)
             if leaving is not None:
                 await asyncio.sleep(0)
-                if leaving.done() and leaving.result()["type"] == "http.disconnect":
+                if leaving.done():
                     raise ConnectionError
 
         try:
-            await application(scope, receive, sending)
+            await application(scope, receiving, sending)
         finally:
             if leaving is not None:
                 leaving.cancel()
 
     return watching
+
+
+def _has_body(scope: Message) -> bool:
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])

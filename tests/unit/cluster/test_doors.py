@@ -111,7 +111,7 @@ async def test_half_an_answer_never_looks_whole(server: str) -> None:
             await client.get("/collapse")
 
 
-async def test_a_client_that_reads_nothing_holds_its_application_back(server: str) -> None:
+async def test_a_client_that_reads_nothing_holds_its_application_back_and_one_that_is_gone_ends_it(server: str) -> None:
     async with opened(server) as made:
         client = await made.client()
         await client.say(b"GET /endless HTTP/1.1\r\nHost: here\r\n\r\n")
@@ -119,6 +119,7 @@ async def test_a_client_that_reads_nothing_holds_its_application_back(server: st
         await asyncio.sleep(0.3)
         assert made.script.accepted < 32 << 20
         client.reset()
+        await until(lambda: made.script.refused == 1)
 
 
 async def test_a_client_whose_body_is_not_read_is_held_back(server: str) -> None:
