@@ -25,7 +25,6 @@ The bounds, with the reasons:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
@@ -33,12 +32,9 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
-from entrepot.cluster.lifespan import Asgi, Message
+from entrepot.cluster.lifespan import Asgi, Message, Receive, Send
 from entrepot.cluster.listeners import BACKLOG
 from entrepot.settings import Settings
-
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _HEADER_MILLIS = 15_000
 _HEADER_BYTES = 256 << 10

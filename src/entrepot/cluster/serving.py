@@ -1,7 +1,7 @@
 """The servers of a worker: one for each of its listening sockets, all in one event loop.
 
-Plain ports are served by `http1`, on the loop that the application runs on: half the processor time of a small answer
-used to go into handing it from thread to thread. Ports with TLS, and plain ones that must speak HTTP/2, are
+Plain ports are served by `http1`, on the loop that the application runs on: a third of the processor time of a small
+answer used to go into handing it from thread to thread. Ports with TLS, and plain ones that must speak HTTP/2, are
 Granian's, which is imported only then. See docs/adr/0015.
 """
 
@@ -52,7 +52,7 @@ class Doors:
 
 def _door(application: Asgi, settings: Settings, descriptor: int, port: int) -> Door:
     if settings.tls_cert or settings.http2 == "always":
-        from entrepot.cluster.secure import GranianServer  # noqa: PLC0415 - 7 MiB that most workers need not hold
+        from entrepot.cluster.secure import GranianServer  # noqa: PLC0415 - 2 MiB that most workers need not hold
 
         return GranianServer(application, settings, descriptor, port)
     return Server(application, descriptor, Bounds(connections=settings.connections_limit))

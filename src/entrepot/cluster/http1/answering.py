@@ -9,7 +9,6 @@ from enum import Enum, auto
 from http import HTTPStatus
 
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-_SWITCHES = {True: b"", False: b"connection: close\r\n"}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -53,14 +52,13 @@ def head(status: int, headers: Iterable[tuple[bytes, bytes]], framing: Framing, 
     lines.append(_clock.line())
     if framing is Framing.CHUNKED:
         lines.append(b"transfer-encoding: chunked\r\n")
-    if keep and version == "1.0":
+    if not keep:
+        lines.append(b"connection: close\r\n")
+    elif version == "1.0":
         lines.append(b"connection: keep-alive\r\n")
-    else:
-        lines.append(_SWITCHES[keep])
     lines.append(b"\r\n")
     text = b"".join(lines)
-    breaks = len(lines) - (1 if keep and version != "1.0" else 0)
-    if text.count(b"\n") != breaks or text.count(b"\r") != breaks:
+    if text.count(b"\n") != len(lines) or text.count(b"\r") != len(lines):
         raise BadHeader
     return text
 

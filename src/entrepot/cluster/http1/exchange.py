@@ -61,7 +61,7 @@ class Exchange:
         self._left = 0  # bytes still promised
 
     async def run(self, application: Asgi) -> None:
-        """Have the application answer. Whatever it does, no client takes half an answer for a whole one."""
+        """Have the application answer. Whatever it does, no client of HTTP/1.1 takes half an answer for a whole one."""
         try:
             await application(self._scope, self.body.message, self.send)
         except ClientGone:
@@ -122,7 +122,7 @@ class Exchange:
     async def _apologise(self) -> None:
         self.keep = False
         if self.started:
-            return  # the connection ends too early, which no client overlooks
+            return  # the connection ends too early, which no client of HTTP/1.1 overlooks
         self.started = self.complete = True
         try:
             answer = plain(500, "Internal Server Error")
