@@ -5,7 +5,6 @@ What has a name of its own to be resolved (a sub-domain) is asked by its Host fi
 
 import http.client
 import json
-import os
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.registry import Registry
+from tests.parts.certificate import certificate
 from tests.parts.entrepot import Entrepot
 from tests.parts.images import Layout, hello_layer
 from tests.parts.presence import tool
@@ -57,15 +57,14 @@ class Secure(Entrepot):
 def started(folder: Path, *, tls: bool) -> Iterator[Node]:
     port = free_port()
     arguments = ["--docker-ports", f"{port}=docker-local", "--docker-subdomain", DOMAIN]
-    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert = None
     if tls:
-        words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-        run([tool("openssl"), *words.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert])
+        cert, key = certificate(folder)
         arguments += ["--tls-cert", str(cert), "--tls-key", str(key)]
     server = (Secure if tls else Entrepot)(folder / "home", free_port(), arguments)
     server.start()
     try:
-        yield Node(server, port, cert if tls else None)
+        yield Node(server, port, cert)
         server.stop()
     finally:
         server.kill9()
@@ -80,7 +79,7 @@ def test_one_image_is_reached_by_every_access_method(entrepot_only: None, tmp_pa
         config = tmp_path / "docker"
         for host in (main, own):
             Registry(f"http://{host}", node.server.user, node.server.password, is_entrepot=True).sign_in(config)
-            environment = {"DOCKER_CONFIG": str(config), "PATH": os.environ["PATH"]}
+            environment = {"DOCKER_CONFIG": str(config)}
             if node.cert is not None:
                 environment["SSL_CERT_FILE"] = str(node.cert)
             image = f"{host}/app:1" if host == own else f"{host}/docker-local/app:0"

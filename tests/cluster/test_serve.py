@@ -20,7 +20,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.parts.processes import Server, answers, free_port, run, short_folder, wait_until
+from tests.parts.certificate import certificate
+from tests.parts.processes import Server, answers, free_port, short_folder, wait_until
 
 STUB = (sys.executable, "-m", "tests.cluster.stub", "serve")
 CHECKOUT = Path(__file__).parents[2]
@@ -325,20 +326,11 @@ def test_extra_ports_and_both_versions_of_http_are_served_by_the_same_workers(tm
         assert len(made.workers()) == 2
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    name = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    run(["openssl", *words.split(), *name, "-keyout", key, "-out", cert])
-    return cert, key
-
-
 @pytest.mark.parametrize(("http2", "offered"), [("tls", "h2"), ("never", "http/1.1")])
 def test_tls_offers_both_versions_of_http_unless_told_otherwise(
-    tmp_path: Path, certificate: tuple[Path, Path], http2: str, offered: str
+    tmp_path: Path, http2: str, offered: str
 ) -> None:
-    cert, key = certificate
+    cert, key = certificate(tmp_path)
     with running(node(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key), "--http2", http2)) as made:
         context = ssl.create_default_context(cafile=str(cert))
         context.set_alpn_protocols(["h2", "http/1.1"])

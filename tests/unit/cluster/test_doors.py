@@ -1,7 +1,6 @@
 """What the application relies on, of both servers: our own for plain ports, and Granian for the others."""
 
 import asyncio
-import hashlib
 import json
 import os
 import socket
@@ -13,7 +12,7 @@ import pytest
 
 from entrepot.cluster.serving import Doors
 from entrepot.settings import load
-from tests.unit.cluster.http1.talk import Client, Script, until
+from tests.unit.cluster.http1.talk import Client, Script, said, until
 
 pytestmark = pytest.mark.parametrize("server", ["ours", "granian"])
 BODY = bytes(range(256)) * 12_000
@@ -54,10 +53,6 @@ async def opened(server: str) -> AsyncIterator[Open]:
             await doors.close(5)
             if server == "ours":  # Granian closes it
                 os.close(descriptor)
-
-
-def said(body: bytes) -> bytes:
-    return f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode()
 
 
 async def test_bodies_arrive_whole_by_length_and_in_chunks(server: str) -> None:

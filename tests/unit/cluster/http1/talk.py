@@ -48,7 +48,6 @@ class Script:
         self.disconnected = 0
         self.refused = 0  # sends that were
         self.accepted = 0  # bytes of an endless answer
-        self.taken = 0  # bytes of a body that is read slowly
         self.go = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -75,7 +74,7 @@ class Script:
             body += message["body"]
             if not message["more_body"]:
                 break
-        await answer(send, f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode())
+        await answer(send, said(body))
 
     async def pieces(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -132,6 +131,11 @@ class Script:
     async def later(self, scope: Any, receive: Any, send: Any) -> None:
         await self.go.wait()
         await self.echo(scope, receive, send)
+
+
+def said(body: bytes) -> bytes:
+    """Return what `echo` answers to a body."""
+    return f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode()
 
 
 async def answer(send: Any, body: bytes, status: int = 200, *, length: int | None = None, headers: Any = ()) -> None:

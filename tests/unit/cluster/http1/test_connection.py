@@ -1,13 +1,12 @@
 """What a client of a plain port sees: every request answered once, whole and in order, or the connection ended."""
 
 import asyncio
-import hashlib
 import json
 import socket
 
 import pytest
 
-from tests.unit.cluster.http1.talk import on_both_loops, serving, until
+from tests.unit.cluster.http1.talk import on_both_loops, said, serving, until
 
 GET = b"GET /ok HTTP/1.1\r\nHost: here\r\n\r\n"
 
@@ -15,10 +14,6 @@ GET = b"GET /ok HTTP/1.1\r\nHost: here\r\n\r\n"
 def upload(body: bytes, path: str = "/echo", *fields: str) -> bytes:
     lines = [f"PUT {path} HTTP/1.1", "Host: here", f"Content-Length: {len(body)}", *fields]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def said(body: bytes) -> bytes:
-    return f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode()
 
 
 # Requests and answers.
@@ -257,6 +252,15 @@ async def test_an_application_that_fails_before_it_answers_is_a_500_without_a_wo
         found = await client.get(path)
         assert (found.status, found.body) == (500, b"Internal Server Error\n")
         assert "set-cookie" not in found.headers
+        assert await client.ended() == b""
+
+
+@on_both_loops
+async def test_a_head_that_fails_has_no_body_either() -> None:
+    async with serving() as made:
+        client = await made.client()
+        await client.say(b"HEAD /crash HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert (await client.hear(bodiless=True)).status == 500
         assert await client.ended() == b""
 
 
