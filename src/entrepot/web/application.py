@@ -29,7 +29,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 _BASIC = 'Basic realm="Artifactory Realm"'
 _OCI = ("docker-distribution-api-version", "registry/2.0")
-_DRAIN_LIMIT = 1 << 20
 
 
 class Watcher(Protocol):
@@ -86,7 +85,6 @@ class Application:
         if reply.after is not None and sent:
             reply.after()
         self._watcher.answered(request, row, reply, seconds=time.perf_counter() - started, sent=sent)
-        await _drain(request)
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[Request, Row | None, Reply]:
         request = self._request(scope, receive)
@@ -164,14 +162,3 @@ def _raw_path(scope: Scope) -> str:
 def _no_body(scope: Scope) -> int | None:
     """Without a length and without chunks HTTP/1 has no body; HTTP/2 needs neither to have one."""
     return None if scope.get("http_version", "1.1").startswith("2") else 0
-
-
-async def _drain(request: Request) -> None:
-    """Take in a little of a body that nobody read, so that the connection can be used again."""
-    body = request.body
-    if isinstance(body, StreamedBody) and not body.ended and body.length is not None and body.length <= _DRAIN_LIMIT:
-        try:
-            async for _ in body:
-                pass
-        except EntrepotError:
-            return

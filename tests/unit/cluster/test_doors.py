@@ -129,6 +129,15 @@ async def test_a_client_whose_body_is_not_read_is_held_back(server: str) -> None
         await sending
 
 
+async def test_a_client_that_still_sends_what_nobody_wants_can_read_the_answer(server: str) -> None:
+    async with opened(server) as made:
+        client = await made.client()
+        head = b"PUT /unread HTTP/1.1\r\nHost: here\r\nContent-Length: 20000000\r\n\r\n"
+        sending = asyncio.create_task(client.say(head + bytes(20_000_000)))
+        assert (await client.hear()).status == 401
+        await asyncio.wait([sending])
+
+
 async def test_what_runs_is_finished_before_it_closes(server: str) -> None:
     async with opened(server) as made:
         client = await made.client()

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from entrepot.cluster.lifespan import Message
 
 _PIECE_COST = 100  # bytes that a piece takes beside its own
 
 
+class Source(Protocol):
+    """Where a body comes from. Is told how the application gets on with it."""
+
+    def wanted(self, body: Body) -> None:
+        """The application waits for more of it."""
+        ...
+
+    def came(self, body: Body) -> None:
+        """It waits no more."""
+        ...
+
+    def consumed(self, body: Body) -> None:
+        """Nothing of it is held any more."""
+        ...
+
+
 class Body:
     """What has arrived of a body and was not asked for yet. Used on the loop only."""
 
-    __slots__ = ("_consumed", "_delivered", "_pieces", "_waiter", "_wanted", "ended", "held", "lost")
+    __slots__ = ("_delivered", "_dropped", "_pieces", "_source", "_waiter", "ended", "held", "lost")
 
-    def __init__(self, wanted: Callable[[], None], consumed: Callable[[], None]) -> None:
-        """`wanted` is called when the application begins to wait, `consumed` when nothing is held any more."""
-        self._wanted = wanted
-        self._consumed = consumed
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._pieces: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
         self._delivered = False
+        self._dropped = False
         self.held = 0
         """Bytes that it takes."""
         self.ended = False
@@ -29,13 +44,10 @@ class Body:
         self.lost = False
         """Nothing more will arrive."""
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the application waits for it."""
-        return self._waiter is not None
-
     def add(self, piece: bytes) -> None:
         """Take a piece in."""
+        if self._dropped:
+            return
         self._pieces.append(piece)
         self.held += len(piece) + _PIECE_COST
         self._wake()
@@ -44,6 +56,12 @@ class Body:
         """Note that it is complete."""
         self.ended = True
         self._wake()
+
+    def drop(self) -> None:
+        """Keep nothing of it: the answer is given."""
+        self._dropped = True
+        self._pieces = []
+        self.held = 0
 
     def lose(self) -> None:
         """Note that the client is gone, or silent, or not to be understood."""
@@ -54,11 +72,12 @@ class Body:
         """Return what has arrived since the last time as `http.request`, and `http.disconnect` when that was all."""
         while not (self._pieces or self.lost or self._fresh_end):
             self._waiter = asyncio.get_running_loop().create_future()
-            self._wanted()
+            self._source.wanted(self)
             try:
                 await self._waiter
             finally:
                 self._waiter = None
+                self._source.came(self)
         if not (self._pieces or self._fresh_end):
             return {"type": "http.disconnect"}
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -66,7 +85,7 @@ class Body:
         self._delivered = self.ended
         if self.held:
             self.held = 0
-            self._consumed()
+            self._source.consumed(self)
         return {"type": "http.request", "body": body, "more_body": not self.ended}
 
     @property

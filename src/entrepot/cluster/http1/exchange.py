@@ -10,17 +10,14 @@ import structlog
 
 from entrepot.cluster.http1.answering import Framing, head, plain
 from entrepot.cluster.http1.body import Body
+from entrepot.cluster.http1.bounds import DRAINED
+from entrepot.cluster.http1.outbound import ClientGone
 from entrepot.cluster.http1.reading import Head
 from entrepot.cluster.lifespan import Asgi, Message
 
 _BODILESS = frozenset({204, 304})
-_DRAINED = 1 << 20  # bytes of a body that nobody wants which are taken in, so that the connection can be used again
 
 log = structlog.get_logger()
-
-
-class ClientGone(ConnectionError):
-    """Nobody is there to read the answer."""
 
 
 class Line(Protocol):
@@ -33,6 +30,10 @@ class Line(Protocol):
 
     async def write(self, *pieces: bytes) -> None:
         """Send, and wait while the client is slow. Raises ClientGone."""
+        ...
+
+    def unframed(self) -> None:
+        """The end of the connection will be that of the answer."""
         ...
 
     def answered(self) -> None:
@@ -61,7 +62,7 @@ class Exchange:
         self._left = 0  # bytes still promised
 
     async def run(self, application: Asgi) -> None:
-        """Have the application answer. Whatever it does, no client of HTTP/1.1 takes half an answer for a whole one."""
+        """Have the application answer. Whatever it does, no client takes half an answer for a whole one."""
         try:
             await application(self._scope, self.body.message, self.send)
         except ClientGone:
@@ -109,6 +110,8 @@ class Exchange:
                 headers.append((b"content-length", b"%d" % self._left))
         else:
             self._framing = Framing.CHUNKED if self.request.version == "1.1" else Framing.CLOSE
+        if self._framing is Framing.CLOSE:
+            self._line.unframed()
         if self._line.last or self._framing is Framing.CLOSE or not self._reusable():
             self.keep = False
         return head(self._status, headers, self._framing, version=self.request.version, keep=self.keep)
@@ -117,12 +120,12 @@ class Exchange:
         """Whether what may still come of the body is little, and will come."""
         if self.body.ended:
             return True
-        return not self.request.expects and self.request.length is not None and self.request.length <= _DRAINED
+        return not self.request.expects and self.request.length is not None and self.request.length <= DRAINED
 
     async def _apologise(self) -> None:
         self.keep = False
         if self.started:
-            return  # the connection ends too early, which no client of HTTP/1.1 overlooks
+            return  # the connection ends too early, which no client overlooks
         self.started = self.complete = True
         try:
             answer = plain(500, "Internal Server Error")

@@ -15,6 +15,8 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 _FRAMES = 64 << 10  # bytes of chunk extensions and trailers that may come without a byte of body
 _FRAME_PER_BYTE = 16  # one-byte chunks need 5
 _VERSIONS = frozenset({"1.0", "1.1"})
+_EMPTY_LINES = b"\r\n"  # may come before a request (RFC 9112, 2.2)
+_FIELD_COST = 100  # bytes that a field takes beside its own
 _MOST_DIGITS = 19  # a length that no counter overflows
 
 
@@ -58,8 +60,8 @@ class Receiver(Protocol):
         """Some bytes of its body."""
         ...
 
-    def ended(self) -> None:
-        """It is complete."""
+    def ended(self, *, keep: bool) -> None:
+        """It is complete. `keep` tells whether the client still lets the connection be used again, after its trailers."""
         ...
 
 
@@ -70,7 +72,7 @@ class Reader:
         self._receiver = receiver
         self._most = head_bytes
         self._parser = HttpRequestParser(self)
-        self._lined = False  # the request line is complete
+        self._in_line = False  # what comes next continues a request line
         self.in_head = False
         """A request has begun and its header fields are not complete."""
         self._framed = 0  # bytes of the current body that were not body
@@ -86,15 +88,17 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Tell the receiver what these bytes are. Raises Refused, after which there is no going on."""
+        between = not self.in_head and not self._in_body
+        in_line = between or (self.in_head and self._in_line)
         if self.in_head:
             self._partial += len(data)
         if self._in_body:
             self._framed += len(data)
-        elif not self._lined and not data.isascii():
+        elif in_line and not data.isascii():
             data = _escaped(data)
         self._parse(data)
-        if self.in_head and not self._lined:
-            self._lined = b"\r\n" in data
+        if self.in_head:
+            self._in_line = in_line and b"\n" not in (data.lstrip(_EMPTY_LINES) if between else data)
         if self._partial > self._most:
             raise Refused(431)
         if self._framed > _FRAMES:
@@ -130,7 +134,6 @@ class Reader:
         if self._resumed:
             return
         self.in_head = True
-        self._lined = False
         self._headers = []
         self._target = b""
         self._size = self._partial = self._hosts = 0
@@ -149,9 +152,8 @@ class Reader:
         """Take in a field."""
         if not self.in_head:
             return  # a trailer field: no handler asks for one, and header fields it must not become
-        self._lined = True
         name, value = name.lower(), (value or b"").strip(b" \t")  # llhttp leaves the spaces that end a value
-        self._grow(len(name) + len(value))
+        self._grow(len(name) + len(value) + _FIELD_COST)
         self._headers.append((name, value))
         if name == b"host":
             self._hosts += 1
@@ -170,13 +172,15 @@ class Reader:
         """Judge what RFC 9112 asks of a head as a whole, and hand it over."""
         if not self.in_head:
             return
-        self.in_head = self._lined = False
+        self.in_head = False
         self._partial = self._framed = 0
         version = self._parser.get_http_version()
         if version not in _VERSIONS:
             raise Refused(505)
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             raise Refused(400)  # RFC 9112, 3.2
+        if self._length is None and version == "1.0":
+            raise Refused(400)  # RFC 9112, 6.1: who passed it on cannot have understood it
         self._in_body = True
         authority, path, query = _split(self._target)
         if authority:  # it counts, and not the field (RFC 9112, 3.2.2)
@@ -196,7 +200,7 @@ class Reader:
             return
         self._in_body = False
         self._framed = 0
-        self._receiver.ended()
+        self._receiver.ended(keep=self._parser.should_keep_alive())
 
     def _grow(self, size: int) -> None:
         self._size += size
@@ -223,9 +227,15 @@ def _split(target: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _escaped(data: bytes) -> bytes:
-    """Percent-encode what is not ASCII in the request line: curl sends paths as people type them, and llhttp refuses them."""
-    end = data.find(b"\r\n")
-    line = data if end < 0 else data[:end]
-    if line.isascii():  # it was the body behind it
+    """Percent-encode what is not ASCII in the request line: curl sends paths as people type them, and llhttp refuses them.
+
+    Only in a request that was not sent ahead of the answer before it, which nobody does who types paths.
+    """
+    line = data.lstrip(_EMPTY_LINES)
+    start = len(data) - len(line)
+    end = data.find(b"\n", start)
+    line = data[start:] if end < 0 else data[start:end]
+    if line.isascii():  # it was the fields or the body behind it
         return data
-    return b"".join(b"%%%02X" % byte if byte > 0x7F else b"%c" % byte for byte in line) + data[len(line) :]
+    escaped = b"".join(b"%%%02X" % byte if byte > 0x7F else b"%c" % byte for byte in line)
+    return data[:start] + escaped + data[start + len(line) :]

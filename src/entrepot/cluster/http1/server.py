@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from itertools import islice
 
 import structlog
 
@@ -32,6 +33,8 @@ class Server:
         self._accepting: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
         self._resting: dict[Connection, float] = {}  # since when, in that order
+        self._evicted: set[Connection] = set()
+        self._parted = False
         self._changed = asyncio.Event()
 
     async def serve(self) -> None:
@@ -47,15 +50,20 @@ class Server:
             looking.cancel()
             self.stop()
             for connection in list(self._connections):
-                connection.abort()
+                connection.cut_off()
 
     def stop(self) -> None:
-        """Accept nobody, and let go of whoever has nothing to be answered."""
-        self.stopping = True
-        self._refrain()
+        """Accept nobody, and soon let go of whoever has nothing to be answered."""
+        if not self.stopping:
+            self.stopping = True
+            self._refrain()
+            asyncio.get_running_loop().call_later(self.bounds.parting_seconds, self._part)
+            self._changed.set()
+
+    def _part(self) -> None:
+        self._parted = True
         for connection in list(self._connections):
             connection.stop()
-        self._changed.set()
 
     # connection.Gate
 
@@ -63,14 +71,15 @@ class Server:
         """Take it in, and beyond the bound have another make room."""
         self._connections.add(connection)
         self._resting[connection] = self.loop.time()
-        if self.stopping:
+        if self._parted:
             connection.stop()
-        elif len(self._connections) > self.bounds.connections:
-            self._make_room()
+        else:
+            self._make_room(len(self._connections) - len(self._evicted) - self.bounds.connections)
 
     def left(self, connection: Connection) -> None:
         """Forget it."""
         self._connections.discard(connection)
+        self._evicted.discard(connection)
         self._resting.pop(connection, None)
         self._go_on()
         self._changed.set()
@@ -83,13 +92,20 @@ class Server:
         """It is needed."""
         self._resting.pop(connection, None)
 
-    def _make_room(self) -> None:
-        """Let go of the connection that has rested longest, or for now accept no more."""
-        longest, since = next(iter(self._resting.items()), (None, 0.0))
-        if longest is not None and self.loop.time() - since >= self.bounds.rest_seconds:
-            del self._resting[longest]
-            longest.close()
-        else:
+    def _make_room(self, places: int) -> None:
+        """Let go of as many connections, those that have rested longest. If too few have rested enough, accept no more for now."""
+        now = self.loop.time()
+        longest = [
+            one
+            for one, since in islice(self._resting.items(), max(0, places))
+            if now - since >= self.bounds.rest_seconds
+        ]
+        for connection in longest:
+            self.works(connection)
+            self.rests(connection)  # it is the last whose turn comes again
+            self._evicted.add(connection)
+            connection.evict()
+        if len(longest) < places:
             self._refrain()
 
     def _go_on(self) -> None:
@@ -125,6 +141,5 @@ class Server:
                 except Exception:
                     log.exception("connection.expired")
                     connection.abort()
-            if self._listening is None and len(self._connections) > bounds.connections:
-                self._make_room()
+            self._make_room(len(self._connections) - bounds.connections)
             self._go_on()

@@ -19,6 +19,7 @@ from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.server import Server
 
 PATIENCE = 5.0
+GET = b"GET /ok HTTP/1.1\r\nHost: here\r\n\r\n"
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
@@ -48,6 +49,7 @@ class Script:
         self.disconnected = 0
         self.refused = 0  # sends that were
         self.accepted = 0  # bytes of an endless answer
+        self.afterwards = ""  # what is told to who asks for a body once it has answered
         self.go = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -80,6 +82,12 @@ class Script:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for piece in (b"one ", b"", b"two ", b"three"):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def parts(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(int(scope["query_string"])), "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
     async def nothing(self, scope: Any, receive: Any, send: Any) -> None:
@@ -128,9 +136,25 @@ class Script:
     async def unread(self, scope: Any, receive: Any, send: Any) -> None:
         await answer(send, b"no", 401)
 
+    async def finale(self, scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, b"no", 401)
+        self.afterwards = (await receive())["type"]
+
+    async def stubborn(self, scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+        self.disconnected += 1
+        await self.go.wait()
+        await answer(send, b"at last", 400)
+
     async def later(self, scope: Any, receive: Any, send: Any) -> None:
         await self.go.wait()
         await self.echo(scope, receive, send)
+
+
+def upload(body: bytes, path: str = "/echo", *fields: str) -> bytes:
+    lines = [f"PUT {path} HTTP/1.1", "Host: here", f"Content-Length: {len(body)}", *fields]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def said(body: bytes) -> bytes:
@@ -161,6 +185,16 @@ class Client:
     async def say(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
+
+    async def broken(self) -> bool:
+        """Return whether the connection ends by an error, after whatever still comes."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                while await self.reader.read(1 << 20):
+                    pass
+            except ConnectionResetError:
+                return True
+            return False
 
     def reset(self) -> None:
         """Break the connection."""
@@ -221,6 +255,11 @@ class Serving:
         reader, writer = await asyncio.open_connection(sock=sock, limit=64 << 10)
         self._writers.append(writer)
         return Client(reader, writer)
+
+    @property
+    def connections(self) -> int:
+        """How many hold a place, those included whose client is gone."""
+        return len(self.server._connections)
 
     def leave(self) -> None:
         for writer in self._writers:

@@ -29,7 +29,7 @@ class Heard:
         assert isinstance(body, bytes)
         self.told[-1] = body + piece
 
-    def ended(self) -> None:
+    def ended(self, *, keep: bool) -> None:
         assert self._open
         self._open = False
 
@@ -100,6 +100,12 @@ def test_the_same_requests_are_read_however_the_network_cuts_them(pieces: list[b
 @given(streams)
 def test_a_stream_of_single_bytes_is_read_like_a_whole_one(stream: bytes) -> None:
     assert heard(*[stream[place : place + 1] for place in range(len(stream))]) == heard(stream)
+
+
+@given(cut(st.just("\r\n\r\nGET /grü/ß?ä HTTP/1.1\r\nHost: here\r\nX-Name: café\r\n\r\n".encode())))
+def test_a_path_as_people_type_it_is_read_however_the_network_cuts_it(pieces: list[bytes]) -> None:
+    fields = ((b"host", b"here"), (b"x-name", "café".encode()))
+    assert heard(*pieces) == ([("GET", b"/gr%C3%BC/%C3%9F", b"%C3%A4", fields, 0, True), b""], 0)
 
 
 @st.composite
