@@ -25,6 +25,7 @@ The bounds, with the reasons:
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
@@ -32,6 +33,7 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
+from entrepot.cluster.http1.bounds import DRAINED
 from entrepot.cluster.lifespan import Asgi, Message, Receive, Send
 from entrepot.cluster.listeners import BACKLOG
 from entrepot.settings import Settings
@@ -42,6 +44,8 @@ _HTTP2_HEADER_BYTES = 64 << 10
 _HTTP2_STREAMS = 100
 _HTTP2_PING_MILLIS = 20_000
 _BLOCKING_THREADS = 32
+_DRAIN_SECONDS = 5.0
+_BODY_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 _TO_OUR_LOG = {"handlers": {}, "formatters": {}, "loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
@@ -79,44 +83,70 @@ class GranianServer(Server):
 
 
 def watched(application: Asgi) -> Asgi:
-    """Have `send` raise ConnectionError once the client is gone (ASGI specification, "Disconnected Client").
-
-    Granian's returns at once then, without a turn for anybody else: a download would be read to its end for nobody. Only
-    `receive` tells, so it is asked while an answer leaves in pieces, if nobody else can want it: the body was read, or there is none.
-    """
+    """Add what the application relies on and Granian does not do; see `_Exchange`."""
 
     async def watching(scope: Message, receive: Receive, send: Send) -> None:
-        leaving: asyncio.Future[None] | None = None
-        read = scope["type"] == "http" and scope["method"] in {"GET", "HEAD"} and not _has_body(scope)
-
-        async def receiving() -> Message:
-            nonlocal read
-            message = await receive()
-            read = not message.get("more_body", False)
-            return message
-
-        async def left() -> None:
-            while (await receive())["type"] == "http.request":
-                pass
-
-        async def sending(message: Message) -> None:
-            nonlocal leaving
-            if leaving is None and read and message.get("more_body"):
-                leaving = asyncio.ensure_future(left())
-            await send(message)
-            if leaving is not None:
-                await asyncio.sleep(0)
-                if leaving.done():
-                    raise ConnectionError
-
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
         try:
-            await application(scope, receiving, sending)
+            await application(scope, exchange.receive, exchange.send)
+            await exchange.drain()
         finally:
-            if leaving is not None:
-                leaving.cancel()
+            exchange.close()
 
     return watching
 
 
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._unread = _has_body(scope)
+        self._leaving: asyncio.Future[None] | None = None
+
+    async def receive(self) -> Message:
+        """Return the next part of the body."""
+        message = await self._receive()
+        self._unread = message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send the next part of the answer. Raises ConnectionError once the client is gone (ASGI, "Disconnected Client").
+
+        Granian's returns at once then, without a turn for anybody else: a download would be read to its end for nobody.
+        Only `receive` tells, so it is asked while an answer leaves in pieces, if nobody else can want it: the body was
+        read, or there is none.
+        """
+        if self._leaving is None and not self._unread and message.get("more_body"):
+            self._leaving = asyncio.ensure_future(self._left())
+        await self._send(message)
+        if self._leaving is not None:
+            await asyncio.sleep(0)
+            if self._leaving.done():
+                raise ConnectionError
+
+    async def drain(self) -> None:
+        """Take in some of a body that nobody wanted: were it dropped before the answer is sent, HTTP/2 would cancel that too."""
+        taken = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self._unread and taken < DRAINED:
+                    taken += len((await self.receive()).get("body", b""))
+
+    def close(self) -> None:
+        """Wait no more for the client to go."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+
+    async def _left(self) -> None:
+        while (await self._receive())["type"] == "http.request":
+            await exchange.drain()
+
+
 def _has_body(scope: Message) -> bool:
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+    """HTTP/2 tells a body by no field: one that may have one is taken to have it."""
+    return scope["method"] not in {"GET", "HEAD"} or any(name in _BODY_FIELDS for name, _ in scope["headers"])
