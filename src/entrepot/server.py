@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
+from entrepot.asgi import Receive, Scope, Send
 from entrepot.errors import EntrepotError
 from entrepot.settings import Settings
 from entrepot.web.application import Application
 from entrepot.worker import build
-
-Message = MutableMapping[str, Any]
 
 
 class Server:
@@ -20,12 +17,7 @@ class Server:
     def __init__(self) -> None:
         self._application: Application | None = None
 
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or run the lifespan."""
         if scope["type"] == "http":
             assert self._application is not None
@@ -33,9 +25,7 @@ class Server:
         elif scope["type"] == "lifespan":
             await self._live(scope, receive, send)
 
-    async def _live(
-        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-    ) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings: Settings = scope["state"]["settings"]
         await receive()
         async with contextlib.AsyncExitStack() as stack:

@@ -33,8 +33,8 @@ from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
 
+from entrepot.asgi import Asgi, Message, Receive, Send
 from entrepot.cluster.http1.bounds import DRAINED
-from entrepot.cluster.lifespan import Asgi, Message, Receive, Send
 from entrepot.cluster.listeners import BACKLOG
 from entrepot.settings import Settings
 
@@ -144,7 +144,7 @@ class _Exchange:
 
     async def _left(self) -> None:
         while (await self._receive())["type"] == "http.request":
-            await exchange.drain()
+            pass
 
 
 def _has_body(scope: Message) -> bool:

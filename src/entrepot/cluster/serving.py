@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from entrepot.asgi import Asgi
 from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.server import Server
-from entrepot.cluster.lifespan import Asgi
 from entrepot.settings import Settings
 
 

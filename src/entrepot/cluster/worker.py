@@ -9,9 +9,10 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from entrepot.asgi import Asgi
 from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import event_log
-from entrepot.cluster.lifespan import Asgi, lifespan
+from entrepot.cluster.lifespan import lifespan
 from entrepot.cluster.serving import Doors
 from entrepot.errors import EntrepotError
 from entrepot.logs.events import EventLog

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from entrepot.access.caller import ANONYMOUS
+from entrepot.asgi import Receive, Scope, Send
 from entrepot.errors import EntrepotError, Invalid
 from entrepot.formats.docker.challenge import challenge_for
 from entrepot.messages import Face, Reply, Request, Row, encoded
@@ -21,11 +21,6 @@ from entrepot.web.errors import error_reply, face_of
 from entrepot.web.pipeline import Pipeline
 from entrepot.web.sending import send_reply
 from entrepot.web.table import Match, Table
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _BASIC = 'Basic realm="Artifactory Realm"'
 _OCI = ("docker-distribution-api-version", "registry/2.0")

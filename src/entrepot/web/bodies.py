@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl
 
+from entrepot.asgi import Receive
 from entrepot.errors import Invalid, TooLarge
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _FIELDS = 200
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
 
+from entrepot.asgi import Send
 from entrepot.messages import FileSpan, Reply, encoded
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _PIECE = 1 << 19  # bytes of a file that are read and sent at once: large enough that the hops between do not count
 _GATHERED = 64 << 10  # bytes of a stream that leave together: small packets wait for each other's receipts (40 ms)

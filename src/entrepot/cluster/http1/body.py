@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from entrepot.cluster.lifespan import Message
+from entrepot.asgi import Message
 
 _PIECE_COST = 100  # bytes that a piece takes beside its own
 

@@ -7,13 +7,13 @@ import math
 from collections import deque
 from typing import Protocol, cast
 
+from entrepot.asgi import Asgi
 from entrepot.cluster.http1.answering import CONTINUE, plain
 from entrepot.cluster.http1.body import Body
 from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.exchange import Exchange, scope_of
 from entrepot.cluster.http1.outbound import Outbound
 from entrepot.cluster.http1.reading import Head, Reader, Refused
-from entrepot.cluster.lifespan import Asgi
 
 _WORDS = {
     400: "The request is not valid HTTP/1.1.",

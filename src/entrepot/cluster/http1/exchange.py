@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
+from entrepot.asgi import Asgi, Message, Scope
 from entrepot.cluster.http1.answering import Framing, head, plain
 from entrepot.cluster.http1.body import Body
 from entrepot.cluster.http1.bounds import DRAINED
 from entrepot.cluster.http1.outbound import ClientGone
 from entrepot.cluster.http1.reading import Head
-from entrepot.cluster.lifespan import Asgi, Message
 
 _BODILESS = frozenset({204, 304})
 
@@ -44,7 +43,7 @@ class Line(Protocol):
 class Exchange:
     """One request, from its complete head to the end of its answer."""
 
-    def __init__(self, line: Line, request: Head, scope: MutableMapping[str, Any], body: Body) -> None:
+    def __init__(self, line: Line, request: Head, scope: Scope, body: Body) -> None:
         self._line = line
         self._scope = scope
         self.request = request

@@ -9,9 +9,9 @@ from itertools import islice
 
 import structlog
 
+from entrepot.asgi import Asgi
 from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.connection import Connection
-from entrepot.cluster.lifespan import Asgi
 from entrepot.cluster.listeners import BACKLOG
 
 log = structlog.get_logger()
