@@ -50,6 +50,18 @@ class Hashes:
         empty._states = {}
         return empty
 
+    @classmethod
+    def proof(cls) -> Hashes:
+        """Return what computes sha256 only, to compare stored bytes with their digest; ask it for `sha256`."""
+        alone = cls()
+        alone._states = {"sha256": alone._states["sha256"]}
+        return alone
+
+    @property
+    def sha256(self) -> bytes:
+        """That of what was added."""
+        return self._states["sha256"].digest()
+
     @property
     def has_sha512(self) -> bool:
         """Whether sha512 is among them."""
@@ -182,12 +194,8 @@ async def _add(buffer: bytes, hashes: Hashes, hashing: Lane) -> None:
         await hashing.run(hashes.update, buffer)
 
 
-async def rehash(chunks: AsyncIterator[bytes], *, sha512: bool, hashing: Lane = HASHING) -> Hashes:
-    """Compute the checksums of bytes that are stored already, for a session whose states were lost or lack sha512.
-
-    Raises what `chunks` raises.
-    """
-    hashes = Hashes(sha512=sha512)
+async def rehash(chunks: AsyncIterator[bytes], hashes: Hashes, *, hashing: Lane = HASHING) -> Hashes:
+    """Add bytes that are stored already to `hashes` and return them. Raises what `chunks` raises."""
     body = _Buffers(chunks, hashes, None, hashing)
     try:
         async for _ in body:

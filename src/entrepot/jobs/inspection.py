@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
-from entrepot.blobs.ingest import rehash
+from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.cluster.writers import named
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Database, Reads, Row, Tx
@@ -96,10 +96,10 @@ async def fsck(database: Database, driver: Driver, *, progress: Progress | None 
     """Read every blob again and compare its digest."""
     found = Inspection()
     async for row in _walk(database, found, progress):
-        blob_id, sha256, size, storage_key = row
+        blob_id, sha256, _, storage_key = row
         try:
-            hashes = await rehash(_bytes(database, driver, blob_id, storage_key), sha512=False)
-            why = "" if hashes.checksums(size).sha256 == sha256 else "the bytes do not match the digest"
+            read = await rehash(_bytes(database, driver, blob_id, storage_key), Hashes.proof())
+            why = "" if read.sha256 == sha256 else "the bytes do not match the digest"
         except (BlobMissing, StoreUnavailable) as error:
             why = error.message
         if why and await _still(database, row):

@@ -338,7 +338,7 @@ async def test_an_upload_that_is_over_no_longer_counts(
 @pytest.mark.parametrize("sha512", [True, False])
 async def test_stored_bytes_are_hashed_again_a_mebibyte_per_thread_hop(sha512: bool) -> None:
     body, lane = random_body(2 * MIB + 1), Gated(opened=True)
-    checksums = (await rehash(source(body), sha512=sha512, hashing=lane)).checksums(len(body))
+    checksums = (await rehash(source(body), Hashes(sha512=sha512), hashing=lane)).checksums(len(body))
     assert checksums.sha256 == hashlib.sha256(body).digest()
     assert checksums.sha512 == (hashlib.sha512(body).digest() if sha512 else None)
     assert lane.begun == 3
@@ -346,4 +346,4 @@ async def test_stored_bytes_are_hashed_again_a_mebibyte_per_thread_hop(sha512: b
 
 async def test_bytes_that_cannot_be_read_cannot_be_hashed_again() -> None:
     with pytest.raises(StoreUnavailable):
-        await rehash(source(random_body(2 * MIB), error=StoreUnavailable()), sha512=False)
+        await rehash(source(random_body(2 * MIB), error=StoreUnavailable()), Hashes())

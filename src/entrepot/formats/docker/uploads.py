@@ -203,7 +203,7 @@ class Uploads:
         checksums = None if hashes is None else hashes.checksums(size)
         if checksums is None or _raw(checksums, digest.algorithm) is None:
             source = self._content.read(pieces, 0, size) if pieces else _preceded(merged or b"", None)
-            checksums = (await rehash(source, sha512=digest.algorithm == "sha512")).checksums(size)
+            checksums = (await rehash(source, Hashes(sha512=digest.algorithm == "sha512"))).checksums(size)
         return checksums
 
     def _accepted(self, request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:
