@@ -9,6 +9,15 @@ from enum import Enum, auto
 from http import HTTPStatus
 
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_REFUSALS = {
+    400: "The request is not valid HTTP/1.1.",
+    408: "The request took too long to arrive.",
+    413: "The body is too large.",
+    431: "The header fields are too large.",
+    501: "This is no proxy.",
+    503: "Too many requests at once on one connection.",
+    505: "HTTP/1.0 and HTTP/1.1 are understood here.",
+}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -68,3 +77,8 @@ def plain(status: int, words: str) -> bytes:
     body = f"{words}\n".encode()
     fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return head(status, fields, Framing.LENGTH, version="1.1", keep=False) + body
+
+
+def refusal(status: int) -> bytes:
+    """Return the whole answer to what is no request, after which the connection ends."""
+    return plain(status, _REFUSALS[status])

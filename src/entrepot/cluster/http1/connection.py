@@ -5,50 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from typing import Protocol, cast
+from typing import cast
 
-from entrepot.asgi import Asgi
-from entrepot.cluster.http1.answering import CONTINUE, plain
+from entrepot.cluster.http1.answering import CONTINUE, refusal
 from entrepot.cluster.http1.body import Body
-from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.exchange import Exchange, scope_of
+from entrepot.cluster.http1.gate import Gate
 from entrepot.cluster.http1.outbound import Outbound
 from entrepot.cluster.http1.reading import Head, Reader, Refused
-
-_WORDS = {
-    400: "The request is not valid HTTP/1.1.",
-    408: "The request took too long to arrive.",
-    413: "The body is too large.",
-    431: "The header fields are too large.",
-    501: "This is no proxy.",
-    503: "Too many requests at once on one connection.",
-    505: "HTTP/1.0 and HTTP/1.1 are understood here.",
-}
-
-
-class Gate(Protocol):
-    """The listening socket that a connection came by."""
-
-    application: Asgi
-    bounds: Bounds
-    loop: asyncio.AbstractEventLoop
-    stopping: bool
-
-    def joined(self, connection: Connection) -> None:
-        """It is there, and rests."""
-        ...
-
-    def left(self, connection: Connection) -> None:
-        """It is no more, and nothing that it asked for runs."""
-        ...
-
-    def rests(self, connection: Connection) -> None:
-        """It has no request to answer."""
-        ...
-
-    def works(self, connection: Connection) -> None:
-        """It has one."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -275,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._say(status)
 
     def _say(self, status: int) -> None:
-        self._out.say(plain(status, _WORDS[status]))
+        self._out.say(refusal(status))
         self._linger()
 
     def _finish(self) -> None:
