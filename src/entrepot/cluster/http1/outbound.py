@@ -66,8 +66,10 @@ class Outbound:
         if self._full is None:
             return
         self._within(self._bounds.send_seconds)
-        await self._full
-        self.deadline = math.inf
+        try:
+            await asyncio.wait((self._full,))  # which others wait for, too, should this be cancelled
+        finally:
+            self.deadline = math.inf
         if self._transport.is_closing():
             raise ClientGone
 
@@ -97,7 +99,10 @@ class Outbound:
         if self._unframed:
             self._linger(_ORDERLY)
         self._within(self._bounds.linger_seconds)
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # it was broken while nothing was read
+            self._transport.abort()
 
     def abort(self) -> None:
         """End now. A client that has not got everything sees that, however the answer was framed."""

@@ -147,6 +147,20 @@ class Script:
         await self.go.wait()
         await answer(send, b"at last", 400)
 
+    async def hurried(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            async with asyncio.timeout(0.1):
+                await send({"type": "http.response.body", "body": bytes(8 << 20), "more_body": True})
+        except TimeoutError:
+            self.refused += 1
+        await self.go.wait()
+        await send({"type": "http.response.body", "body": b"end"})
+
+    async def refusing(self, scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, b"no", 401)
+        await self.go.wait()
+
     async def later(self, scope: Any, receive: Any, send: Any) -> None:
         await self.go.wait()
         await self.echo(scope, receive, send)

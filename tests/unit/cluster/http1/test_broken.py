@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.cluster.http1.talk import GET, on_both_loops, serving, until
+from tests.unit.cluster.http1.talk import GET, on_both_loops, serving, until, upload
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 10", "Transfer-Encoding: chunked"])
@@ -134,3 +134,29 @@ async def test_requests_that_are_not_read_any_more_do_not_cost_the_answer_before
         made.script.go.set()
         assert len((await client.hear()).body) == 3_000_000
         await asyncio.wait([sending])
+
+
+@on_both_loops
+async def test_an_application_that_gave_up_a_send_may_send_again_however_long_it_takes() -> None:
+    async with serving(send_seconds=0.3) as made:
+        client = await made.client(receive_buffer=8192)
+        await client.say(b"GET /hurried HTTP/1.1\r\nHost: here\r\n\r\n")
+        await until(lambda: made.script.refused == 1)
+        hearing = asyncio.create_task(client.hear())
+        await asyncio.sleep(0.8)
+        made.script.go.set()
+        assert (await hearing).body == bytes(8 << 20) + b"end"
+
+
+@on_both_loops
+async def test_a_connection_that_breaks_while_nothing_is_read_gives_its_place_back() -> None:
+    async with serving(linger_seconds=60, send_seconds=60) as made:
+        client = await made.client()
+        await client.say(upload(bytes(8 << 20), "/refusing")[: 400 << 10])
+        assert (await client.hear()).status == 401
+        [connection] = made.server._connections
+        await until(lambda: connection._paused)
+        client.reset()
+        await asyncio.sleep(0.1)
+        made.script.go.set()
+        await until(lambda: made.connections == 0)
