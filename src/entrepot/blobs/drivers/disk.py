@@ -131,8 +131,8 @@ class NewFile:
     def _create(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         for _ in range(_TRIES):
-            self._folders.make(self._path.parent)
             try:
+                self._folders.make(self._path.parent)  # fails when one above, remembered, was removed when it was empty
                 return os.open(self._path, flags, _WRITING)
             except FileNotFoundError:
                 self._folders.forget(self._path.parent)

@@ -279,3 +279,11 @@ def test_a_file_that_goes_while_it_is_listed_is_left_out(tmp_path: Path) -> None
 def test_a_root_that_is_not_there_is_no_empty_store(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         next(walk(tmp_path / "unmounted", ""))
+
+
+def test_a_writer_whose_folder_was_removed_when_it_was_empty_writes_on_in_the_next_hour(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    NewFile(tmp_path / "w/17/x", folders).finish([b"a"])
+    remove(tmp_path / "w/17/x", tmp_path)
+    NewFile(tmp_path / "w/18/y", folders).finish([b"b"])
+    assert (tmp_path / "w/18/y").read_bytes() == b"b"
