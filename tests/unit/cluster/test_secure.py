@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.asgi import Message, Receive, Send
+from entrepot.cluster.secure import watched
 from tests.unit.cluster.test_doors import opened
 
 
@@ -22,3 +24,21 @@ async def test_a_client_that_still_sends_what_nobody_wants_gets_the_whole_answer
                 stdout=asyncio.subprocess.PIPE,
             )
             assert (await curl.communicate())[0] == b"no 401 0"
+
+
+async def test_a_body_that_its_client_holds_back_is_not_waited_for() -> None:
+    sent: list[str] = []
+
+    async def refuses(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    async def receive() -> Message:
+        raise AssertionError("it was asked for")
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    fields = [(b"content-length", b"10"), (b"expect", b"100-continue")]
+    await watched(refuses)({"type": "http", "method": "PUT", "headers": fields}, receive, send)
+    assert sent == ["http.response.start", "http.response.body"]

@@ -29,7 +29,7 @@ class Source(Protocol):
 class Body:
     """What has arrived of a body and was not asked for yet. Used on the loop only."""
 
-    __slots__ = ("_delivered", "_dropped", "_pieces", "_source", "_waiter", "ended", "held", "lost")
+    __slots__ = ("_delivered", "_dropped", "_pieces", "_refused", "_source", "_waiter", "ended", "held", "lost")
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -37,6 +37,7 @@ class Body:
         self._waiter: asyncio.Future[None] | None = None
         self._delivered = False
         self._dropped = False
+        self._refused = False
         self.held = 0
         """Bytes that it takes."""
         self.ended = False
@@ -68,9 +69,14 @@ class Body:
         self.lost = True
         self._wake()
 
+    def refuse(self) -> None:
+        """Note that nothing more of it is given out, although it may still arrive."""
+        self._refused = True
+        self._wake()
+
     async def message(self) -> Message:
         """Return what has arrived since the last time as `http.request`, and `http.disconnect` when that was all."""
-        while not (self._pieces or self.lost or self._fresh_end):
+        while not (self._pieces or self.lost or self._refused or self._fresh_end):
             self._waiter = asyncio.get_running_loop().create_future()
             self._source.wanted(self)
             try:

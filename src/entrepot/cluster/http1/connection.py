@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         """See Source."""
         current = self._current
         if current is None or current.body is not body or current.complete:
-            body.lose()  # whoever has answered is told nothing more
+            body.refuse()  # whoever has answered is told nothing more
         elif not body.ended:  # or else it waits for the client to go
             self._within(self._bounds.body_seconds)
             if current.request.expects and not current.started:
@@ -164,8 +164,10 @@ class Connection(asyncio.Protocol):
             self._gate.left(self)
             return
         self._gate.rests(self)
-        if not exchange.complete:
+        if not exchange.complete and exchange.unframed:
             self.abort()
+        elif not exchange.complete:  # which its client sees by the framing; those before it keep their answers
+            self._finish()
         elif self._closing:
             return
         elif exchange.body.ended:
@@ -243,8 +245,9 @@ class Connection(asyncio.Protocol):
         self._linger()
 
     def _finish(self) -> None:
-        """End it after an answer. If there may be input that nobody will read, closing would cost the client the answer."""
-        if self._paused or self._ahead or self._refusal or self._incoming is not None or self._reader.in_head:
+        """End it after an answer. While that is on its way, or there is input that nobody reads, closing may cost it."""
+        unread = self._paused or self._ahead or self._refusal or self._incoming is not None or self._reader.in_head
+        if unread or self._out.outstanding():
             self._linger()
         else:
             self.close()
@@ -276,7 +279,7 @@ class Connection(asyncio.Protocol):
             self._flow()
         elif self._refusal:
             self._say(self._refusal)
-        elif self._no_more:
+        elif self._no_more and (self._half or not self._reader.in_head):
             self._finish()
         else:
             self._within(self._bounds.head_seconds if self._reader.in_head else self._bounds.idle_seconds)

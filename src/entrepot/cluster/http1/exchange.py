@@ -96,6 +96,11 @@ class Exchange:
                 raise RuntimeError("the body has another length than its header says")
         await self._line.write(first, piece)
 
+    @property
+    def unframed(self) -> bool:
+        """Whether only the end of the connection tells that of the answer."""
+        return self._framing is Framing.CLOSE
+
     def _begin(self, size: int | None) -> bytes:
         """Decide on framing and on the connection, and return the head. `size` is that of the body, if this is all of it."""
         headers = list(self._headers)

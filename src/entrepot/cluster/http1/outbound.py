@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import termios
+from contextlib import suppress
 from typing import cast
 
 from entrepot.cluster.http1.bounds import Bounds
@@ -81,7 +82,7 @@ class Outbound:
 
     def stalled(self) -> bool:
         """Return whether the client has taken in nothing since the deadline was set; if it has, set another."""
-        unsent = self._outstanding()
+        unsent = self.outstanding()
         if not unsent or unsent >= self._unsent:
             return True
         self._within(self._bounds.send_seconds)
@@ -116,13 +117,14 @@ class Outbound:
         self.resume()
 
     def _within(self, seconds: float) -> None:
-        self._unsent = self._outstanding()
+        self._unsent = self.outstanding()
         self.deadline = self._loop.time() + seconds
 
     def _linger(self, option: bytes) -> None:
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+        with suppress(OSError):  # macOS refuses it for a connection that is broken
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
 
-    def _outstanding(self) -> int:
+    def outstanding(self) -> int:
         """Return the bytes that the transport holds and those that the kernel holds for it, as far as it tells.
 
         Both count: the kernel takes from us a third of its buffer at a time, which may last a slow client for minutes.

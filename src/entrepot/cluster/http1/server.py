@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+from collections.abc import Callable
 from itertools import islice
 
 import structlog
 
 from entrepot.asgi import Asgi
+from entrepot.cluster.http1.accepting import Acceptor
 from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.connection import Connection
-from entrepot.cluster.listeners import BACKLOG
 
 log = structlog.get_logger()
 
@@ -28,27 +27,26 @@ class Server:
         self.bounds = bounds
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
-        self._descriptor = descriptor
-        self._listening: asyncio.Server | None = None
-        self._accepting: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
         self._resting: dict[Connection, float] = {}  # since when, in that order
         self._evicted: set[Connection] = set()
         self._parted = False
         self._changed = asyncio.Event()
+        self._acceptor = Acceptor(descriptor, lambda: Connection(self), self._changed.set)
 
     async def serve(self) -> None:
         """Answer until `stop`, and then until the last request is answered. When cancelled, cut everything off."""
         self.loop = asyncio.get_running_loop()
-        await self._accept()
+        self._go_on()
         looking = self.loop.create_task(self._look())
         try:
-            while not self.stopping or self._connections:
+            while not self.stopping or self._connections or self._acceptor.arriving:
                 await self._changed.wait()
                 self._changed.clear()
         finally:
             looking.cancel()
             self.stop()
+            self._acceptor.end()
             for connection in list(self._connections):
                 connection.cut_off()
 
@@ -56,14 +54,14 @@ class Server:
         """Accept nobody, and soon let go of whoever has nothing to be answered."""
         if not self.stopping:
             self.stopping = True
-            self._refrain()
+            self._acceptor.close()
             asyncio.get_running_loop().call_later(self.bounds.parting_seconds, self._part)
             self._changed.set()
 
     def _part(self) -> None:
         self._parted = True
         for connection in list(self._connections):
-            connection.stop()
+            _guarded(connection, connection.stop)
 
     # connection.Gate
 
@@ -104,29 +102,14 @@ class Server:
             self.works(connection)
             self.rests(connection)  # it is the last whose turn comes again
             self._evicted.add(connection)
-            connection.evict()
+            _guarded(connection, connection.evict)
         if len(longest) < places:
-            self._refrain()
+            self._acceptor.close()
 
     def _go_on(self) -> None:
         """Accept again, if that was given up and there is room."""
-        if self._listening is not None or self.stopping or len(self._connections) > self.bounds.connections:
-            return
-        if self._accepting is None or self._accepting.done():
-            self._accepting = self.loop.create_task(self._accept())
-
-    async def _accept(self) -> None:
-        listener = socket.socket(fileno=os.dup(self._descriptor))
-        listening = await self.loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
-        if self.stopping:
-            listening.close()
-        else:
-            self._listening = listening
-
-    def _refrain(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+        if not self.stopping and len(self._connections) <= self.bounds.connections:
+            self._acceptor.open()
 
     async def _look(self) -> None:
         """Have connections whose time is over end: one look at all of them costs less than a timer for each request."""
@@ -136,10 +119,15 @@ class Server:
             await asyncio.sleep(min(_SLOWEST_LOOK, shortest / _LOOKS))
             now = self.loop.time()
             for connection in [one for one in self._connections if one.deadline < now]:
-                try:
-                    connection.expired()
-                except Exception:
-                    log.exception("connection.expired")
-                    connection.abort()
+                _guarded(connection, connection.expired)
             self._make_room(len(self._connections) - bounds.connections)
             self._go_on()
+
+
+def _guarded(connection: Connection, step: Callable[[], None]) -> None:
+    """Do it so that a failure is that connection's end, and nobody else's."""
+    try:
+        step()
+    except Exception:
+        log.exception("connection.failed")
+        connection.abort()

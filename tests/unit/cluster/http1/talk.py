@@ -60,6 +60,10 @@ class Script:
     async def ok(self, scope: Any, receive: Any, send: Any) -> None:
         await answer(send, b"ok")
 
+    async def slow(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.02)
+        await answer(send, b"slow")
+
     async def scope(self, scope: Any, receive: Any, send: Any) -> None:
         fields = {key: value.decode() if isinstance(value, bytes) else value for key, value in scope.items()}
         fields["headers"] = [[name.decode(), value.decode("latin-1")] for name, value in scope["headers"]]
@@ -89,6 +93,12 @@ class Script:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": bytes(int(scope["query_string"])), "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+    async def begun(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
+        await self.go.wait()
+        await send({"type": "http.response.body", "body": b"and ended"})
 
     async def nothing(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -253,11 +263,12 @@ class Client:
 class Serving:
     """The server with its application."""
 
-    def __init__(self, server: Server, script: Script, task: asyncio.Task[None], address: tuple[str, int]) -> None:
+    def __init__(self, server: Server, script: Script, task: asyncio.Task[None], listener: socket.socket) -> None:
         self.server = server
         self.script = script
         self.task = task
-        self.address = address
+        self.listener = listener
+        self.address: tuple[str, int] = listener.getsockname()
         self._writers: list[asyncio.StreamWriter] = []
 
     async def client(self, *, receive_buffer: int = 0) -> Client:
@@ -290,7 +301,7 @@ async def serving(**bounds: float) -> AsyncIterator[Serving]:
         script = Script()
         server = Server(script, listener.fileno(), Bounds(**bounds))  # type: ignore[arg-type]
         task = asyncio.create_task(server.serve())
-        made = Serving(server, script, task, listener.getsockname())
+        made = Serving(server, script, task, listener)
         try:
             yield made
         finally:

@@ -1,6 +1,7 @@
 """What is cut off, or fails, never looks whole, and costs nobody else anything."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -160,3 +161,29 @@ async def test_a_connection_that_breaks_while_nothing_is_read_gives_its_place_ba
         await asyncio.sleep(0.1)
         made.script.go.set()
         await until(lambda: made.connections == 0)
+
+
+@on_both_loops
+async def test_an_answer_that_breaks_off_takes_nothing_from_the_one_before() -> None:
+    async with serving() as made:
+        made.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # so that we hold most of the answer
+        client = await made.client(receive_buffer=4096)
+        await client.say(b"GET /large?60000 HTTP/1.1\r\nHost: here\r\n\r\nGET /collapse HTTP/1.1\r\nHost: here\r\n\r\n")
+        await until(lambda: made.script.asked == ["/large", "/collapse"])
+        await asyncio.sleep(0.1)
+        assert len((await client.hear()).body) == 60000
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await client.hear()
+        client.writer.close()
+
+
+@on_both_loops
+async def test_an_answer_after_which_the_connection_ends_is_read_whole_although_more_is_sent() -> None:
+    async with serving() as made:
+        client = await made.client(receive_buffer=4096)
+        await client.say(b"GET /large?2000000 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        await until(lambda: made.script.asked == ["/large"])
+        await asyncio.sleep(0.1)
+        await client.say(b"\r\n")
+        assert len((await client.hear()).body) == 2000000
+        client.writer.close()

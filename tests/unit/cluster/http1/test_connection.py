@@ -218,6 +218,18 @@ async def test_whoever_has_answered_waits_for_no_body(fields: tuple[str, ...]) -
 
 
 @on_both_loops
+async def test_who_asks_for_a_body_after_answering_does_not_cost_the_connection() -> None:
+    async with serving() as made:
+        client = await made.client()
+        await client.say(upload(b"defghij", "/finale")[:-7])
+        found = await client.hear()
+        assert (found.status, found.headers.get("connection")) == (401, None)
+        await until(lambda: made.script.afterwards == "http.disconnect")
+        await client.say(b"defghij")
+        assert (await client.get("/ok")).body == b"ok"
+
+
+@on_both_loops
 async def test_a_client_that_asks_to_close_after_its_body_is_closed_to() -> None:
     async with serving() as made:
         client = await made.client()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from contextlib import suppress
 
 from tests.unit.cluster.http1.talk import GET, on_both_loops, serving, until
 
@@ -69,9 +70,12 @@ async def test_a_client_that_sends_ahead_cannot_keep_it_from_ending() -> None:
         await client.say(GET * 10)
 
         async def stay_ahead() -> None:
-            while True:
-                await client.hear()
-                await client.say(GET)
+            try:
+                while True:
+                    await client.hear()
+                    await client.say(GET)
+            finally:
+                client.writer.close()
 
         ahead = asyncio.create_task(stay_ahead())
         await until(lambda: len(made.script.asked) > 100)
@@ -91,4 +95,67 @@ async def test_what_runs_is_finished_although_its_client_is_gone() -> None:
         made.server.stop()
         assert await asyncio.wait([made.task], timeout=0.5) == (set(), {made.task})
         made.script.go.set()
+        await asyncio.wait_for(made.task, 5)
+
+
+@on_both_loops
+async def test_who_is_being_accepted_as_it_ends_is_answered() -> None:
+    async with serving() as made:
+        loop = asyncio.get_running_loop()
+        raw = [socket.socket() for _ in range(5)]
+        loop.call_soon(made.server.stop)  # in the turn after the one in which all of them have come
+        for one in raw:
+            one.connect(made.address)
+            one.send(GET)
+            one.setblocking(False)
+        await asyncio.wait_for(made.task, 5)
+        answered = 0
+        for one in raw:
+            with one, suppress(BlockingIOError):  # still waiting for whoever serves next
+                answered += one.recv(1000).startswith(b"HTTP/1.1 200")
+        assert answered == len(made.script.asked)
+        assert made.server._acceptor.arriving == 0
+
+
+@on_both_loops
+async def test_a_request_that_has_begun_to_arrive_is_answered() -> None:
+    async with serving(parting_seconds=0.05) as made:
+        client = await made.client()
+        await client.say(b"GET /begun HTTP/1.1\r\nHost: here\r\n\r\n")
+        await until(lambda: made.script.asked == ["/begun"])
+        made.server.stop()
+        await client.say(GET[:-10])
+        await asyncio.sleep(0.1)
+        made.script.go.set()
+        assert (await client.hear()).body == b"begun and ended"
+        await client.say(GET[-10:])
+        found = await client.hear()
+        assert (found.body, found.headers["connection"]) == (b"ok", "close")
+
+
+@on_both_loops
+async def test_a_large_answer_is_read_to_its_end_by_a_client_that_goes_on_asking() -> None:
+    async with serving(parting_seconds=0.05) as made:
+        client = await made.client(receive_buffer=8192)
+        await client.say(b"GET /large?2000000 HTTP/1.1\r\nHost: here\r\n\r\n")
+        await until(lambda: made.script.asked == ["/large"])
+        made.server.stop()
+        await asyncio.sleep(0.2)
+        await client.say(GET)
+        assert len((await client.hear()).body) == 2000000
+        client.writer.close()
+
+
+@on_both_loops
+async def test_one_connection_that_fails_keeps_no_other_open() -> None:
+    async with serving(parting_seconds=0.05) as made:
+        clients = [await made.client() for _ in range(4)]
+        for client in clients:
+            assert (await client.get("/ok")).body == b"ok"
+
+        def fails() -> None:
+            raise OSError("broken")
+
+        next(iter(made.server._connections)).stop = fails  # type: ignore[method-assign]
+        made.server.stop()
         await asyncio.wait_for(made.task, 5)

@@ -1,10 +1,12 @@
 """Clients that are slow, and clients that are many."""
 
 import asyncio
+import errno
+import socket
 
 import pytest
 
-from tests.unit.cluster.http1.talk import on_both_loops, said, serving, until, upload
+from tests.unit.cluster.http1.talk import Client, on_both_loops, said, serving, until, upload
 
 
 @pytest.mark.parametrize("part", [b"G", b"GET /ok HTTP/1.1\r\nHost: here\r\nX-Slow: "])
@@ -107,7 +109,7 @@ async def test_when_all_work_further_ones_wait_and_are_then_served() -> None:
         late = [await made.client() for _ in range(10)]
         asked = [asyncio.create_task(client.get("/ok")) for client in late]
         await asyncio.sleep(0.2)
-        assert made.server._listening is None
+        assert not made.server._acceptor.is_open
         made.script.go.set()
         assert [(await client.hear()).body for client in working] == [b"waited"] * 3
         assert [found.body for found in await asyncio.gather(*asked)] == [b"ok"] * 10
@@ -181,3 +183,46 @@ async def test_a_request_whose_client_is_gone_keeps_its_place() -> None:
         assert await asyncio.wait([late], timeout=0.5) == (set(), {late})
         made.script.go.set()
         assert (await late).body == b"ok"
+
+
+@on_both_loops
+async def test_who_was_accepted_when_there_was_no_more_room_is_answered() -> None:
+    async with serving(connections=2, rest_seconds=0.1) as made:
+        clients = await asyncio.gather(*(made.client() for _ in range(40)))
+
+        async def asks(client: Client) -> bytes:
+            found = await client.get("/slow")
+            client.writer.close()
+            return found.body
+
+        assert await asyncio.gather(*map(asks, clients)) == [b"slow"] * 40
+
+
+class _Full:
+    """A listener of a process that has no descriptor left."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.refused = 0
+        self.full = True
+        self.close, self.fileno, self._listener = listener.close, listener.fileno, listener
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.full:
+            self.refused += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._listener.accept()
+
+
+@on_both_loops
+async def test_without_descriptors_it_accepts_nobody_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(linger_seconds=0.4) as made:
+        assert (await (await made.client()).get("/ok")).body == b"ok"
+        acceptor = made.server._acceptor
+        listener = _Full(acceptor._listener)
+        monkeypatch.setattr(acceptor, "_listener", listener)
+        client = await made.client()
+        asked = asyncio.create_task(client.get("/ok"))
+        await until(lambda: listener.refused > 0)
+        assert not acceptor.is_open
+        listener.full = False
+        assert (await asked).body == b"ok"
