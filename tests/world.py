@@ -74,6 +74,7 @@ class Sent:
         self._content = content
         self._together = together  # with which other bodies it begins to arrive
         self.length: int | None = len(content)
+        self.received = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._together is not None:

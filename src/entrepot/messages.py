@@ -36,6 +36,8 @@ class Body(Protocol):
 
     length: int | None
     """What Content-Length declared; None when it is chunked."""
+    received: int
+    """Bytes that were read so far."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the pieces. Raises BodyBroken when the client goes away before the end."""

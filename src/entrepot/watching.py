@@ -11,6 +11,7 @@ import structlog
 from entrepot.auth.credentials import sent
 from entrepot.auth.trail import Refusal
 from entrepot.cluster.home import logs_folder
+from entrepot.errors import Unavailable
 from entrepot.logs.records import AccessAction, Accessed, Answered, RecordLogs
 from entrepot.messages import Reply, Request, Row
 from entrepot.metrics.counters import Meter, Metrics
@@ -37,7 +38,7 @@ class Watching:
 
     def answered(self, request: Request, row: Row | None, reply: Reply, *, seconds: float, sent: int) -> None:
         """See Watcher."""
-        received = -1 if request.body.length is None else request.body.length
+        received = request.body.received
         user = "non_authenticated_user" if reply.status == 401 else request.caller.name
         self._records.request(
             Answered(
@@ -61,7 +62,11 @@ class Watching:
 
     def failed(self, request: Request, error: BaseException) -> None:
         """See Watcher."""
-        log.error("request.failed", request=request.id, method=request.method, path=request.path, exc_info=error)
+        asked = {"request": request.id, "method": request.method, "path": request.path}
+        if not isinstance(error, Unavailable):
+            log.error("request.failed", **asked, exc_info=error)
+        elif (cause := _root(error)) is not error:  # and not that we are busy, or stopping
+            log.error("request.unavailable", **asked, message=error.message, reason=f"{type(cause).__name__}: {cause}")
 
     def metrics(self) -> bytes:
         """Return all metrics of this node."""
@@ -94,3 +99,9 @@ class Watching:
         self._records.access(
             Accessed(request.id, action, False, request.path, user, request.address, request.caller.token_id or "")
         )
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

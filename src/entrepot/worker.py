@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -74,12 +74,19 @@ class Readiness:
         """Raise Unavailable when it is not ready."""
         if draining.begun():
             raise Unavailable("The node is stopping.")
-        await asyncio.wait_for(self._store.database.row(_ALIVE), 1.0)
+        await _within(1.0, self._store.database.row(_ALIVE), "The database does not answer.")
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if now - self._probed > _PROBE_SECONDS:
-                await asyncio.wait_for(self._store.driver.probe(), 10.0)
+                await _within(10.0, self._store.driver.probe(), "The blob store does not answer.")
                 self._probed = now
+
+
+async def _within(seconds: float, answer: Awaitable[object], otherwise: str) -> None:
+    try:
+        await asyncio.wait_for(answer, seconds)
+    except TimeoutError as error:
+        raise Unavailable(otherwise) from error
 
 
 @contextlib.asynccontextmanager

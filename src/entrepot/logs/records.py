@@ -25,7 +25,7 @@ AccessAction = Literal[
 
 
 class Answered(NamedTuple):
-    """One answered request. Lengths in bytes, -1 when not known; times in milliseconds."""
+    """One answered request. Bytes of the bodies, as they were moved and not as they were announced; times in milliseconds."""
 
     trace: str  # 16 hex digits
     address: str

@@ -61,14 +61,14 @@ class Meter:
         self._classes: list[_Series | None] = [None] * len(_CLASSES)
 
     def answered(self, status: int, seconds: float, *, received: int, sent: int) -> None:
-        """Note an answered request; lengths in bytes, negative when not known."""
+        """Note an answered request; lengths in bytes."""
         place = status // 100 if status < 600 else 0
         series = self._classes[place]
         if series is None:
             series = self._classes[place] = self._metrics.series(*self._words, _CLASSES[place])
         series.counts[bisect_left(_SECONDS, seconds)] += 1
         series.total += seconds
-        self._metrics.moved(max(received, 0), max(sent, 0))
+        self._metrics.moved(received, sent)
 
 
 class Metrics:

@@ -34,7 +34,7 @@ class Watcher(Protocol):
         ...
 
     def failed(self, request: Request, error: BaseException) -> None:
-        """Note an error that is our own fault, with its traceback."""
+        """Note an error that is our own fault, with its traceback, or that of a part we rely on, with its reason."""
         ...
 
 
@@ -92,7 +92,7 @@ class Application:
                 request.caller = await self._pipeline.identify(request, match.row)
             return request, match.row, await self._pipeline.run(request, match.row)
         except EntrepotError as error:
-            if error.status == 500:
+            if error.status >= 500:
                 self._watcher.failed(request, error)
             return request, match.row if match else None, self._refusal(request, match, error)
         except asyncio.CancelledError:

@@ -20,28 +20,29 @@ class BodyBroken(Invalid):
 class StreamedBody:
     """The body of one request (`messages.Body`)."""
 
-    __slots__ = ("_receive", "ended", "length")
+    __slots__ = ("_receive", "ended", "length", "received")
 
     def __init__(self, receive: Receive, length: int | None) -> None:
         self._receive = receive
         self.length = length
         self.ended = length == 0
+        self.received = 0
+        """Bytes that were taken in; those of a body that nobody wanted are not."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the pieces. Raises BodyBroken when the client goes away, or sends another length than it declared."""
-        seen = 0
         while not self.ended:
             message = await self._receive()
             if message["type"] != "http.request":
                 self.ended = True
                 raise BodyBroken
             piece: bytes = message.get("body", b"")
-            seen += len(piece)
+            self.received += len(piece)
             if not message.get("more_body", False):
                 self.ended = True
             if piece:
                 yield piece
-        if self.length is not None and seen != self.length:
+        if self.length is not None and self.received != self.length:
             raise BodyBroken
 
     async def read(self, limit: int) -> bytes:

@@ -1,0 +1,69 @@
+"""What logs and metrics tell of requests."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from entrepot.cluster.home import logs_folder
+from entrepot.settings import Settings
+from entrepot.wiring import blob_folder
+from tests.served import prepared, served, settings_of
+
+FILE = "/artifactory/generic-local/file"
+READY = "/artifactory/api/v1/system/readiness"
+
+
+@pytest.fixture
+async def settings(tmp_path: Path) -> Settings:
+    return await asyncio.to_thread(prepared, settings_of(tmp_path / "home"))
+
+
+async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def received(client: httpx.AsyncClient) -> float:
+    found = re.search(r"^entrepot_received_bytes_total (\S+)$", await metrics(client), re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
+async def metrics(client: httpx.AsyncClient) -> str:
+    async with asyncio.timeout(5):
+        await asyncio.sleep(1.1)  # they are gathered for a second
+    return (await client.get("/artifactory/api/v1/metrics")).text
+
+
+async def test_bytes_are_counted_as_they_arrive(settings: Settings) -> None:
+    async with served(settings) as client:
+        before = await received(client)
+        assert (await client.put(FILE, content=chunks(b"abc", b"defg"))).status_code == 201
+        assert (await client.put(FILE, content=bytes(1000), auth=None)).status_code == 401
+        assert await received(client) - before == 7
+    lines = (logs_folder(settings.home) / "artifactory-request.log").read_text().splitlines()
+    sizes = [line.split("|")[7] for line in lines if "|PUT|" in line]
+    assert sizes == ["7", "0"]
+
+
+async def test_a_store_that_cannot_be_written_is_told_to_the_log_and_to_load_balancers(settings: Settings) -> None:
+    async with served(settings) as client:
+        blobs = blob_folder(settings)
+        assert blobs is not None
+        blobs.rename(blobs.with_name("away"))
+        blobs.write_text("in its place")
+        with capture_logs() as logs:
+            assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 503
+        [told] = [line for line in logs if line["event"] == "request.unavailable"]
+        assert (told["method"], told["path"]) == ("PUT", FILE)
+        assert re.search(rf"NotADirectoryError: .*{blobs}", told["reason"])
+        assert (await client.get(READY)).status_code == 503
+        blobs.unlink()
+        blobs.with_name("away").rename(blobs)
+        assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 201
+        assert (await client.get(READY)).status_code == 200
