@@ -38,7 +38,9 @@ class Node:
             trusting = ssl.create_default_context(cafile=str(self.cert))
             connection = http.client.HTTPSConnection(*where, timeout=30, context=trusting)
         account = b64encode(f"{self.server.user}:{self.server.password}".encode()).decode()
-        connection.request("GET", path, headers={"Authorization": f"Basic {account}", **({"Host": host} if host else {})})
+        connection.request(
+            "GET", path, headers={"Authorization": f"Basic {account}", **({"Host": host} if host else {})}
+        )
         answer = connection.getresponse()
         body = answer.read()
         connection.close()

@@ -327,9 +327,7 @@ def test_extra_ports_and_both_versions_of_http_are_served_by_the_same_workers(tm
 
 
 @pytest.mark.parametrize(("http2", "offered"), [("tls", "h2"), ("never", "http/1.1")])
-def test_tls_offers_both_versions_of_http_unless_told_otherwise(
-    tmp_path: Path, http2: str, offered: str
-) -> None:
+def test_tls_offers_both_versions_of_http_unless_told_otherwise(tmp_path: Path, http2: str, offered: str) -> None:
     cert, key = certificate(tmp_path)
     with running(node(tmp_path, "--tls-cert", str(cert), "--tls-key", str(key), "--http2", http2)) as made:
         context = ssl.create_default_context(cafile=str(cert))

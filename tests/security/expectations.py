@@ -7,7 +7,7 @@ EXPECTED = {
         uploads.part.url uploads.complete uploads.status uploads.abort
     """,
     "open": """
-        openapi.document openapi.page docker.token.oauth2 passwords.change sessions.begin sessions.old.begin
+        openapi.entrance openapi.document openapi.page docker.token.oauth2 passwords.change sessions.begin sessions.old.begin
         trust.certificate trust.keys oidc.exchange uploads.part system.ping access.ping router.ping mc.ping event.ping
         artifactory.liveness artifactory.readiness router.liveness router.readiness access.liveness
         access.readiness router.health

@@ -13,23 +13,12 @@ from xml.etree import ElementTree as ET
 import yaml
 
 from entrepot.configuration.documents import Documents, Entry
+from entrepot.configuration.elements import KEYED, SCALARS, SINGLE, WITHIN_SECURITY, check_element, check_fields
 from entrepot.errors import Invalid
 
 MAX_BYTES: Final = 1 << 20
 _NAMESPACE: Final = "http://artifactory.jfrog.org/xsd/3.1.20"
 GENERAL: Final = "general"  # the section of the elements that are single values
-SCALARS: Final = ("serverName", "offlineMode", "fileUploadMaxSizeMb", "dateFormat", "urlBase")
-SINGLE: Final = (
-    "mailServer", "security", "indexer", "gcConfig", "cleanupConfig", "virtualCacheCleanupConfig", "quotaConfig",
-    "folderDownloadConfig", "trashcanConfig", "xrayConfig", "retentionSettings",
-)  # fmt: skip
-KEYED: Final[Mapping[str, tuple[str, str]]] = {
-    "proxies": ("proxy", "key"), "propertySets": ("propertySet", "name"), "repoLayouts": ("repoLayout", "name"),
-    "backups": ("backup", "key"), "reverseProxies": ("reverseProxy", "key"),
-}  # fmt: skip
-WITHIN_SECURITY: Final[Mapping[str, tuple[str, str]]] = {
-    "ldapSettings": ("ldapSetting", "key"), "ldapGroupSettings": ("ldapGroupSetting", "name"),
-}  # fmt: skip
 _FLAGS: Final = frozenset({
     "anonAccessEnabled", "hideUnauthorizedResources", "enabled", "enabledForAnonymous", "allowPermDeletes", "offlineMode",
 })  # fmt: skip
@@ -68,22 +57,22 @@ def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
     found: list[Entry] = []
     general: dict[str, Any] = {}
     for name, value in patch.items():
+        check_element(name)
         if name in SCALARS:
             general[name] = value
         elif name in KEYED:
             found += _keyed(name, KEYED[name][1], value, documents)
         elif name == "security":
             rest = dict(_map(name, value))
+            check_fields(name, rest)
             for inner in WITHIN_SECURITY:
                 if inner in rest:
                     found += _keyed(inner, WITHIN_SECURITY[inner][1], rest.pop(inner), documents)
             if rest:
                 found.append(Entry(name, "", _merged(documents.one(name), rest)))
-        elif name in SINGLE:
-            found.append(Entry(name, "", None if value is None else _merged(documents.one(name), _map(name, value))))
         else:
-            hint = " Repositories are configured by api/repositories." if name.endswith("Repositories") else ""
-            raise Invalid(f"The configuration has no element '{name[:100]}'.{hint}")
+            check_fields(name, _map(name, value or {}))
+            found.append(Entry(name, "", None if value is None else _merged(documents.one(name), value)))
     if general:
         found.append(Entry(GENERAL, "", _merged(documents.one(GENERAL), general)))
     return found
@@ -147,6 +136,7 @@ def _merged(held: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
         if value is None:
             new.pop(name, None)
         elif isinstance(value, dict):
+            check_fields(name, value)
             inner = new.get(name)
             new[name] = _merged(inner if isinstance(inner, dict) else {}, _map(name, value))
         else:

@@ -7,6 +7,7 @@ from typing import Final
 
 from entrepot.configuration import descriptor
 from entrepot.configuration.documents import Documents
+from entrepot.configuration.elements import without_effect
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories.repository import Repository
 
@@ -45,7 +46,9 @@ class ConfigurationApi:
         changed = descriptor.entries(patch, self._documents)
         if changed:
             await self._documents.put(changed)
-        return text_reply(f"{len(changed)} changes to config merged successfully")
+        idle = without_effect(patch)
+        remark = f"\nKept and shown, without effect here: {', '.join(idle)}" if idle else ""
+        return text_reply(f"{len(changed)} changes to config merged successfully{remark}")
 
     async def security(self, _: Request) -> Reply:
         """GET what Terraform reads."""

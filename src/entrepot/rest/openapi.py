@@ -12,6 +12,7 @@ import msgspec
 from entrepot import __version__
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 
+_PAGE: Final = "/artifactory/api/docs"
 _NOT_OPENAPI: Final = frozenset({"OPTIONS", "PROPFIND", "MKCOL"})  # of WebDAV; there is no word for two of them
 _WORD = re.compile(r"\{([a-z_]+)\*?\}")
 _POLICY: Final = ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'")
@@ -43,9 +44,15 @@ class OpenApi:
         return (
             Row("GET", "/artifactory/api/openapi.json", "openapi.document", "public", self.document, response=dict,
                 summary="This API as an OpenAPI 3.1 document"),
-            Row("GET", "/artifactory/api/docs", "openapi.page", "public", self.page, response="text/html",
+            Row("GET", _PAGE, "openapi.page", "public", self.page, response="text/html",
                 summary="This API as a page to read"),
+            Row("GET", "/", "openapi.entrance", "public", self.entrance, status=302,
+                summary="To the page that people read"),
         )  # fmt: skip
+
+    async def entrance(self, _: Request) -> Reply:
+        """GET what somebody types who was told a host name only."""
+        return Reply(302, [("location", _PAGE)])
 
     async def document(self, request: Request) -> Reply:
         """GET the document."""

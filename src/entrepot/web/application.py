@@ -14,6 +14,7 @@ from entrepot.access.caller import ANONYMOUS
 from entrepot.asgi import Receive, Scope, Send
 from entrepot.errors import EntrepotError, Invalid
 from entrepot.formats.docker.challenge import challenge_for
+from entrepot.formats.docker.errors import InsufficientScope
 from entrepot.messages import Face, Reply, Request, Row, encoded
 from entrepot.web.base import Doors
 from entrepot.web.bodies import StreamedBody, parse_query
@@ -143,7 +144,8 @@ class Application:
         face: Face = match.row.face if match else face_of(request.path)
         challenge = _BASIC
         if error.status == 401:
-            challenge = challenge_for(request) if face == "oci" else _BASIC
+            narrow = "insufficient_scope" if isinstance(error, InsufficientScope) else ""
+            challenge = challenge_for(request, narrow) if face == "oci" else _BASIC
         return error_reply(error, face, challenge)
 
 

@@ -24,6 +24,7 @@ _ACCESS = "/artifactory/access/api/"
 _SLASHED = (  # what the Terraform provider and the Java client may end with a slash
     "/access/api/", "/artifactory/api/repositories/", "/artifactory/api/storage/", "/artifactory/api/build/",
 )  # fmt: skip
+_ENTRANCES = frozenset({"/artifactory", "/artifactory/", "/ui", "/ui/"})  # what people type, as `/`
 _HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
 
 
@@ -84,6 +85,8 @@ class Doors:
         if path.startswith("/v2"):
             key = (self.ports or {}).get(port) or self._key_of_host(headers)
             return Access(path, "", key) if key else Access(path)
+        if path in _ENTRANCES:
+            return Access("/")
         if path.startswith(_ACCESS):
             path = path.removeprefix("/artifactory")
         if path.startswith(_SLASHED):

@@ -86,9 +86,12 @@ class NameInvalid(Invalid):
 
 
 class NameUnknown(NotFound):
-    """repository name not known to registry"""
+    """repository name not known to registry: {why}"""
 
     code = "NAME_UNKNOWN"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(why=why, detail={"name": shown(name)})
 
 
 class PaginationNumberInvalid(Invalid):
@@ -137,6 +140,10 @@ class RemoteManifestDelete(Invalid):
 
 class AuthenticationRequired(Unauthenticated):
     """authentication required"""
+
+
+class InsufficientScope(Unauthenticated):
+    """The token does not cover this: it was asked for without the scope of the challenge, or its owner may not do it."""
 
 
 class TokenUnknown(Unauthenticated):

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from entrepot.access.actions import Action
 from entrepot.errors import NotAllowed
-from entrepot.formats.docker.errors import NameUnknown
+from entrepot.formats.docker.errors import NameUnknown, shown
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import split_name
 from entrepot.formats.docker.records import Manifest, NamedBlob, holder_paths
@@ -82,5 +82,5 @@ async def visible_blob(reads: Reads, granted: Granted, image: Image, blob: Named
 
 def _known(granted: Granted) -> Repository:
     if granted.addressed is None or granted.addressed.package_type not in PACKAGE_TYPES:
-        raise NameUnknown(detail={"name": granted.key})
+        raise NameUnknown(granted.key, f"there is no Docker repository {shown(granted.key)}")
     return granted.addressed

@@ -15,6 +15,7 @@ import msgspec
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.errors import NameUnknown
+from entrepot.formats.docker.errors import shown as quoted
 from entrepot.formats.docker.images import PACKAGE_TYPES, Image, image_name, readable_images
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.manifests import Descriptor
@@ -56,7 +57,7 @@ class Lists:
             known = known or await self._is_known(request.granted, image)
             found.update(await self._tags_of(request.granted, image, page))
         if not known:
-            raise NameUnknown(detail={"name": name})
+            raise NameUnknown(name, f"there is no image {quoted(name)}")
         shown = sorted(found)[: page.n]
         reply = json_reply({"name": unquote(request.words["name"]), "tags": shown})
         if page.n and len(found) > page.n:
@@ -135,7 +136,7 @@ class Lists:
         if only:
             granted = self._granter.grant(request.caller, Action.READ, only, "", folder=True)
             if granted.addressed is None or granted.addressed.package_type not in PACKAGE_TYPES:
-                raise NameUnknown(detail={"name": only})
+                raise NameUnknown(only, f"there is no Docker repository {quoted(only)}")
             return list(granted.physical)
         docker = (one for one in self._repositories() if one.package_type in PACKAGE_TYPES and not one.is_virtual)
         return sorted(docker, key=lambda one: f"{one.key}/")

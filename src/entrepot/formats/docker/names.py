@@ -12,7 +12,7 @@ from typing import NewType
 from urllib.parse import unquote
 
 from entrepot.blobs.digest import Digest
-from entrepot.formats.docker.errors import NameInvalid, TagInvalid, shown
+from entrepot.formats.docker.errors import NameInvalid, NameUnknown, TagInvalid, shown
 
 ImageName = NewType("ImageName", str)
 Tag = NewType("Tag", str)
@@ -46,10 +46,16 @@ def check_image(name: str, key: str = "") -> ImageName:
 
 @lru_cache(maxsize=8192)
 def split_name(name: str) -> tuple[str, ImageName]:
-    """Split `docker-local/lib/app` into repository key and image. Raises NameInvalid, also when either is missing."""
+    """Split `docker-local/lib/app` into repository key and image. Raises NameInvalid, NameUnknown when it is one word.
+
+    That is a name like any other, which registries cannot know that hold several repositories; and Docker asks only once more
+    for whatever it is told is unknown, but for a minute for what it is told is invalid.
+    """
     key, _, image = name.partition("/")
-    if len(name) > MAX_NAME or not image or not _NAME.fullmatch(name):
+    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise NameInvalid(detail={"name": shown(name)})
+    if not image:
+        raise NameUnknown(name, f"a name begins with that of a repository here, as docker-local/{shown(name)} does")
     return key, ImageName(image)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from entrepot.blobs.digest import Digest, DigestInvalid
-from entrepot.formats.docker.errors import NameInvalid, TagInvalid
+from entrepot.formats.docker.errors import NameInvalid, NameUnknown, TagInvalid
 from entrepot.formats.docker.names import (
     check_image,
     check_tag,
@@ -60,7 +60,12 @@ def test_the_first_component_is_the_repository() -> None:
     assert split_name("d/" + "a" * 253) == ("d", "a" * 253)
 
 
-@pytest.mark.parametrize("name", ["app", "", "/app", "repo/", "Repo/app", "repo/App", "d/" + "a" * 254, "a/b//c"])
+def test_one_word_is_a_name_that_nobody_can_know() -> None:
+    with pytest.raises(NameUnknown, match="begins with that of a repository here, as docker-local/app does"):
+        split_name("app")
+
+
+@pytest.mark.parametrize("name", ["", "/app", "repo/", "Repo/app", "repo/App", "d/" + "a" * 254, "a/b//c"])
 def test_a_name_without_repository_or_image_is_refused(name: str) -> None:
     with pytest.raises(NameInvalid):
         split_name(name)

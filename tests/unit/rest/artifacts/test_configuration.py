@@ -31,7 +31,10 @@ async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.Asy
         http,
         "propertySets:\n  one: {visible: true, properties: {a: {predefinedValues: [x, y]}}}\nmailServer: {host: m}",
     )
-    assert (answer.status_code, answer.text) == (200, "2 changes to config merged successfully")
+    assert (answer.status_code, answer.text) == (
+        200,
+        "2 changes to config merged successfully\nKept and shown, without effect here: propertySets, mailServer",
+    )
     root = await config(http)
     assert [one.findtext(f"{_SPACE}name") for one in root.findall(f"{_SPACE}propertySets/{_SPACE}propertySet")] == [
         "one"
@@ -44,6 +47,43 @@ async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.Asy
         "m",
         "25",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "security: {anonAccessEnabeld: true}",
+            "security has no field 'anonAccessEnabeld'. Did you mean anonAccessEnabled?",
+        ),
+        (
+            "security: {passwordSettings: {encryptPolicy: x}}",
+            "passwordSettings has no field 'encryptPolicy'. Did you mean encryptionPolicy?",
+        ),
+        ("securty: {anonAccessEnabled: true}", "no element 'securty'. Did you mean security?"),
+        ("trashcanConfig: {days: 3}", "trashcanConfig has no field 'days'. It has allowPermDeletes, enabled"),
+        ("quotaConfig: 7", "must be a map"),
+    ],
+)
+async def test_a_misspelt_name_is_refused_with_the_one_that_is_meant(
+    http: httpx.AsyncClient, text: str, told: str
+) -> None:
+    before = (await http.get(URL)).content
+    answer = await patch(http, f"folderDownloadConfig: {{enabled: true}}\n{text}")
+    assert answer.status_code == 400
+    assert told in answer.json()["errors"][0]["message"]
+    assert (await http.get(URL)).content == before
+
+
+async def test_what_works_is_not_called_without_effect(http: httpx.AsyncClient) -> None:
+    answer = await patch(
+        http, "trashcanConfig: {retentionPeriodDays: 14}\nsecurity: {samlSettings: {enableIntegration: false}}"
+    )
+    assert answer.text == (
+        "2 changes to config merged successfully\nKept and shown, without effect here: security.samlSettings"
+    )
+    answer = await patch(http, "security: {samlSettings: null}\ntrashcanConfig: null")
+    assert answer.status_code == 200
 
 
 async def test_repositories_are_listed_and_secrets_are_not_shown(http: httpx.AsyncClient) -> None:

@@ -63,6 +63,13 @@ async def test_it_can_be_read_as_a_page_without_anything_from_elsewhere(http: ht
     assert not re.findall(r"(?:src|href)=['\"]?(?:https?:)?//", page.text)
 
 
+@pytest.mark.parametrize("path", ["/", "/artifactory", "/artifactory/", "//artifactory//", "/ui", "/ui/"])
+async def test_who_types_the_name_of_the_host_finds_that_page(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path, auth=None)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/artifactory/api/docs")
+    assert (await http.put(path)).status_code == 405
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "PATCH", "DELETE"])
 async def test_no_route_answers_500_whatever_it_is_sent(http: httpx.AsyncClient, method: str) -> None:
     told = await document(http)
