@@ -11,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import structlog
+
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.multipart import KIND as CHECKSUMS
 from entrepot.artifacts.multipart import FindChecksums
@@ -37,6 +39,8 @@ from entrepot.wiring import Store, in_background, open_store, writing
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
+
+log = structlog.get_logger()
 
 _OFTEN, _SWEEP, _HOUR = 1.0, 15.0, 3600.0  # seconds
 _FAILED = 3
@@ -83,6 +87,10 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     uploads = Queue(store.database, {CHECKSUMS: merging}, settings.node_id)  # which nobody's purge shall hold up
     feed = Feed(store.database, (ArchiveIndex(store.database, store.content),))
     await feed.join()
+    await repositories.refresh()
+    for port, key in settings.docker_ports.items():
+        if repositories.get(key) is None:
+            log.warning("docker.ports.no_such_repository", port=port, repository=key)
     trash = TrashRetention(store.database, Branches(store.database, store.tree), repositories.get)
 
     audit = AuditLog(store.database, logs_folder(settings.home), settings.home / "audit.position")

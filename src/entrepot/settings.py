@@ -45,8 +45,13 @@ FILE_NAME = "entrepot.toml"
 FILE_VARIABLE = "ENTREPOT_SETTINGS"
 _NOT_OURS = {"ENTREPOT_PARTS", "ENTREPOT_REQUIRE_PARTS"}  # of the test suite, as is all of ENTREPOT_TEST_*
 _YEAR = 366 * 86_400
-_HOST = text("a host name or address", r"[A-Za-z0-9.:_-]{1,253}")
-_STORE = text("a URL such as file:///srv/blobs or s3://bucket/prefix", r"[a-z0-9]+:[^\x00-\x1f\x7f]*", private=True)
+_HOST = text("a host name or address", r"[A-Za-z0-9.:_-]{1,253}", placeholder="HOST")
+_STORE = text(
+    "a URL such as file:///srv/blobs or s3://bucket/prefix",
+    r"[a-z0-9]+:[^\x00-\x1f\x7f]*",
+    private=True,
+    placeholder="URL",
+)
 _LEVEL = choice("debug", "info", "warning", "error")
 
 
@@ -74,7 +79,7 @@ class Settings:
     )
     blob_store: str = declare(
         _STORE, "",
-        "Where bytes are kept: `file:///folder` or `s3://bucket/prefix?endpoint=https://host&region=name`.",
+        "Where bytes are kept: `file:///folder` or `s3://bucket/prefix`; `?endpoint=https://host` and `&region=name` may follow.",
         derived="`file://<home>/blobs`",
     )  # fmt: skip
     s3_access_key: Secret | None = declare(

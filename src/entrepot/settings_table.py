@@ -59,6 +59,7 @@ class Kind:
     write: Callable[[Any], str] = str
     private: bool = False  # may hold a password, and so is not printed with the rest
     nested: bool = False  # in the file its value is tables, in a flag or variable their JSON
+    placeholder: str = "TEXT"  # for a value, in the help of commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,9 @@ def _pairs_of_query(query: str) -> list[tuple[str, str, str]]:
     return [part.partition("=") for part in query.split("&") if part]
 
 
-def text(words: str = "text", pattern: str = r"[^\x00-\x1f\x7f]*", *, private: bool = False) -> Kind:
+def text(
+    words: str = "text", pattern: str = r"[^\x00-\x1f\x7f]*", *, private: bool = False, placeholder: str = "TEXT"
+) -> Kind:
     """Text of one line that fits the pattern."""
 
     def read(given: str) -> str:
@@ -146,12 +149,12 @@ def text(words: str = "text", pattern: str = r"[^\x00-\x1f\x7f]*", *, private: b
             raise ValueError(words)
         return given
 
-    return Kind(words, read, private=private)
+    return Kind(words, read, private=private, placeholder=placeholder)
 
 
 def choice(*names: str) -> Kind:
     """One of a few names."""
-    return text(f"one of {', '.join(names)}", "|".join(re.escape(name) for name in names))
+    return text(f"one of {', '.join(names)}", "|".join(map(re.escape, names)), placeholder="|".join(names))
 
 
 def whole(least: int, most: int, unit: str = "") -> Kind:
@@ -163,7 +166,7 @@ def whole(least: int, most: int, unit: str = "") -> Kind:
             raise ValueError(words)
         return int(given)
 
-    return Kind(words, read)
+    return Kind(words, read, placeholder=unit.upper() or "NUMBER")
 
 
 def size(least: int, most: int) -> Kind:
@@ -177,7 +180,7 @@ def size(least: int, most: int) -> Kind:
             raise ValueError(words)
         return found
 
-    return Kind(words, read)
+    return Kind(words, read, placeholder="BYTES")
 
 
 def _read_flag(given: str) -> bool:
@@ -247,20 +250,33 @@ def _revealed(secret: Secret) -> str:
     return secret.reveal()
 
 
-FLAG = Kind("true or false", _read_flag, lambda value: "true" if value else "false")
-PATH = Kind("a path", _read_path)
+FLAG = Kind("true or false", _read_flag, lambda value: "true" if value else "false", placeholder="true|false")
+PATH = Kind("a path", _read_path, placeholder="PATH")
 PORT = whole(_PORTS[0], _PORTS[-1])
-BASE_URL = Kind("a URL such as https://registry.example.com", _read_base_url)
-DATABASE_URL = Kind("a URL such as postgresql://user:password@host/database", _read_database_url, private=True)
+BASE_URL = Kind("a URL such as https://registry.example.com", _read_base_url, placeholder="URL")
+DATABASE_URL = Kind(
+    "a URL such as postgresql://user:password@host/database", _read_database_url, private=True, placeholder="URL"
+)
 _ONE_LINE = text("text of one line")
 SECRET = Kind("text", _read_secret, _revealed)
-TABLES = Kind("tables by name, as a flag or variable their JSON", _read_tables, _revealed, private=True, nested=True)
-MASTER_KEY = Kind("64 hexadecimal digits", _read_master_key, _revealed)
+TABLES = Kind(
+    "tables by name, as a flag or variable their JSON",
+    _read_tables,
+    _revealed,
+    private=True,
+    nested=True,
+    placeholder="JSON",
+)
+MASTER_KEY = Kind("64 hexadecimal digits", _read_master_key, _revealed, placeholder="HEX")
 NETWORKS = Kind(
-    "a list of networks such as 10.0.0.0/8, 192.168.1.7/32", _read_networks, lambda value: ", ".join(map(str, value))
+    "a list of networks such as 10.0.0.0/8, 192.168.1.7/32",
+    _read_networks,
+    lambda value: ", ".join(map(str, value)),
+    placeholder="NETWORKS",
 )
 PORTS = Kind(
     "a list such as 5001=docker-local, 5002=docker",
     _read_ports,
     lambda value: ", ".join(f"{port}={key}" for port, key in value.items()),
+    placeholder="PORT=KEY",
 )

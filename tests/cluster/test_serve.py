@@ -103,7 +103,7 @@ def test_a_first_start_says_where_it_is_who_may_enter_and_what_to_try(served: No
         f"http://{registry}/artifactory/",
         "user admin, password made-up ",
         f"docker login -u admin {registry}\n",
-        f"docker tag hello-world {registry}/docker-local/hello-world && docker push {registry}/docker-local/hello-world\n",
+        f"  docker pull hello-world; docker tag hello-world {registry}/docker-local/hello-world && docker push ",
         f"docker pull {registry}/docker-local/hello-world\n",
     ):
         assert words in served.printed

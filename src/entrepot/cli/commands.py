@@ -9,10 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from entrepot.errors import Invalid
 from entrepot.settings import ROWS
 from entrepot.settings_table import Setting
-
-_SHORT = 14  # characters of a placeholder that fits in the help page
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,13 +31,8 @@ File = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="T
 
 def _option(setting: Setting) -> inspect.Parameter:
     default = setting.derived or setting.shown(setting.default)
-    words = setting.kind.words
-    option = typer.Option(
-        setting.flag,
-        help=setting.help,
-        metavar=words.upper() if len(words) <= _SHORT else "VALUE",
-        show_default=default or False,
-    )
+    words = f"{setting.help} [default: {default}]" if default else setting.help
+    option = typer.Option(setting.flag, help=words, metavar=setting.kind.placeholder, show_default=False)
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(setting.attribute, kind, default=None, annotation=Annotated[str | None, option])
 
@@ -57,6 +51,13 @@ def with_settings(command: F) -> F:
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
     return wrapped  # type: ignore[return-value]
+
+
+@app.callback()
+def entrepot(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", show_default=False)] = False,
+) -> None:
+    """Name what is answered before any of this is loaded."""
 
 
 @app.command()
@@ -105,7 +106,7 @@ def gc(
     from entrepot.cli.inspect import run_check  # noqa: PLC0415 - see above
 
     if not check and not repair:
-        raise typer.BadParameter("say --check or --repair; garbage is collected by the running server")
+        raise Invalid("say --check or --repair; garbage is collected by the running server")
     return run_check(home, file, repair=repair, json=json)
 
 
@@ -119,15 +120,18 @@ def fsck(home: Home = "", file: File = None, json: Json = False) -> int:
 
 @admin.command("reset-password")
 def reset_password(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose password.")] = "admin",
     home: Home = "",
     file: File = None,
-    user: Annotated[str, typer.Option("--user", help="Whose password.")] = "admin",
+    named: Annotated[
+        str, typer.Option("--user", metavar="USER", help="The same as the argument.", show_default=False)
+    ] = "",
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the new password from stdin.")] = False,
 ) -> None:
     """Give a user a new password, also while the server runs; a random one is shown once."""
     from entrepot.cli.passwords import reset  # noqa: PLC0415 - see above
 
-    reset(home, file, user=user, from_stdin=password_stdin)
+    reset(home, file, user=named or user, from_stdin=password_stdin)
 
 
 @admin.command("rotate-master-key")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from entrepot.cli.inspect import existing
+from entrepot.cli.supervise import PASSWORD_FILE
 from entrepot.errors import Invalid
 
 _MOST = 1_000  # characters; hashing is not for novels
@@ -24,4 +25,6 @@ def reset(home: str, file: Path | None, *, user: str, from_stdin: bool) -> None:
     from entrepot import wiring  # noqa: PLC0415 - heavy, and not before the arguments are right
 
     asyncio.run(wiring.reset_password(settings, user, password))
+    if user == "admin":
+        (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # what it holds opens nothing any more
     print(f"{user} has a new password." if from_stdin else f"The new password of {user}: {password}")

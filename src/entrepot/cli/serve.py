@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from entrepot.blobs.drivers.places import located
 from entrepot.cluster.home import prepare_home, run_folder
 from entrepot.errors import Invalid
 from entrepot.metadata.migrate import HEAD, refuse_newer, sqlite_revision
@@ -23,11 +24,12 @@ SUPERVISE = (sys.executable, "-m", "entrepot.cli.supervise")
 
 
 def serve(flags: Mapping[str, str], file: Path | None) -> None:
-    """Serve with the settings in force; does not return. Raises SettingsInvalid, HomeUnusable, SchemaTooNew."""
+    """Serve with the settings in force; does not return. Raises SettingsInvalid, BlobStoreUrlInvalid, HomeUnusable, SchemaTooNew."""
     started = time.time()
     settings = load(flags, os.environ, file).settings
     _check_certificate(settings)
     _check_directories(settings)
+    located(settings.blob_store)
     prepare_home(settings.home)
     prepare = needs_preparing(settings)
     with tempfile.TemporaryFile() as handed_over:

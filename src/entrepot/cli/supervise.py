@@ -56,11 +56,17 @@ def _greet(settings: Settings, started: float, password: Path | None) -> None:
     scheme = "https" if settings.tls_cert else "http"
     url = settings.base_url or f"{scheme}://{shown}:{settings.port}"
     registry = url.partition("://")[2]
-    lines = [f"Entrepot {__version__} serves {settings.home}", "", f"  {url}/artifactory/   Artifactory API"]
-    lines += [f"  {url}/v2/            Docker registry"]
-    lines += [
-        f"  {scheme}://{shown}:{port}/v2/   Docker registry of {key}" for port, key in settings.docker_ports.items()
+    places = [
+        (f"{url}/artifactory/", "Artifactory API; in a browser, its description"),
+        (f"{url}/v2/", "Docker registry"),
+        *(
+            (f"{scheme}://{shown}:{port}/v2/", f"Docker registry of {key}")
+            for port, key in settings.docker_ports.items()
+        ),
     ]
+    width = max(len(place) for place, _ in places)
+    lines = [f"Entrepot {__version__} serves {settings.home}", ""]
+    lines += [f"  {place:{width}}   {words}" for place, words in places]
     if password is not None and password.exists():
         lines += ["", f"  user admin, password {password.read_text().strip()}   (shown once; kept in {password})"]
     image = f"{registry}/docker-local/hello-world"
@@ -68,7 +74,7 @@ def _greet(settings: Settings, started: float, password: Path | None) -> None:
         "",
         "Try next:",
         f"  docker login -u admin {registry.partition('/')[0]}",
-        f"  docker tag hello-world {image} && docker push {image}",
+        f"  docker pull hello-world; docker tag hello-world {image} && docker push {image}",
         f"  docker pull {image}",
         "",
         f"ready in {time.time() - started:.2f} s",

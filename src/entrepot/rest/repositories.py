@@ -151,8 +151,10 @@ class RepositoryApi:
         key = unquote(request.words["key"])
         body = await json_object(request)
         config = configuration.create(key, body, self._known)
-        await self._put(config)
-        return text_reply(f"Successfully created repository '{key}' \n")
+        is_new = await self._put(config)
+        return text_reply(
+            f"Successfully created repository '{key}' \n" if is_new else f"Repository {key} update successfully.\n"
+        )
 
     async def update(self, request: Request) -> Reply:
         """POST: change the fields that are present."""
@@ -195,7 +197,8 @@ class RepositoryApi:
             await self._repositories.update(key, change)
         return text_reply("Repositories have been updated successfully.\n")
 
-    async def _put(self, config: Mapping[str, Any]) -> None:
+    async def _put(self, config: Mapping[str, Any]) -> bool:
+        """Create or replace; return whether it was created."""
         key = config["key"]
         existing = self._repositories.get(key)
         if existing is None:
@@ -204,6 +207,7 @@ class RepositoryApi:
             await self._repositories.update(key, lambda before: configuration.replaced(before, config))
         else:
             raise RepositoryExists
+        return existing is None
 
     def _known(self, key: str) -> Mapping[str, Any] | None:
         found = self._repositories.get(key)

@@ -100,7 +100,8 @@ def test_every_setting_is_an_option_of_serve_and_has_its_help(cli: Run, monkeypa
         (["serve", "--port", "x"], "--port must be a whole number"),
         (["serve", "now"], "unexpected extra argument"),
         (["settings", "--port", "0"], "--port must be a whole number"),
-        (["gc"], "say --check or --repair"),
+        (["gc"], "entrepot: say --check or --repair"),
+        (["serve", "--home", "/nowhere/at/all", "--blob-store", "s3://b"], "bucket's name: 2 to 255 letters"),
         (["gc", "--check", "--home", "/nowhere"], "There is no instance in /nowhere"),
         (["fsck", "--home", "/nowhere"], "There is no instance in /nowhere"),
         (["admin", "reset-password", "--home", "/nowhere"], "There is no instance in /nowhere"),
@@ -235,8 +236,14 @@ def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
         given.append((user, password))
 
     monkeypatch.setattr(wiring, "reset_password", reset)
+    kept = instance / "admin.password"
+    kept.write_text("the first one")
+    assert cli("admin", "reset-password", "bea", "--home", str(instance))[0] == 0
+    assert given.pop()[0] == "bea"
+    assert kept.exists()
     status, out, _ = cli("admin", "reset-password", "--home", str(instance))
     assert status == 0
+    assert not kept.exists()  # it opens nothing any more
     [(user, password)] = given
     assert user == "admin"
     assert len(password) == 24
@@ -251,6 +258,18 @@ def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
     assert cli("admin", "reset-password", "--home", str(instance), "--password-stdin")[0] == 2
     status, _, err = cli("admin", "reset-password", "--home", str(instance), "--user", "nobody")
     assert (status, err) == (2, "entrepot: There is no user nobody.\n")
+
+
+def test_the_help_shows_every_setting_with_its_default_and_what_it_takes(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = cli("serve", "--help")
+    told = " ".join(out.replace("│", " ").split())
+    for row in ROWS.values():
+        assert f"{row.flag} {row.kind.placeholder} " in told
+    assert "The port to listen on. [default: 8081]" in told
+    assert "--version" in cli()[1]
 
 
 def test_an_interrupted_command_ends_with_130(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ import pytest
 from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.blobs.drivers.files import Files
 from entrepot.blobs.drivers.memory import Memory
-from entrepot.blobs.drivers.open import BlobStoreUrlInvalid, open_driver
+from entrepot.blobs.drivers.open import open_driver
+from entrepot.blobs.drivers.places import BlobStoreUrlInvalid
 from entrepot.blobs.drivers.s3 import S3, Bucket, S3Credentials
 
 KEY = "w/h/x"

@@ -1,0 +1,76 @@
+"""What the setting `blob_store` says, read without loading what a driver needs: a wrong one is told before anything is made."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from entrepot.blobs.keys import valid
+from entrepot.errors import EntrepotError
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
+_REGION = re.compile(r"[A-Za-z0-9-]+")
+
+
+class BlobStoreUrlInvalid(EntrepotError):
+    """The blob store's URL is not usable: {why}."""
+
+    def __init__(self, why: str) -> None:
+        # The URL itself is not repeated: somebody may have put a secret into it.
+        super().__init__(why=why)
+
+
+class S3Place(NamedTuple):
+    """What a URL says about a bucket; see `s3.Bucket`."""
+
+    name: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+
+
+def located(url: str) -> Path | S3Place | None:
+    """Read a URL, and open nothing; None is `memory:`. Raises BlobStoreUrlInvalid."""
+    scheme, colon, rest = url.partition(":")
+    if scheme == "file" and colon:
+        return _folder(rest)
+    if scheme == "s3" and colon:
+        return _s3(url)
+    if scheme != "memory" or not colon:
+        raise BlobStoreUrlInvalid("it must begin with file:///, s3:// or memory:")
+    if rest:
+        raise BlobStoreUrlInvalid("memory: takes nothing after the colon")
+    return None
+
+
+def _folder(rest: str) -> Path:
+    path = unquote(rest.removeprefix("//").removeprefix("localhost"))
+    if not rest.startswith("//") or not path.startswith("/") or "\0" in path:
+        raise BlobStoreUrlInvalid("file:// must be followed by an absolute path, as in file:///srv/blobs")
+    return Path(path)
+
+
+def _s3(url: str) -> S3Place:
+    try:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError as error:
+        raise BlobStoreUrlInvalid("it is not a URL") from error
+    if "@" in parts.netloc:
+        raise BlobStoreUrlInvalid("credentials do not belong into it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    if unknown := sorted(query.keys() - {"endpoint", "region"}):
+        raise BlobStoreUrlInvalid(f"unknown parameter {unknown[0]!a}; s3:// knows endpoint and region")
+    prefix = parts.path.strip("/")
+    if prefix and not valid(prefix):
+        raise BlobStoreUrlInvalid("the prefix may hold letters, digits, dots, dashes and single slashes")
+    for value, pattern, what in (
+        (parts.netloc, _BUCKET, "s3:// must be followed by the bucket's name: 2 to 255 letters, digits, dots, dashes"),
+        (query.get("endpoint", "http://-"), _ENDPOINT, "endpoint must be http://host:port or https://host:port"),
+        (query.get("region", "-"), _REGION, "region must be a name such as eu-central-1"),
+    ):
+        if not pattern.fullmatch(value):
+            raise BlobStoreUrlInvalid(what)
+    return S3Place(parts.netloc, prefix, query.get("endpoint"), query.get("region"))
