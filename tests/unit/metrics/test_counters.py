@@ -38,9 +38,9 @@ def metrics(tmp_path: Path) -> Metrics:
 
 def test_a_request_is_counted_by_operation_method_and_class(metrics: Metrics) -> None:
     meter = metrics.meter("pull", "GET")
-    meter.answered(200, 0.002, received=-1, sent=100)
+    meter.answered(200, 0.002, received=0, sent=100)
     meter.answered(206, 0.02, received=5, sent=100)
-    meter.answered(404, 700.0, received=0, sent=-1)
+    meter.answered(404, 700.0, received=0, sent=0)
     meter.answered(999, 0.001, received=0, sent=0)
     found = samples(metrics.render())
     labels = {"operation": "pull", "method": "GET"}
