@@ -14,7 +14,7 @@ from entrepot.cli import serve, supervise
 from entrepot.cli.main import main
 from entrepot.cluster import draining
 from entrepot.cluster.child import begin
-from entrepot.cluster.home import write_private
+from entrepot.cluster.home import PASSWORD_FILE, write_private
 from entrepot.cluster.supervisor import Programs
 
 Message = MutableMapping[str, Any]
@@ -65,7 +65,7 @@ def prepare() -> None:
     if os.environ.get("ENTREPOT_TEST_UNPREPARED"):
         child.failed("the database is made of stone.")
         sys.exit(3)
-    write_private(child.settings.home / supervise.PASSWORD_FILE, b"made-up\n")
+    write_private(child.settings.home / PASSWORD_FILE, b"made-up\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from entrepot.cli.inspect import existing
-from entrepot.cli.supervise import PASSWORD_FILE
+from entrepot.cluster.home import PASSWORD_FILE
 from entrepot.errors import Invalid
 
 _MOST = 1_000  # characters; hashing is not for novels

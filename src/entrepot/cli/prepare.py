@@ -14,9 +14,8 @@ from pathlib import Path
 import structlog
 
 from entrepot.cli.serve import PREPARED
-from entrepot.cli.supervise import PASSWORD_FILE
 from entrepot.cluster.child import Child, begin
-from entrepot.cluster.home import event_log, run_folder, write_private
+from entrepot.cluster.home import PASSWORD_FILE, event_log, run_folder, write_private
 from entrepot.errors import EntrepotError, Unavailable
 from entrepot.logs.setup import configure
 from entrepot.metadata.migrate import HEAD, migrate, refuse_newer, sqlite_revision

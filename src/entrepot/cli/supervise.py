@@ -12,13 +12,12 @@ from pathlib import Path
 
 from entrepot import __version__
 from entrepot.cli.main import complain
-from entrepot.cluster.home import event_log, prepare_home
+from entrepot.cluster.home import PASSWORD_FILE, event_log, prepare_home
 from entrepot.cluster.instance import lock_home
 from entrepot.cluster.supervisor import Programs, Supervisor
 from entrepot.errors import EntrepotError
 from entrepot.settings import Settings, restore
 
-PASSWORD_FILE = "admin.password"
 PROGRAMS = Programs(
     worker=("-m", "entrepot.cluster.worker", "entrepot.server:app"),
     jobs=("-m", "entrepot.background"),

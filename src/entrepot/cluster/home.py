@@ -22,6 +22,7 @@ from entrepot.logs.events import EventLog
 from entrepot.settings import Settings
 
 HANDED_OVER = "settings.json"
+PASSWORD_FILE = "admin.password"
 METRICS = "metrics"
 _PRIVATE = 0o700
 

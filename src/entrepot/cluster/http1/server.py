@@ -12,6 +12,7 @@ from entrepot.asgi import Asgi
 from entrepot.cluster.http1.accepting import Acceptor
 from entrepot.cluster.http1.bounds import Bounds
 from entrepot.cluster.http1.connection import Connection
+from entrepot.cluster.http1.gate import Occupant
 
 log = structlog.get_logger()
 
@@ -27,9 +28,9 @@ class Server:
         self.bounds = bounds
         self.stopping = False
         self.loop: asyncio.AbstractEventLoop
-        self._connections: set[Connection] = set()
-        self._resting: dict[Connection, float] = {}  # since when, in that order
-        self._evicted: set[Connection] = set()
+        self._connections: set[Occupant] = set()
+        self._resting: dict[Occupant, float] = {}  # since when, in that order
+        self._evicted: set[Occupant] = set()
         self._parted = False
         self._changed = asyncio.Event()
         self._acceptor = Acceptor(descriptor, lambda: Connection(self), self._changed.set)
@@ -65,7 +66,7 @@ class Server:
 
     # connection.Gate
 
-    def joined(self, connection: Connection) -> None:
+    def joined(self, connection: Occupant) -> None:
         """Take it in, and beyond the bound have another make room."""
         self._connections.add(connection)
         self._resting[connection] = self.loop.time()
@@ -74,7 +75,7 @@ class Server:
         else:
             self._make_room(len(self._connections) - len(self._evicted) - self.bounds.connections)
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: Occupant) -> None:
         """Forget it."""
         self._connections.discard(connection)
         self._evicted.discard(connection)
@@ -82,11 +83,11 @@ class Server:
         self._go_on()
         self._changed.set()
 
-    def rests(self, connection: Connection) -> None:
+    def rests(self, connection: Occupant) -> None:
         """It may make room for another, after a while."""
         self._resting[connection] = self.loop.time()
 
-    def works(self, connection: Connection) -> None:
+    def works(self, connection: Occupant) -> None:
         """It is needed."""
         self._resting.pop(connection, None)
 
@@ -124,7 +125,7 @@ class Server:
             self._go_on()
 
 
-def _guarded(connection: Connection, step: Callable[[], None]) -> None:
+def _guarded(connection: Occupant, step: Callable[[], None]) -> None:
     """Do it so that a failure is that connection's end, and nobody else's."""
     try:
         step()
