@@ -39,7 +39,8 @@ class Watching:
     def answered(self, request: Request, row: Row | None, reply: Reply, *, seconds: float, sent: int) -> None:
         """See Watcher."""
         received = request.body.received
-        user = "non_authenticated_user" if reply.status == 401 else request.caller.name
+        unknown = reply.status == 401 and request.caller.is_anonymous
+        user = "non_authenticated_user" if unknown else request.caller.name
         self._records.request(
             Answered(
                 request.id,
@@ -88,12 +89,13 @@ class Watching:
 
     def _denied(self, request: Request, row: Row | None, reply: Reply) -> None:
         """Note a refusal; what comes without credentials first, as clients of registries do, is none."""
-        if reply.status == 401 and sent(request.headers) is None:
+        unknown = reply.status == 401 and request.caller.is_anonymous  # a token that covers too little is somebody's
+        if unknown and sent(request.headers) is None:
             return
-        if self._metrics is not None and reply.status == 401:
+        if self._metrics is not None and unknown:
             self._metrics.login_failed("credentials")
-        action = "LOGIN" if reply.status == 401 else _ACTIONS.get(row.action if row else "", "CONFIGURATION_CHANGE")
-        user = "" if reply.status == 401 else request.caller.name
+        action = "LOGIN" if unknown else _ACTIONS.get(row.action if row else "", "CONFIGURATION_CHANGE")
+        user = "" if unknown else request.caller.name
         operation = row.operation if row else "unknown"
         self._refused(Refusal(user, request.address, operation, request.path, str(reply.status)))
         self._records.access(

@@ -34,7 +34,7 @@ from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
-from entrepot.errors import Unavailable
+from entrepot.errors import Invalid, Unavailable
 from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
@@ -269,20 +269,29 @@ async def bootstrap(settings: Settings, database: Database, password: str) -> bo
     return await fill(database, password)
 
 
-async def reset_password(settings: Settings, user: str, password: str) -> None:
-    """Give a user a new password; running nodes know within a fraction of a second. Raises AccountUnknown, Invalid."""
+async def reset_password(settings: Settings, user: str, password: str) -> str:
+    """Give a user a new password and return its name as it is kept; running nodes know within a fraction of a second.
+
+    `admin`, and nobody else, is enabled, too: it is the way back in. Raises AccountUnknown, Invalid.
+    """
     database = await open_database(settings.home, settings.database_url)
     passwords = Passwords(SystemClock())
     try:
         new = await passwords.hash(password)
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> str:
             account = await accounts.get(tx, user)
-            await accounts.alter(tx, account, accounts.Change(password_hash=new, disabled=False, locked=False))
+            if account.name == accounts.ANONYMOUS_NAME:
+                raise Invalid("The user 'anonymous' has no password.")
+            change = accounts.Change(password_hash=new, locked=False)
+            if account.name == "admin":
+                change = accounts.Change(password_hash=new, locked=False, disabled=False)
+            await accounts.alter(tx, account, change)
             await record(tx, SYSTEM, "user.password", account.name, detail="reset by command")
             await bump(tx, "security")
+            return account.name
 
-        await database.transact(work)
+        return await database.transact(work)
     finally:
         passwords.close()
         await database.close()

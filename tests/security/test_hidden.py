@@ -68,3 +68,26 @@ async def test_hidden_and_absent_answer_alike_on_every_route(hiding: Place, call
         assert told[0][0] == told[1][0] == told[2][0], (row.operation, told)
         assert told[0][2] == told[1][2] == told[2][2], (row.operation, told)
         assert told[0][1] == told[1][1] == told[2][1], (row.operation, told)
+
+
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True, scope="module")
+@pytest.mark.parametrize("hides", [True, False])
+async def test_a_target_of_copies_is_not_told_from_one_that_is_not_there(hiding: Place, hides: bool) -> None:
+    await configure(hiding, f"security: {{hideUnauthorizedResources: {str(hides).lower()}}}")
+    admin = hiding.admin
+    for rclass in ("local", "remote", "virtual"):
+        body = {"rclass": rclass, "packageType": "generic", "url": "http://far.test"}
+        await admin.put(f"/artifactory/api/repositories/qqkind-{rclass}", json=body)
+    body = {"repositories": ["libs"], "principals": {"users": {"stranger": ["r"]}}}
+    assert (await admin.put("/artifactory/api/security/permissions/qqcopies", json=body)).status_code in {200, 201}
+    client = httpx.AsyncClient(transport=admin._transport, base_url=admin.base_url, headers=basic("stranger"))
+    for verb in ("copy", "move"):
+        told = set()
+        for kind in ("local", "remote", "virtual", "absent"):
+            answer = await client.post(f"/artifactory/api/{verb}/libs/qqthere/1.txt?to=/qqkind-{kind}/b&dry=1")
+            told.add((answer.status_code, answer.text.replace(kind, "KIND")))
+        assert len(told) == 1
+        assert 403 in next(iter(told))
+    for kind in ("local", "remote", "virtual"):
+        await admin.delete(f"/artifactory/api/repositories/qqkind-{kind}")
+    await admin.delete("/artifactory/api/security/permissions/qqcopies")

@@ -16,12 +16,14 @@ from entrepot.access.actions import ACCESS_WORDS, LETTERS, WORDS, Action, mask
 from entrepot.access.patterns import PatternSet, split
 from entrepot.access.permissions import ANY, ANY_DISTRIBUTION, ANY_LOCAL, ANY_REMOTE, Covered, PermissionTarget, Section
 from entrepot.errors import Invalid
+from entrepot.slips import check_names
 
 Body = dict[str, Any]
 
 _SECTIONS = {"repo": "artifact", "build": "build", "releaseBundle": "release_bundle"}
 _ANYWHERE = frozenset({ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION, "*"})
 _BUILDS, _BUILD_INFO = "artifactory-build-info", "-build-info"
+_SIDES = ("users", "groups")
 _FORBIDDEN = frozenset('/\\:|?*"<>')
 
 
@@ -50,6 +52,15 @@ def parse(body: Mapping[str, Any]) -> PermissionTarget:
     return PermissionTarget(check_name(str(body.get("name") or "")), sections)
 
 
+def check_resource(resource: object) -> None:
+    """Raise Invalid for slips in a resource of the Access shape, as it comes in."""
+    stated = _mapping(resource, "resource")
+    check_names(stated, ("actions", "targets"))
+    check_names(_mapping(stated.get("actions"), "actions"), _SIDES)
+    for key, one in _mapping(stated.get("targets"), "targets").items():
+        check_names(_mapping(one, key), ("include_patterns", "exclude_patterns"))
+
+
 def check_name(name: str) -> str:
     """Return the name. Raises Invalid."""
     if not 0 < len(name) <= 64 or not _FORBIDDEN.isdisjoint(name) or not name.isprintable():
@@ -72,7 +83,9 @@ def principals(target: PermissionTarget) -> tuple[set[str], set[str]]:
 
 def from_v1(name: str, stated: Mapping[str, Any]) -> Body:
     """Turn v1 into the stored shape. Raises Invalid."""
+    check_names(stated, ("name", "includesPattern", "excludesPattern", "repositories", "principals"))
     who = _mapping(stated.get("principals"), "principals")
+    check_names(who, _SIDES)
     actions = {
         kind: {principal: _words(letters, LETTERS) for principal, letters in _mapping(who.get(kind), kind).items()}
         for kind in ("users", "groups")
@@ -105,6 +118,7 @@ def from_v2(name: str, stated: Mapping[str, Any]) -> Body:
     """Turn v2 into the stored shape; patterns default to everything. Raises Invalid."""
     if stated.get("name", name) != name:
         raise Invalid("The name in the body must equal the one in the path.")
+    check_names(stated, ("name", *_SECTIONS))
     resources = {}
     for section, kind in _SECTIONS.items():
         if stated.get(section) is not None:
@@ -136,6 +150,7 @@ def to_v2(body: Body) -> Body:
 
 
 def _resource_of_v2(stated: Mapping[str, Any], kind: str) -> Body:
+    check_names(stated, ("include-patterns", "exclude-patterns", "repositories", "actions"))
     keys = _texts(stated.get("repositories"), [_BUILDS] if kind == "build" else [])
     if kind == "artifact" and _BUILDS in keys:
         raise Invalid(f"'{_BUILDS}' belongs in the section build.")
@@ -146,6 +161,7 @@ def _resource_of_v2(stated: Mapping[str, Any], kind: str) -> Body:
         "exclude_patterns": _texts(stated.get("exclude-patterns"), []),
     }
     who = _mapping(stated.get("actions"), "actions")
+    check_names(who, _SIDES)
     actions = {
         side: {name: _words(words, WORDS) for name, words in _mapping(who.get(side), side).items()}
         for side in ("users", "groups")

@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One highly available home for every binary a company builds or downloads.",
 )
-admin = typer.Typer(help="Administer an instance from its own machine.")
+admin = typer.Typer(help="Administer an instance from its own machine.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

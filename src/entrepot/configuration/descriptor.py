@@ -13,19 +13,25 @@ from xml.etree import ElementTree as ET
 import yaml
 
 from entrepot.configuration.documents import Documents, Entry
-from entrepot.configuration.elements import KEYED, SCALARS, SINGLE, WITHIN_SECURITY, check_element, check_fields
+from entrepot.configuration.elements import (
+    KEYED,
+    NOT_IN_XML,
+    SCALARS,
+    SINGLE,
+    WITHIN_SECURITY,
+    check_element,
+    check_fields,
+    check_value,
+    plain,
+)
 from entrepot.errors import Invalid
 
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 1 << 18
+_TOKENS: Final = 20_000  # of YAML: what is read on the loop takes no more than some tenths of a second
+_DEPTH: Final = 20
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml, ten times as fast, where PyYAML has it
 _NAMESPACE: Final = "http://artifactory.jfrog.org/xsd/3.1.20"
 GENERAL: Final = "general"  # the section of the elements that are single values
-_FLAGS: Final = frozenset({
-    "anonAccessEnabled", "hideUnauthorizedResources", "enabled", "enabledForAnonymous", "allowPermDeletes", "offlineMode",
-})  # fmt: skip
-_NUMBERS: Final = frozenset({
-    "retentionPeriodDays", "maxDownloadSizeMb", "maxFiles", "maxConcurrentRequests",
-    "diskSpaceLimitPercentage", "diskSpaceWarningPercentage",
-})  # fmt: skip
 _ABSENT: Final = frozenset({"mailServer", "xrayConfig"})
 _LISTED: Final[Mapping[str, tuple[str, str]]] = {
     "properties": ("property", "name"),
@@ -34,22 +40,36 @@ _LISTED: Final[Mapping[str, tuple[str, str]]] = {
 """Maps whose keys XML has as fields of the elements, which all have one name."""
 _ITEMS: Final[Mapping[str, str]] = {"excludedRepositories": "repositoryRef"}
 """Lists whose elements XML puts into one of the list's name."""
+_BEGINNINGS: Final = (
+    yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
+)  # fmt: skip
+_ENDS: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 _HIDDEN: Final = ("password", "secret", "key_password")
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """Read a YAML patch. Aliases are refused: a few bytes of them stand for gigabytes. Raises Invalid."""
     try:
-        if any(
-            isinstance(token, (yaml.AliasToken, yaml.AnchorToken)) for token in yaml.scan(body, Loader=yaml.SafeLoader)
-        ):
-            raise Invalid("Anchors and aliases are not allowed in a configuration.")
-        value = yaml.safe_load(body)
+        _check_tokens(body)
+        value = plain(yaml.load(body, Loader=_LOADER))  # noqa: S506 - it is a safe one
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid(f"The configuration is not valid YAML: {str(error)[:300]}") from None
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise Invalid("The configuration must be a map of elements, like security: {anonAccessEnabled: true}.")
     return value
+
+
+def _check_tokens(body: bytes) -> None:
+    depth = 0
+    for number, token in enumerate(yaml.scan(body, Loader=_LOADER)):
+        if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
+            raise Invalid("Anchors and aliases are not allowed in a configuration.")
+        if isinstance(token, _BEGINNINGS):
+            depth += 1
+        elif isinstance(token, _ENDS):
+            depth -= 1
+        if number > _TOKENS or depth > _DEPTH:
+            raise Invalid("The configuration is too large, or nested too deeply; send it in parts.")
 
 
 def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
@@ -59,6 +79,7 @@ def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
     for name, value in patch.items():
         check_element(name)
         if name in SCALARS:
+            check_value(name, value)
             general[name] = value
         elif name in KEYED:
             found += _keyed(name, KEYED[name][1], value, documents)
@@ -71,8 +92,9 @@ def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
             if rest:
                 found.append(Entry(name, "", _merged(documents.one(name), rest)))
         else:
-            check_fields(name, _map(name, value or {}))
-            found.append(Entry(name, "", None if value is None else _merged(documents.one(name), value)))
+            body = None if value is None else _map(name, value)
+            check_fields(name, body or {})
+            found.append(Entry(name, "", None if body is None else _merged(documents.one(name), body)))
     if general:
         found.append(Entry(GENERAL, "", _merged(documents.one(GENERAL), general)))
     return found
@@ -125,14 +147,7 @@ def _keyed(section: str, key_name: str, value: Any, documents: Documents) -> lis
 def _merged(held: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     new = dict(held)
     for name, value in patch.items():
-        if name in _FLAGS and value is not None and not isinstance(value, bool):
-            raise Invalid(f"The element {name} must be true or false.")
-        if (
-            name in _NUMBERS
-            and value is not None
-            and (isinstance(value, bool) or not isinstance(value, int) or value < 0)
-        ):
-            raise Invalid(f"The element {name} must be a number, not below zero.")
+        check_value(name, value)
         if value is None:
             new.pop(name, None)
         elif isinstance(value, dict):
@@ -140,7 +155,7 @@ def _merged(held: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]
             inner = new.get(name)
             new[name] = _merged(inner if isinstance(inner, dict) else {}, _map(name, value))
         else:
-            new[name] = value if isinstance(value, (str, bool, int, float, list)) else str(value)
+            new[name] = value
     return new
 
 
@@ -150,8 +165,10 @@ def _map(name: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _fill_keyed(parent: ET.Element, one: str, key_name: str, section: Mapping[str, Mapping[str, Any]]) -> None:
+def _fill_keyed(parent: ET.Element, one: str, key_name: str, section: Mapping[str, Any]) -> None:
     for key, body in section.items():
+        if not isinstance(body, Mapping):  # kept by an older version
+            continue
         _fill(ET.SubElement(parent, one), {key_name: key, **body})
 
 
@@ -174,4 +191,4 @@ def _fill(element: ET.Element, body: Mapping[str, Any]) -> None:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "".join(c for c in str(value) if c in "\t\n\r" or c >= " ")
+    return "".join(c for c in str(value) if c in "\t\n\r" or (c >= " " and c not in NOT_IN_XML))

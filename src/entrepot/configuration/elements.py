@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -25,10 +26,12 @@ WITHIN_SECURITY: Final[Mapping[str, tuple[str, str]]] = {
 _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "security": frozenset({
         "anonAccessEnabled", "anonAccessToBuildInfosDisabled", "hideUnauthorizedResources", "passwordSettings", "userLockPolicy",
-        "buildGlobalBasicReadAllowed", "buildGlobalBasicReadForAnonymous", "ldapSettings", "ldapGroupSettings", "samlSettings",
+        "basicAuthenticationEnabled", "buildGlobalBasicReadAllowed", "buildGlobalBasicReadForAnonymous", "ldapSettings",
+        "ldapGroupSettings", "samlSettings",
         "oauthSettings", "httpSsoSettings", "crowdSettings", "sshServerSettings", "accessClientSettings", "signingKeysSettings",
     }),
     "passwordSettings": frozenset({"encryptionPolicy", "expirationPolicy", "resetPolicy"}),
+    "expirationPolicy": frozenset({"enabled", "passwordMaxAge", "notifyByEmail", "currentPasswordValidFor"}),
     "userLockPolicy": frozenset({"enabled", "loginAttempts"}),
     "trashcanConfig": frozenset({"enabled", "allowPermDeletes", "retentionPeriodDays"}),
     "folderDownloadConfig": frozenset({
@@ -42,7 +45,25 @@ _EFFECTIVE: Final = frozenset(
 )
 _EFFECTIVE_IN_SECURITY: Final = frozenset({
     "anonAccessEnabled", "hideUnauthorizedResources", "passwordSettings", "userLockPolicy", "ldapSettings", "ldapGroupSettings",
+    "basicAuthenticationEnabled",
 })  # fmt: skip
+_FLAGS: Final = frozenset({
+    "anonAccessEnabled", "hideUnauthorizedResources", "basicAuthenticationEnabled", "enabled", "enabledForAnonymous",
+    "allowPermDeletes", "offlineMode", "notifyByEmail",
+})  # fmt: skip
+_NUMBERS: Final[Mapping[str, tuple[int, int]]] = {
+    "retentionPeriodDays": (0, 36_500), "maxDownloadSizeMb": (0, 1 << 40), "maxFiles": (0, 1 << 40),
+    "maxConcurrentRequests": (0, 1 << 20), "diskSpaceLimitPercentage": (0, 100), "diskSpaceWarningPercentage": (0, 100),
+    "passwordMaxAge": (1, 36_500), "loginAttempts": (0, 100),
+}  # fmt: skip
+_MAPS: Final = frozenset({
+    "passwordSettings", "expirationPolicy", "userLockPolicy", "search", "properties",
+})  # fmt: skip
+_OF_MAPS: Final = frozenset({"properties", "predefinedValues"})
+_URL: Final = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
+_LONGEST: Final = 1 << 16  # characters of a text
+_LARGEST: Final = 1 << 53
+NOT_IN_XML: Final = frozenset({"\ufffe", "\uffff"})
 
 
 def check_element(name: str) -> None:
@@ -63,6 +84,59 @@ def check_fields(element: str, names: Collection[str]) -> None:
     for name in names if known is not None else ():
         if known is not None and name not in known:
             raise Invalid(f"The element {element} has no field '{name[:100]}'.{_meant(name, known)}")
+
+
+def check_value(name: str, value: Any) -> None:
+    """Raise Invalid when a field is of a kind that it cannot be; null is none of them, it removes."""
+    if value is None:
+        return
+    if name in _FLAGS and not isinstance(value, bool):
+        raise Invalid(f"The element {name} must be true or false.")
+    if name in _NUMBERS:
+        least, most = _NUMBERS[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise Invalid(f"The element {name} must be a whole number from {least} to {most}.")
+    if name in _MAPS and not isinstance(value, dict):
+        raise Invalid(f"The element {name} must be a map.")
+    if name in _OF_MAPS and isinstance(value, dict) and not all(isinstance(one, dict | None) for one in value.values()):
+        raise Invalid(f"What the element {name} holds must be maps, as {{one: {{}}}}.")
+    if name in SCALARS and isinstance(value, (dict, list)):
+        raise Invalid(f"The element {name} must be a single value.")
+    if name == "urlBase":
+        check_url(str(value))
+
+
+def check_url(text: str) -> None:
+    """Raise Invalid for what is no base URL; an empty one is that of each request."""
+    if text and not _URL.fullmatch(text):
+        raise Invalid(f"'{ascii(text[:200])[1:-1]}' is not a valid URL.")
+
+
+def plain(value: Any) -> Any:
+    """Return what was read from YAML as JSON and XML can hold it: dates become text. Raises Invalid for what neither can."""
+    if isinstance(value, dict):
+        return {_name(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST:  # nor what is no number
+        raise Invalid("A number of the configuration is too large.")
+    if isinstance(value, (int, float)):
+        return value
+    return _text(str(value))
+
+
+def _name(key: Any) -> str:
+    if not isinstance(key, str) or len(key) > 255:
+        raise Invalid("The names in a configuration must be texts of at most 255 characters.")
+    return _text(key)
+
+
+def _text(text: str) -> str:
+    if len(text) > _LONGEST or any("\ud800" <= c <= "\udfff" for c in text) or not NOT_IN_XML.isdisjoint(text):
+        raise Invalid("A text of the configuration is too long, or holds what is no character.")
+    return text
 
 
 def without_effect(patch: Mapping[str, Any]) -> list[str]:

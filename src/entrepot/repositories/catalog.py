@@ -16,6 +16,7 @@ import msgspec
 from entrepot.access.decide import RepositoryFacts
 from entrepot.access.patterns import PatternSet
 from entrepot.auth import projects
+from entrepot.auth.audit import SYSTEM, Actor, record
 from entrepot.errors import Invalid, NotFound
 from entrepot.metadata.database import Database, Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
@@ -94,35 +95,40 @@ class Repositories:
         """Read the rows again; called at start and whenever the epoch has moved."""
         self._snapshot = _compiled(await read_configurations(self._database))
 
-    async def create(self, config: Mapping[str, Any]) -> None:
+    async def create(self, config: Mapping[str, Any], by: Actor = SYSTEM) -> None:
         """Add a repository with a complete, valid configuration. Raises RepositoryExists."""
-        await self._change(lambda tx: insert(tx, config))
+        await self.create_all([config], by)
 
-    async def update(self, key: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    async def update(
+        self, key: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]], by: Actor = SYSTEM
+    ) -> None:
         """Replace a configuration by what `change` makes of it, seeing the present one. Raises RepositoryUnknown."""
 
         async def work(tx: Tx) -> None:
             repo_id, config = await _row(tx, key)
             new = change(config)
             await tx.execute(_UPDATE, id=repo_id, config=_packed(new), project_key=str(new.get("projectKey") or ""))
+            await record(tx, by, "repository.update", key)
 
         await self._change(work)
 
-    async def create_all(self, configs: Iterable[Mapping[str, Any]]) -> None:
+    async def create_all(self, configs: Iterable[Mapping[str, Any]], by: Actor = SYSTEM) -> None:
         """Add several, all or none. Raises RepositoryExists."""
 
         async def work(tx: Tx) -> None:
             for config in configs:
                 await insert(tx, config)
+                await record(tx, by, "repository.create", config["key"])
 
         await self._change(work)
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str, by: Actor = SYSTEM) -> None:
         """Retire a repository at once; its content is removed in the background. Raises RepositoryUnknown."""
 
         async def work(tx: Tx) -> None:
             repo_id, _ = await _row(tx, key)
             await tx.execute(_RETIRE, id=repo_id)
+            await record(tx, by, "repository.delete", key)
             await projects.forget_repository(tx, key)
             await tx.execute(
                 _PURGE, payload=msgspec.json.encode({"repo_id": repo_id}).decode(), dedup=f"purge:{repo_id}"

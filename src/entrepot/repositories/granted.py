@@ -33,12 +33,16 @@ class Granted:
 
     def may(self, action: Action, repository: Repository, path: str, *, folder: bool = False) -> bool:
         """Whether the caller may act on one path of a repository, by its rights and the repository's patterns."""
-        verdict = decide(self.caller, action, repository.facts, path, rules=self.rules, folder=folder)
-        return verdict is Verdict.ALLOWED and repository.patterns.accepts(path, folder=folder, start=folder)
+        allowed = self.allows(action, repository.facts, path, folder=folder)
+        return allowed and repository.patterns.accepts(path, folder=folder, start=folder)
 
     def may_by_right(self, action: Action, repository: Repository, path: str, *, folder: bool = False) -> bool:
         """Whether the caller has the right, whatever patterns the repository has: to delete what they no longer let in."""
-        return decide(self.caller, action, repository.facts, path, rules=self.rules, folder=folder) is Verdict.ALLOWED
+        return self.allows(action, repository.facts, path, folder=folder)
+
+    def allows(self, action: Action, facts: RepositoryFacts, path: str, *, folder: bool = False) -> bool:
+        """Whether the caller has the right in a repository, be it one that is not there; see `absent`."""
+        return decide(self.caller, action, facts, path, rules=self.rules, folder=folder) is Verdict.ALLOWED
 
     @property
     def caches(self) -> str:
@@ -71,7 +75,7 @@ class Granter:
         addressed = self._find(key)
         judged = self._candidates(addressed, action)
         if not judged:
-            facts = addressed.facts if addressed else RepositoryFacts(key, "local", "", reserved=False)
+            facts = addressed.facts if addressed else absent(key)
             _refuse(decide(caller, action, facts, path, rules=rules, folder=folder))
             return Granted(caller, rules, key, addressed, ())
         verdicts = [decide(caller, action, one.facts, path, rules=rules, folder=folder) for one in judged]
@@ -98,6 +102,11 @@ class Granter:
         if action is not Action.READ:
             keys = (addressed.deploy_target,) if addressed.deploy_target else ()
         return tuple(found for key in keys if (found := self._find(key)) is not None)
+
+
+def absent(key: str) -> RepositoryFacts:
+    """Return what a repository that is not there is judged by."""
+    return RepositoryFacts(key, "local", "", reserved=False)
 
 
 def _refuse(verdict: Verdict) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from entrepot.configuration import descriptor
@@ -42,7 +43,7 @@ class ConfigurationApi:
 
     async def patch(self, request: Request) -> Reply:
         """PATCH: all of it or nothing; in force everywhere before this is answered."""
-        patch = descriptor.parse(await request.body.read(descriptor.MAX_BYTES))
+        patch = await asyncio.to_thread(descriptor.parse, await request.body.read(descriptor.MAX_BYTES))
         changed = descriptor.entries(patch, self._documents)
         if changed:
             await self._documents.put(changed)
@@ -53,9 +54,13 @@ class ConfigurationApi:
     async def security(self, _: Request) -> Reply:
         """GET what Terraform reads."""
         held = self._documents.one("security")
+        passwords = held.get("passwordSettings")
         told = {
             "anonAccessEnabled": self._anonymous(),
             "hideUnauthorizedResources": held.get("hideUnauthorizedResources") is True,
-            "passwordSettings": {"encryptionPolicy": "UNSUPPORTED", **(held.get("passwordSettings") or {})},
+            "passwordSettings": {
+                "encryptionPolicy": "UNSUPPORTED",
+                **(passwords if isinstance(passwords, Mapping) else {}),
+            },
         }
         return json_reply(told)

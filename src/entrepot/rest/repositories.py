@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
+from entrepot.auth.audit import Actor
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories import configuration
@@ -15,6 +16,7 @@ from entrepot.repositories.fields import display_name
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 from entrepot.rest.json_bodies import json_object, json_value
+from entrepot.rest.security.changes import actor
 
 _ORDER = {"local": 0, "remote": 1, "virtual": 2, "federated": 3}
 _NO_STORE = ("cache-control", "no-store")
@@ -151,7 +153,7 @@ class RepositoryApi:
         key = unquote(request.words["key"])
         body = await json_object(request)
         config = configuration.create(key, body, self._known)
-        is_new = await self._put(config)
+        is_new = await self._put(config, actor(request))
         return text_reply(
             f"Successfully created repository '{key}' \n" if is_new else f"Repository {key} update successfully.\n"
         )
@@ -162,7 +164,9 @@ class RepositoryApi:
         body = await json_object(request)
         if self._repositories.get(key) is None:
             raise RepositoryUnreadable
-        await self._repositories.update(key, lambda config: configuration.update(config, body, self._known))
+        await self._repositories.update(
+            key, lambda config: configuration.update(config, body, self._known), actor(request)
+        )
         return text_reply(f"Repository {key} update successfully.\n")
 
     async def delete(self, request: Request) -> Reply:
@@ -170,7 +174,7 @@ class RepositoryApi:
         key = unquote(request.words["key"])
         if self._repositories.get(key) is None or key in RESERVED:
             raise NotFound(f"Repository {key} does not exist")
-        await self._repositories.delete(key)
+        await self._repositories.delete(key, actor(request))
         return text_reply(f"Repository '{key}' and all its content have been removed successfully.\n")
 
     async def create_batch(self, request: Request) -> Reply:
@@ -184,7 +188,7 @@ class RepositoryApi:
         for body in bodies:
             key = str(body.get("key") or "")
             made[key] = configuration.create(key, body, known)
-        await self._repositories.create_all(made.values())
+        await self._repositories.create_all(made.values(), actor(request))
         return text_reply("Repositories have been created successfully.\n", 201)
 
     async def update_batch(self, request: Request) -> Reply:
@@ -194,17 +198,17 @@ class RepositoryApi:
             if self._repositories.get(key) is None:
                 raise RepositoryUnreadable
             change = _updating(body, self._known)
-            await self._repositories.update(key, change)
+            await self._repositories.update(key, change, actor(request))
         return text_reply("Repositories have been updated successfully.\n")
 
-    async def _put(self, config: Mapping[str, Any]) -> bool:
+    async def _put(self, config: Mapping[str, Any], by: Actor) -> bool:
         """Create or replace; return whether it was created."""
         key = config["key"]
         existing = self._repositories.get(key)
         if existing is None:
-            await self._repositories.create(config)
+            await self._repositories.create(config, by)
         elif existing.rclass == config["rclass"] and existing.package_type == config["packageType"]:
-            await self._repositories.update(key, lambda before: configuration.replaced(before, config))
+            await self._repositories.update(key, lambda before: configuration.replaced(before, config), by)
         else:
             raise RepositoryExists
         return existing is None

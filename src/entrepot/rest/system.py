@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from entrepot import __version__
 from entrepot.configuration.descriptor import GENERAL
 from entrepot.configuration.documents import Documents, Entry
-from entrepot.errors import EntrepotError, Invalid, Unavailable
+from entrepot.configuration.elements import check_url
+from entrepot.errors import EntrepotError, Unavailable
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
 
 _USAGE = 1 << 20  # bytes
 _URL = 2048
-_BASE = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
 _GET = sql("SELECT value FROM setting WHERE key = :key")
 _ADDONS = (
     "docker",
@@ -156,8 +155,7 @@ class SystemApi:
     async def base_url(self, request: Request) -> Reply:
         """Store the base URL, in force everywhere at once; an empty one resets it."""
         url = (await request.body.read(_URL)).decode("utf-8", "replace").strip()
-        if url and not _BASE.fullmatch(url):
-            raise Invalid(f"'{url[:200]}' is not a valid URL.")
+        check_url(url)
         general = {name: value for name, value in self.documents.one(GENERAL).items() if name != "urlBase"}
         await self.documents.put([Entry(GENERAL, "", {**general, "urlBase": url} if url else general)])
         return text_reply(f'URL base has been successfully updated to "{url}".\n')

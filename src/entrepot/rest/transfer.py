@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from entrepot.access.actions import Action
 from entrepot.artifacts.packing import TYPES, Packing
 from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.storage import Storage
 from entrepot.artifacts.transfer import Outcome, Transfer, Wish, failed, local_target
-from entrepot.errors import Conflict, EntrepotError, Invalid, NotFound, Unauthenticated
+from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound, Unauthenticated
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply, text_reply
 from entrepot.paths import RepoPath
-from entrepot.repositories.granted import Granted
+from entrepot.repositories.granted import Granted, absent
 from entrepot.repositories.repository import Repository
 
 _API: Final = "/artifactory/api"
@@ -120,13 +121,20 @@ class TransferApi:
         key, slash, rest = to.partition("/")
         if not key:
             raise Invalid("The parameter 'to' is missing: /<repository>/<path>.")
-        target = local_target(self._repository(key), key)
-        if target.facts.reserved and not granted.caller.may_administer:
-            raise NotFound(f"The target repository '{key}' does not exist.")
         path = RepoPath(rest.strip("/")) if slash and rest.strip("/") else RepoPath("")
+        target = self._target(granted, key, path)
         source = RepoPath.parse(request.words.get("path", "")).text
         dry = (request.query.get("dry") or ["0"])[0] not in {"0", "", "false"}
         return Wish(granted.physical[0], source, target, path, moving, dry)
+
+    def _target(self, granted: Granted, key: str, path: RepoPath) -> Repository:
+        """Return the target; whoever may bring nothing there does not learn whether it exists. Raises Denied, NotFound, Conflict."""
+        found = self._repository(key)
+        members = (self._repository(member) for member in found.members) if found is not None else ()
+        judged = [one.facts for one in members if one is not None] or [found.facts if found else absent(key)]
+        if not any(granted.allows(Action.DEPLOY, facts, path.text, folder=True) for facts in judged):
+            raise Denied(f"The user '{granted.caller.name}' is not permitted to deploy to '{key}:{path.text}'.")
+        return local_target(found, key)
 
 
 def _reply(outcome: Outcome) -> Reply:

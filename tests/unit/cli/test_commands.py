@@ -1,5 +1,6 @@
 """The command line: one line for what is wrong, the same status for the same kind of end, no secret on the screen."""
 
+import asyncio
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from entrepot.cli import serve as serving
 from entrepot.cli.main import main, plain_flags
 from entrepot.cli.prepare import prepare
 from entrepot.cli.settings import reference
-from entrepot.errors import NotFound
+from entrepot.errors import Invalid, NotFound
 from entrepot.jobs import inspection
 from entrepot.jobs.inspection import Finding, Inspection
 from entrepot.metadata.migrate import HEAD
@@ -225,15 +226,32 @@ def test_real_inspections_of_a_new_instance_are_clean(cli: Run, instance: Path) 
     assert cli("fsck", "--home", str(instance))[0] == 0
 
 
+def typed(line: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(line))
+
+
+def test_only_admin_is_let_in_again_by_a_reset_and_anonymous_has_no_password(instance: Path) -> None:
+    settings = load({"home": str(instance)}, {}).settings
+    database = instance / "entrepot.db"
+    with sqlite3.connect(database) as changed:
+        changed.execute("UPDATE account SET disabled = 1 WHERE name = 'admin'")
+    assert asyncio.run(wiring.reset_password(settings, "ADMIN", "Fresh-pass-1")) == "admin"
+    with sqlite3.connect(database) as found:
+        assert found.execute("SELECT disabled FROM account WHERE name = 'admin'").fetchone() == (0,)
+    with pytest.raises(Invalid, match="has no password"):
+        asyncio.run(wiring.reset_password(settings, "anonymous", "Fresh-pass-1"))
+
+
 def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
     cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path
 ) -> None:
     given: list[tuple[str, str]] = []
 
-    async def reset(_settings: Settings, user: str, password: str) -> None:
+    async def reset(_settings: Settings, user: str, password: str) -> str:
         if user == "nobody":
             raise NotFound("There is no user nobody.")
-        given.append((user, password))
+        given.append((user.lower(), password))
+        return user.lower()
 
     monkeypatch.setattr(wiring, "reset_password", reset)
     kept = instance / "admin.password"
@@ -249,13 +267,21 @@ def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
     assert len(password) == 24
     assert out == f"The new password of admin: {password}\n"
 
-    monkeypatch.setattr(sys, "stdin", io.StringIO("from a file\n"))
+    monkeypatch.setattr(sys, "stdin", typed(b"from a file\n"))
     status, out, _ = cli("admin", "reset-password", "--home", str(instance), "--user", "ann", "--password-stdin")
     assert (status, given[-1]) == (0, ("ann", "from a file"))
     assert "from a file" not in out
 
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    monkeypatch.setattr(sys, "stdin", typed(b"\n"))
     assert cli("admin", "reset-password", "--home", str(instance), "--password-stdin")[0] == 2
+    monkeypatch.setattr(sys, "stdin", typed(b"\xff\n"))
+    assert cli("admin", "reset-password", "--home", str(instance), "--password-stdin")[2].endswith("must be UTF-8.\n")
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "no standard input" in cli("admin", "reset-password", "--home", str(instance), "--password-stdin")[2]
+    assert cli("admin", "reset-password", "\udcff", "--home", str(instance))[0] == 2
+    kept.write_text("the first one")
+    assert cli("admin", "reset-password", "Admin", "--home", str(instance))[0] == 0
+    assert not kept.exists()
     status, _, err = cli("admin", "reset-password", "--home", str(instance), "--user", "nobody")
     assert (status, err) == (2, "entrepot: There is no user nobody.\n")
 

@@ -67,3 +67,18 @@ async def test_a_store_that_cannot_be_written_is_told_to_the_log_and_to_load_bal
         blobs.with_name("away").rename(blobs)
         assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 201
         assert (await client.get(READY)).status_code == 200
+
+
+async def test_a_refused_push_is_somebodys(settings: Settings) -> None:
+    async with served(settings) as client:
+        user = {"email": "bob@example.org", "password": "Bobs-pass-1", "admin": False}
+        assert (await client.put("/artifactory/api/security/users/bob", json=user)).status_code == 201
+        scope = {"scope": "repository:docker-local/app:pull,push", "service": "entrepot.test"}
+        token = (await client.get("/v2/token", params=scope, auth=("bob", "Bobs-pass-1"))).json()["token"]
+        bearer = {"authorization": f"Bearer {token}"}
+        refused = await client.post("/v2/docker-local/app/blobs/uploads/", headers=bearer, auth=None)
+        assert refused.status_code == 401
+    request = (logs_folder(settings.home) / "artifactory-request.log").read_text()
+    assert re.search(r"\|bob\|POST\|/v2/docker-local/app/blobs/uploads/\|401\|", request)
+    access = (logs_folder(settings.home) / "artifactory-access.log").read_text()
+    assert re.search(r"\[DENIED DEPLOY\] /v2/docker-local/app/blobs/uploads/ for client : bob / ", access)

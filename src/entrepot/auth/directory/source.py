@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 
 from entrepot.auth.directory.connection import DirectoryFailed, Unreachable
 from entrepot.auth.directory.lookup import Directory, Found
-from entrepot.auth.directory.settings import GROUPS, SETTINGS, GroupSetting, LdapSetting
+from entrepot.auth.directory.settings import (
+    GROUPS,
+    SETTINGS,
+    GroupSetting,
+    LdapSetting,
+    check_group_setting,
+    check_setting,
+)
 from entrepot.auth.outside import Person, SourceUnavailable
 from entrepot.configuration.documents import Documents
+from entrepot.errors import Invalid
 
 log = structlog.get_logger()
 
@@ -23,6 +31,7 @@ _AT_ONCE: Final = 16  # logins at one server, of one process
 _TRIES: Final = 2  # failures in a row after which a server is left alone
 _PAUSE: Final = 10.0  # seconds
 
+T = TypeVar("T")
 Ask = Callable[[Directory], Awaitable[Found | None]]
 
 
@@ -121,8 +130,10 @@ class LdapSource:
 
 def directories(settings: Mapping[str, Any], grouped: Mapping[str, Any]) -> list[Directory]:
     """Return the servers that are enabled, in their order; settings that cannot be read are left out, and logged."""
-    groups = [by for by in (_read(GroupSetting, "name", key, body) for key, body in grouped.items()) if by]
-    found = [setting for setting in (_read(LdapSetting, "key", key, body) for key, body in settings.items()) if setting]
+    groups = [
+        by for key, body in grouped.items() if (by := _read(GroupSetting, check_group_setting, {**body, "name": key}))
+    ]
+    found = [one for key, body in settings.items() if (one := _read(LdapSetting, check_setting, {**body, "key": key}))]
     return [
         Directory(setting, [by for by in groups if by.enabled_ldap == setting.key])
         for setting in found
@@ -135,11 +146,11 @@ def _with(fixed: Mapping[str, Any] | None, documents: Mapping[str, Any]) -> dict
     return first | {key: body for key, body in documents.items() if key not in first}
 
 
-def _read(kind: type[Any], word: str, key: str, body: Mapping[str, Any]) -> Any:
+def _read(kind: type[T], check: Callable[[T], T], body: Mapping[str, Any]) -> T | None:
     try:
-        return msgspec.convert({**body, word: key}, kind)
-    except msgspec.ValidationError as error:
-        log.warning("directory.settings", key=key, reason=str(error)[:500])
+        return check(msgspec.convert(body, kind))
+    except (msgspec.ValidationError, Invalid) as error:
+        log.warning("directory.settings", key=body.get("key", body.get("name")), reason=str(error)[:500])
         return None
 
 

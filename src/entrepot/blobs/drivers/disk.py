@@ -85,7 +85,8 @@ class Folders:
         if folder in self._durable:
             return
         self._make(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # pathlib's would look again, and raise if it were gone by then
+            os.mkdir(folder, 0o700)  # noqa: PTH102 - see above
         flush_folder(folder.parent)  # also when it was there: whoever made it may have died before this
         if len(self._durable) >= _REMEMBERED:
             self._durable = {self._root}

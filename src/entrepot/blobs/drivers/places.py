@@ -56,9 +56,12 @@ def _folder(rest: str) -> Path:
 def _s3(url: str) -> S3Place:
     try:
         parts = urlsplit(url)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
         raise BlobStoreUrlInvalid("it is not a URL") from error
+    query = dict(pairs)
+    if "#" in url or len(query) < len(pairs) or not url.isprintable():
+        raise BlobStoreUrlInvalid("a parameter occurs twice, or it holds # or what cannot be printed")
     if "@" in parts.netloc:
         raise BlobStoreUrlInvalid("credentials do not belong into it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     if unknown := sorted(query.keys() - {"endpoint", "region"}):

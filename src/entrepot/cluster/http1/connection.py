@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
         except Refused as refused:
             self._refuse(refused.status)
+        if self._incoming is not None:
+            self._flow()
 
     def eof_received(self) -> bool:
         """Let a client that has said all it wants read its answer."""
@@ -106,7 +108,6 @@ class Connection(asyncio.Protocol):
         """See Receiver."""
         assert self._incoming is not None
         self._incoming.body.add(piece)
-        self._flow()
 
     def ended(self, *, keep: bool) -> None:
         """See Receiver."""

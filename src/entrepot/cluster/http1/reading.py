@@ -95,7 +95,7 @@ class Reader:
         if self._in_body:
             self._framed += len(data)
         elif in_line and not data.isascii():
-            data = _escaped(data)
+            data = _escaped(data, between=between)
         self._parse(data)
         if self.in_head:
             self._in_line = in_line and b"\n" not in (data.lstrip(_EMPTY_LINES) if between else data)
@@ -226,12 +226,12 @@ def _split(target: bytes) -> tuple[bytes, bytes, bytes]:
     return authority, path or b"/", query
 
 
-def _escaped(data: bytes) -> bytes:
+def _escaped(data: bytes, *, between: bool) -> bytes:
     """Percent-encode what is not ASCII in the request line: curl sends paths as people type them, and llhttp refuses them.
 
     Only in a request that was not sent ahead of the answer before it, which nobody does who types paths.
     """
-    line = data.lstrip(_EMPTY_LINES)
+    line = data.lstrip(_EMPTY_LINES) if between else data
     start = len(data) - len(line)
     end = data.find(b"\n", start)
     line = data[start:] if end < 0 else data[start:end]

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from entrepot.access import views
 from entrepot.auth.targets import Body, TargetUnknown
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply
 from entrepot.rest.json_bodies import json_object
 from entrepot.rest.security.bodies import asked, limit, link, word
 from entrepot.rest.security.permission_changes import PermissionChanges
+from entrepot.slips import check_names
 
 _ACCESS: Final = "/access/api/v2/permissions"
 _KINDS: Final = frozenset({"artifact", "build", "release_bundle", "destination", "pipeline_source"})
@@ -99,6 +101,7 @@ class AccessPermissionsApi:
         name, kind = _named(request)
         await self._targets.get(request, name)
         resource = await json_object(request)
+        views.check_resource(resource)
         return await self._with_resource(request, name, kind, lambda _: resource)
 
     async def patch_one(self, request: Request) -> Reply:
@@ -107,6 +110,7 @@ class AccessPermissionsApi:
         name, kind = _named(request)
         await self._targets.get(request, name)
         stated = await json_object(request)
+        views.check_resource(stated)
         return await self._with_resource(request, name, kind, lambda before: {**before, **stated})
 
     async def delete_one(self, request: Request) -> Reply:
@@ -135,9 +139,13 @@ def _named(request: Request) -> tuple[str, str]:
 
 
 def _body(name: str, stated: dict[str, Any]) -> Body:
+    check_names(stated, ("name", "resources"))
     resources = stated.get("resources")
     if isinstance(resources, dict) and not resources.keys() <= _KINDS:
         raise Invalid(f"Resources may be {', '.join(sorted(_KINDS))}.")
+    for resource in resources.values() if isinstance(resources, dict) else ():
+        if isinstance(resource, dict):  # what is none is refused where it is read
+            views.check_resource(resource)
     return {"name": name, "resources": resources}
 
 

@@ -17,6 +17,7 @@ from entrepot.messages import Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.bodies import asked, form_or_json, word
 from entrepot.rest.security.changes import actor
+from entrepot.slips import check_names
 
 _TOKENS: Final = "/access/api/v1/tokens"
 _NO_STORE: Final = ("cache-control", "no-store")
@@ -49,6 +50,7 @@ class TokenFields(msgspec.Struct, frozen=True, kw_only=True):
 async def stated(request: Request) -> TokenFields:
     """Return the body, a form or JSON. Raises Invalid, TooLarge."""
     fields: Mapping[str, Any] = {name: value for name, value in (await form_or_json(request)).items() if value != ""}
+    check_names(fields, TokenFields.__struct_encode_fields__)
     try:
         return msgspec.convert(fields, TokenFields, strict=False)
     except msgspec.ValidationError as error:

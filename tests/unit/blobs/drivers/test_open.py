@@ -89,6 +89,9 @@ def test_an_s3_url_is_a_bucket(url: str) -> None:
         (f"s3://id:{SECRET}@bucket/x", "credentials do not belong"),
         (f"s3://bucket?secret_access_key={SECRET}", "unknown parameter 'secret_access_key'"),
         ("s3://bucket?regoin=x&endpoint=http://x", "unknown parameter 'regoin'"),
+        ("s3://bucket#?endpoint=https://x", "a parameter occurs twice, or it holds #"),
+        ("s3://bucket?region=a&region=b", "a parameter occurs twice"),
+        ("s3://buc\nket", "cannot be printed"),
     ],
 )
 def test_any_other_url_is_refused_in_one_line_without_what_may_be_secret(url: str, why: str) -> None:

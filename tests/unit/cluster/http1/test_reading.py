@@ -137,3 +137,13 @@ def test_a_head_is_bounded_wherever_it_grows(kind: int, step: int) -> None:
     ][kind]
     rest = more * (12_000 // len(more))
     assert heard(begin, *[rest[place : place + step] for place in range(0, len(rest), step)])[1] == 431
+
+
+def test_a_field_is_what_was_sent_wherever_a_segment_ends() -> None:
+    line, fields = b"GET /\xc3\xbc HTTP/1.1", b"\r\nX-Name: M\xc3\xbcller\r\nHost: here\r\n\r\n"
+    whole = heard(line + fields)
+    assert whole[0][0] == (
+        "GET", b"/%C3%BC", b"", ((b"x-name", b"M\xc3\xbcller"), (b"host", b"here")), 0, True
+    )  # fmt: skip
+    for cut in range(len(line) - 3, len(line + fields)):
+        assert heard((line + fields)[:cut], (line + fields)[cut:]) == whole

@@ -1,11 +1,16 @@
 """The configuration descriptor, anonymous access and hidden resources, over HTTP, on both engines."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 
+import entrepot
+
+SOURCE = Path(entrepot.__file__).parent
 URL = "/artifactory/api/system/configuration"
 _SPACE = "{http://artifactory.jfrog.org/xsd/3.1.20}"
 
@@ -63,6 +68,27 @@ async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.Asy
         ("securty: {anonAccessEnabled: true}", "no element 'securty'. Did you mean security?"),
         ("trashcanConfig: {days: 3}", "trashcanConfig has no field 'days'. It has allowPermDeletes, enabled"),
         ("quotaConfig: 7", "must be a map"),
+        ("trashcanConfig: false", "must be a map"),
+        ("quotaConfig: {diskSpaceLimitPercentage: 190}", "whole number from 0 to 100"),
+        ("trashcanConfig: {retentionPeriodDays: 200000000000}", "whole number from 0 to 36500"),
+        ("security: {passwordSettings: true}", "must be a map"),
+        ("security: {passwordSettings: {1: 2}}", "must be texts"),
+        ("security: {passwordSettings: {expirationPolicy: {paswordMaxAge: 3}}}", "Did you mean passwordMaxAge?"),
+        ("security: {userLockPolicy: {loginAttempts: many}}", "whole number from 0 to 100"),
+        ("security: {basicAuthenticationEnabled: maybe}", "must be true or false"),
+        ("propertySets: {a: {properties: {b: [1]}}}", "must be maps"),
+        ("propertySets: {a: {properties: [1]}}", "must be a map"),
+        ("propertySets: {a: {properties: {p: {predefinedValues: {x: 1}}}}}", "must be maps"),
+        ("urlBase: [1]", "must be a single value"),
+        ("urlBase: 'ftp://x'", "is not a valid URL"),
+        ("urlBase: 'http://x y'", "is not a valid URL"),
+        ('serverName: "\\uD800"', "onfiguration"),
+        ('serverName: "\\uFFFE"', "no character"),
+        ("trashcanConfig: {retentionPeriodDays: 0x" + "f" * 4000 + "}", "too large"),
+        ("dateFormat: .nan", "too large"),
+        ("serverName: " + "[" * 20_000, "nest"),
+        ("security: " + "{passwordSettings: " * 30 + "}" * 30, "nested too deeply"),
+        ("serverName: [" + "1," * 50_000 + "1]", "too large"),
     ],
 )
 async def test_a_misspelt_name_is_refused_with_the_one_that_is_meant(
@@ -73,6 +99,14 @@ async def test_a_misspelt_name_is_refused_with_the_one_that_is_meant(
     assert answer.status_code == 400
     assert told in answer.json()["errors"][0]["message"]
     assert (await http.get(URL)).content == before
+
+
+async def test_every_field_of_security_that_is_read_can_be_set(http: httpx.AsyncClient) -> None:
+    read = re.compile(r"(?:flag\((?:SECURITY|\"security\"), |one\((?:SECURITY|\"security\")\)\.get\()\"(\w+)\"")
+    names = {name for path in SOURCE.rglob("*.py") for name in read.findall(path.read_text())}
+    assert {"anonAccessEnabled", "basicAuthenticationEnabled", "userLockPolicy"} <= names
+    for name in names:
+        assert (await patch(http, f"security: {{{name}: null}}")).status_code == 200, name
 
 
 async def test_what_works_is_not_called_without_effect(http: httpx.AsyncClient) -> None:

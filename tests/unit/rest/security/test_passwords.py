@@ -186,3 +186,15 @@ async def test_a_password_given_by_an_administrator_counts_at_once(site: Site) -
     assert (await site.ask("GET", SELF, name="bob")).status_code == 401
     after = await accounts.get(site.database, "bob")
     assert after.security_epoch == before.security_epoch + 1
+
+
+async def test_a_misspelt_policy_is_refused_and_the_one_before_it_stays(site: Site) -> None:
+    policy = "/access/api/v1/config/security/password_policy"
+    assert (await site.ask("PUT", policy, {"length": 10})).status_code == 200
+    refused = await site.ask("PUT", policy, {"lenght": 8})
+    assert refused.status_code == 400
+    assert "did you mean 'length'" in refused.text
+    assert (await site.ask("GET", policy)).json()["length"] == 10
+    refused = await site.ask("POST", "/access/api/v1/tokens", {"usrname": "ci"})
+    assert refused.status_code == 400
+    assert "did you mean 'username'" in refused.text

@@ -183,6 +183,12 @@ async def test_names_of_users_and_groups_are_lower_case(site: Site) -> None:
         ("POST", ACCESS, {"name": "dev", "resources": {"artifact": {"actions": {"users": {"bob": ["READ", "X"]}}}}}, 400,
          "'X'"),
         ("POST", ACCESS, {"name": "dev", "resources": {"artifact": []}}, 400, "objects"),
+        ("PUT", f"{V1}/dev", {"repositories": ["libs"], "includePattern": "a/**"}, 400, "did you mean 'includesPattern'"),
+        ("PUT", f"{V1}/dev", {"repositories": ["libs"], "principals": {"user": {}}}, 400, "did you mean 'users'"),
+        ("POST", f"{V2}/dev", {"repo": {"repositories": ["libs"], "include-paterns": ["a/**"]}}, 400,
+         "did you mean 'include-patterns'"),
+        ("POST", ACCESS, {"name": "dev", "resources": {"artifact": {"targets": {"libs": {"include_paterns": ["a"]}}}}}, 400,
+         "did you mean 'include_patterns'"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_refused_and_says_so(

@@ -1,0 +1,24 @@
+"""Names in what people write that are unknown, and nearly one that is known.
+
+Fields that nobody knows are passed over by the APIs we speak. Not those: a pattern or a policy that is not in force because
+of a slip must not look as if it were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from entrepot.errors import Invalid
+
+_ALIKE: Final = 0.8  # of difflib: `lenght` and `length`
+
+
+def check_names(stated: Iterable[object], known: Collection[str]) -> None:
+    """Raise Invalid for a name that is not known, and nearly one that is and is not stated beside it."""
+    names = {name for name in stated if isinstance(name, str)}
+    for name in sorted(names.difference(known)):
+        close = get_close_matches(name[:100], [one for one in known if one not in names], n=1, cutoff=_ALIKE)
+        if close:
+            raise Invalid(f"There is no field '{name[:100]}'; did you mean '{close[0]}'?")
