@@ -104,6 +104,10 @@ def _lines(found: Inspection) -> list[str]:
         if count:
             lines.append(f"{count:,} {words}")
             lines += [f"  {one.digest}  {one.why}  {', '.join(one.paths)}" for one in findings[:_SHOWN]]
+    if found.missing_count or found.corrupt_count:
+        lines.append("Push these images or files again, or restore them from a backup: what is pushed is stored anew.")
     if found.repaired:
-        lines.append(f"{found.repaired:,} repaired")
+        lines.append(
+            f"{found.repaired:,} mended: what belongs to no blob is removed, and a push is not told any more that a lost one is there"
+        )
     return [*lines, "clean"] if found.clean else lines

@@ -100,6 +100,8 @@ async def fsck(database: Database, driver: Driver, *, progress: Progress | None 
         try:
             read = await rehash(_bytes(database, driver, blob_id, storage_key), Hashes.proof())
             why = "" if read.sha256 == sha256 else "the bytes do not match the digest"
+            if why:
+                why = (await _fault(database, driver, row))[0] or why
         except (BlobMissing, StoreUnavailable) as error:
             why = error.message
         if why and await _still(database, row):

@@ -24,8 +24,12 @@ class SchemaTooNew(EntrepotError):
     """The database was made by a newer version (schema {found}); this one works with {head}. Install that version."""
 
 
+class DatabaseDamaged(EntrepotError):
+    """The database {file} is damaged ({why}); restore it from a backup, together with entrepot.db-wal if there is one."""
+
+
 def sqlite_revision(file: Path) -> str | None:
-    """Return the revision that a SQLite file stands at, None when there is none yet."""
+    """Return the revision that a SQLite file stands at, None when there is none yet. Raises DatabaseDamaged."""
     if not file.exists():
         return None
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
@@ -33,6 +37,8 @@ def sqlite_revision(file: Path) -> str | None:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return None
+    except sqlite3.DatabaseError as error:
+        raise DatabaseDamaged(file=file, why=error) from error
     finally:
         connection.close()
     return str(row[0]) if row else None

@@ -6,11 +6,20 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from entrepot.auth.directory.settings import (
+    GROUPS,
+    SETTINGS,
+    GroupSetting,
+    LdapSetting,
+    check_group_setting,
+    check_setting,
+)
 from entrepot.configuration import descriptor
-from entrepot.configuration.documents import Documents
+from entrepot.configuration.documents import Documents, Entry
 from entrepot.configuration.elements import without_effect
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories.repository import Repository
+from entrepot.rest.security.bodies import converted
 
 _URL: Final = "/artifactory/api/system/configuration"
 
@@ -45,6 +54,8 @@ class ConfigurationApi:
         """PATCH: all of it or nothing; in force everywhere before this is answered."""
         patch = await asyncio.to_thread(descriptor.parse, await request.body.read(descriptor.MAX_BYTES))
         changed = descriptor.entries(patch, self._documents)
+        for entry in changed:
+            _check(entry)
         if changed:
             await self._documents.put(changed)
         idle = without_effect(patch)
@@ -64,3 +75,13 @@ class ConfigurationApi:
             },
         }
         return json_reply(told)
+
+
+def _check(entry: Entry) -> None:
+    """Raise Invalid for settings of directories that nobody could sign in by, as the Access API does."""
+    if entry.body is None:
+        return
+    if entry.section == SETTINGS:
+        check_setting(converted({**entry.body, "key": entry.key}, LdapSetting))
+    elif entry.section == GROUPS:
+        check_group_setting(converted({**entry.body, "name": entry.key}, GroupSetting))

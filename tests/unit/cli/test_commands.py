@@ -212,7 +212,7 @@ def test_an_inspection_ends_with_1_when_it_found_something(
     code, out, err = cli(*command, "--home", str(instance))
     assert (code, err) == (status, "")
     expected = (
-        ["clean"] if status == 0 else ["1 blobs have lost their bytes", "sha256:ab", "docker-local/a/b", "1 repaired"]
+        ["clean"] if status == 0 else ["1 blobs have lost their bytes", "sha256:ab", "docker-local/a/b", "1 mended", "Push these images"]
     )
     assert all(word in out for word in expected)
     code, out, _ = cli(*command, "--home", str(instance), "--json")
@@ -296,6 +296,14 @@ def test_the_help_shows_every_setting_with_its_default_and_what_it_takes(
         assert f"{row.flag} {row.kind.placeholder} " in told
     assert "The port to listen on. [default: 8081]" in told
     assert "--version" in cli()[1]
+
+
+def test_a_damaged_database_is_told_in_one_line(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "entrepot.db").write_text("junk\n")
+    for arguments in (["serve"], ["gc", "--check"], ["admin", "reset-password"]):
+        status, _, err = cli(*arguments, "--home", str(tmp_path))
+        assert (status, err.count("\n")) == (2, 1)
+        assert "entrepot.db is damaged" in err
 
 
 def test_an_interrupted_command_ends_with_130(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

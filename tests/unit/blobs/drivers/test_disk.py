@@ -287,3 +287,23 @@ def test_a_writer_whose_folder_was_removed_when_it_was_empty_writes_on_in_the_ne
     remove(tmp_path / "w/17/x", tmp_path)
     NewFile(tmp_path / "w/18/y", folders).finish([b"b"])
     assert (tmp_path / "w/18/y").read_bytes() == b"b"
+
+
+def test_a_folder_that_goes_just_after_it_was_seen_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "w").mkdir()
+    make, gone = os.mkdir, []
+
+    def mkdir(path: Path, mode: int) -> None:
+        try:
+            make(path, mode)
+        except FileExistsError:
+            Path(path).rmdir()  # another process, whose file in it was the last
+            gone.append(path)
+            raise
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    NewFile(tmp_path / "w/x", Folders(tmp_path)).finish([b"a"])
+    assert gone == [tmp_path / "w"]
+    assert (tmp_path / "w/x").read_bytes() == b"a"

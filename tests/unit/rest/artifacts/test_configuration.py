@@ -79,6 +79,12 @@ async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.Asy
         ("propertySets: {a: {properties: {b: [1]}}}", "must be maps"),
         ("propertySets: {a: {properties: [1]}}", "must be a map"),
         ("propertySets: {a: {properties: {p: {predefinedValues: {x: 1}}}}}", "must be maps"),
+        (
+            "security: {ldapSettings: {a: {ldapUrl: 'ldap://h:99999/dc=x', userDnPattern: 'uid={0}'}}}",
+            "ldap_url must be",
+        ),
+        ("security: {ldapSettings: {a: {ldapUrl: 'ldap://h/dc=x'}}}", "user_dn_pattern"),
+        ("security: {ldapGroupSettings: {a: {filter: '('}}}", "search filter"),
         ("urlBase: [1]", "must be a single value"),
         ("urlBase: 'ftp://x'", "is not a valid URL"),
         ("urlBase: 'http://x y'", "is not a valid URL"),

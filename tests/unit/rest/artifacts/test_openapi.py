@@ -70,6 +70,12 @@ async def test_who_types_the_name_of_the_host_finds_that_page(http: httpx.AsyncC
     assert (await http.put(path)).status_code == 405
 
 
+@pytest.mark.parametrize("path", ["copy/generic-local/a?to=/b/c", "search/aql", "move/generic-local"])
+async def test_the_wrong_method_is_told_and_not_a_missing_file(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"/artifactory/api/{path}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "PATCH", "DELETE"])
 async def test_no_route_answers_500_whatever_it_is_sent(http: httpx.AsyncClient, method: str) -> None:
     told = await document(http)
