@@ -212,7 +212,9 @@ def test_an_inspection_ends_with_1_when_it_found_something(
     code, out, err = cli(*command, "--home", str(instance))
     assert (code, err) == (status, "")
     expected = (
-        ["clean"] if status == 0 else ["1 blobs have lost their bytes", "sha256:ab", "docker-local/a/b", "1 mended", "Push these images"]
+        ["clean"]
+        if status == 0
+        else ["1 blobs have lost their bytes", "sha256:ab", "docker-local/a/b", "1 mended", "Push these images"]
     )
     assert all(word in out for word in expected)
     code, out, _ = cli(*command, "--home", str(instance), "--json")
