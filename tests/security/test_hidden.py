@@ -88,6 +88,12 @@ async def test_a_target_of_copies_is_not_told_from_one_that_is_not_there(hiding:
             told.add((answer.status_code, answer.text.replace(kind, "KIND")))
         assert len(told) == 1
         assert 403 in next(iter(told))
+    catalogs = {
+        (answer.status_code, answer.text.replace(kind, "KIND"))
+        for kind in ("local", "remote", "virtual", "absent")
+        for answer in [await client.get(f"/artifactory/api/docker/qqkind-{kind}/v2/_catalog")]
+    }
+    assert len(catalogs) == 1
     for kind in ("local", "remote", "virtual"):
         await admin.delete(f"/artifactory/api/repositories/qqkind-{kind}")
     await admin.delete("/artifactory/api/security/permissions/qqcopies")

@@ -56,12 +56,10 @@ _NUMBERS: Final[Mapping[str, tuple[int, int]]] = {
     "maxConcurrentRequests": (0, 1 << 20), "diskSpaceLimitPercentage": (0, 100), "diskSpaceWarningPercentage": (0, 100),
     "passwordMaxAge": (1, 36_500), "loginAttempts": (0, 100),
 }  # fmt: skip
-_MAPS: Final = frozenset({
-    "passwordSettings", "expirationPolicy", "userLockPolicy", "search", "properties",
-})  # fmt: skip
+_MAPS: Final = frozenset({"passwordSettings", "expirationPolicy", "userLockPolicy", "search", "properties"})
 _OF_MAPS: Final = frozenset({"properties", "predefinedValues"})
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
-_LONGEST: Final = 1 << 16  # characters of a text
+_LONGEST: Final = 1 << 18  # characters of a text
 _LARGEST: Final = 1 << 53
 NOT_IN_XML: Final = frozenset({"\ufffe", "\uffff"})
 

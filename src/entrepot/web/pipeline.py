@@ -69,7 +69,7 @@ class Pipeline:
         try:
             return await self._walk(request, row)
         except (Unauthenticated, Denied, NotFound):
-            if (row.target or "repo" in request.words) and self._hides():
+            if (row.target or (row.face == "oci" and "repo" in request.words)) and self._hides():
                 raise _hidden(request, row) from None
             raise
 
