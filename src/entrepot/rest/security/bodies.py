@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar, get_args, get_origin
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, quote, unquote
 
 import msgspec
@@ -11,7 +11,6 @@ import msgspec
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Request
 from entrepot.rest.json_bodies import json_object, json_value
-from entrepot.slips import check_names
 
 T = TypeVar("T")
 
@@ -26,32 +25,12 @@ async def typed(request: Request, kind: type[T], names: Mapping[str, str] | None
 
 
 def converted(stated: Mapping[str, Any], kind: type[T], names: Mapping[str, str] | None = None) -> T:
-    """Return an object that was read as a value of a type; what it does not know is passed over, but slips. Raises Invalid."""
+    """Return an object that was read as a value of a type; fields that it does not know are passed over."""
     translated = {(names or {}).get(name, name): value for name, value in stated.items()}
-    refuse_misspelt(translated, kind)
     try:
         return msgspec.convert(translated, kind)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
-
-
-def refuse_misspelt(stated: object, kind: object) -> None:
-    """Raise Invalid for a field that is unknown and nearly one of the type's, also within what its fields hold."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(stated, Mapping):
-        fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        check_names(stated, fields)
-        for name, inner in fields.items():
-            if name in stated:
-                refuse_misspelt(stated[name], inner)
-    elif get_origin(kind) in {list, tuple, frozenset, set} and isinstance(stated, list):
-        for one in stated:
-            refuse_misspelt(one, get_args(kind)[0])
-    elif get_origin(kind) in {dict, Mapping} and isinstance(stated, Mapping):
-        for one in stated.values():
-            refuse_misspelt(one, get_args(kind)[1])
-    else:
-        for inner in get_args(kind):  # of a union, or Annotated
-            refuse_misspelt(stated, inner)
 
 
 async def names_in(request: Request) -> list[str]:

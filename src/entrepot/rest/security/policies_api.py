@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -22,8 +22,11 @@ from entrepot.configuration.documents import Documents, Entry, read
 from entrepot.messages import Reply, Request, Row, json_reply
 from entrepot.metadata.database import Tx
 from entrepot.rest.json_bodies import json_object
-from entrepot.rest.security.bodies import converted, typed
+from entrepot.rest.security.bodies import converted
 from entrepot.rest.security.changes import actor
+from entrepot.slips import check_names
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _OLD: Final = "/artifactory/api/security"
 _ACCESS: Final = "/access/api/v1/config"
@@ -80,7 +83,7 @@ class PoliciesApi:
 
     async def put_lock(self, request: Request) -> Reply:
         """PUT."""
-        stated = await typed(request, LockPolicy)
+        stated = await _policy(request, LockPolicy)
         await self._merge(request, SECURITY, {"userLockPolicy": msgspec.to_builtins(stated)})
         return json_reply(stated)
 
@@ -90,7 +93,7 @@ class PoliciesApi:
 
     async def put_expiration(self, request: Request) -> Reply:
         """PUT."""
-        stated = await typed(request, ExpirationPolicy)
+        stated = await _policy(request, ExpirationPolicy)
         await self._merge(request, SECURITY, {"passwordSettings": {"expirationPolicy": msgspec.to_builtins(stated)}})
         return json_reply(stated)
 
@@ -100,13 +103,14 @@ class PoliciesApi:
 
     async def put_password(self, request: Request) -> Reply:
         """PUT: what is not stated is not demanded."""
-        stated = await typed(request, PasswordPolicy)
+        stated = await _policy(request, PasswordPolicy)
         await self._merge(request, PASSWORDS, msgspec.to_builtins(stated))
         return json_reply(stated)
 
     async def patch_password(self, request: Request) -> Reply:
         """PATCH: what is not stated stays."""
         stated = await json_object(request, _BODY)
+        check_names(stated, PasswordPolicy.__struct_encode_fields__)
         whole = converted({**msgspec.to_builtins(self._policies.passwords()), **stated}, PasswordPolicy)
         await self._merge(request, PASSWORDS, msgspec.to_builtins(whole))
         return json_reply(whole)
@@ -117,7 +121,7 @@ class PoliciesApi:
 
     async def put_basic(self, request: Request) -> Reply:
         """PUT."""
-        stated = await typed(request, Enabled)
+        stated = await _policy(request, Enabled)
         await self._merge(request, SECURITY, {"basicAuthenticationEnabled": stated.enabled})
         return json_reply(stated)
 
@@ -127,7 +131,7 @@ class PoliciesApi:
 
     async def put_tokens(self, request: Request) -> Reply:
         """PUT."""
-        stated = await typed(request, TokenExpiry)
+        stated = await _policy(request, TokenExpiry)
         await self._merge(request, TOKENS, msgspec.to_builtins(stated))
         return json_reply(stated)
 
@@ -138,6 +142,13 @@ class PoliciesApi:
             await record(tx, actor(request), "configuration.update", section, detail=" ".join(change))
 
         await self._documents.change(work)
+
+
+async def _policy(request: Request, kind: type[T]) -> T:
+    """Return the body. A policy that a slip would switch off is refused. Raises Invalid."""
+    stated = await json_object(request, _BODY)
+    check_names(stated, kind.__struct_encode_fields__)
+    return converted(stated, kind)
 
 
 def _merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
