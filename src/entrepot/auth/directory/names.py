@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _ESCAPED: Final = re.compile(r'[\\,+"<>;=\x00-\x1f\x7f]|^[ #]| $')
+_KIND: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2}")
 _SPACES: Final = re.compile(r"\s+")
 _PARTS: Final = 100
@@ -88,8 +89,8 @@ def _cut(text: str, marks: str) -> list[str]:
 
 def _pair(text: str) -> tuple[str, str]:
     kind, equals, value = text.partition("=")
-    if not equals or not kind.strip():
-        raise BadName(f"a component without a value: {text[:100]}")
+    if not equals or not _KIND.fullmatch(kind.strip()):
+        raise BadName(f"no attribute with a value: {text[:100]}")
     return kind.strip(), _decoded(_trimmed(value))
 
 
