@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.permissions import Covered, PermissionTarget, Rules, Section
+from entrepot.auth.audit import SYSTEM
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.intake import Intake
@@ -213,7 +214,7 @@ class Node:
             found = self.repositories.get(other)
             return None if found is None else found.config
 
-        await self.repositories.create(create(key, body, known))
+        await self.repositories.create(create(key, body, known), SYSTEM)
 
     async def collect(self) -> Report:
         return await Collection(self.database, self.driver).round()

@@ -87,7 +87,8 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     uploads = Queue(store.database, {CHECKSUMS: merging}, settings.node_id)  # which nobody's purge shall hold up
     feed = Feed(store.database, (ArchiveIndex(store.database, store.content),))
     await feed.join()
-    await repositories.refresh()
+    if settings.docker_ports:
+        await repositories.refresh()
     for port, key in settings.docker_ports.items():
         if repositories.get(key) is None:
             log.warning("docker.ports.no_such_repository", port=port, repository=key)

@@ -294,7 +294,7 @@ def _check_together(settings: Settings) -> None:
 
 
 def _meant(name: str, known: Mapping[str, object]) -> str:
-    import difflib  # noqa: PLC0415 - only when somebody erred
+    from entrepot.slips import meant  # noqa: PLC0415 - only when somebody erred
 
-    close = difflib.get_close_matches(name, known, 1, 0.75)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = meant(name, known)
+    return f" (did you mean {close}?)" if close else ""

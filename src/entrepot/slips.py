@@ -15,10 +15,14 @@ from entrepot.errors import Invalid
 _ALIKE: Final = 0.8  # of difflib: `lenght` and `length`
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is nearly this one; empty when none is."""
+    return next(iter(get_close_matches(name[:100], list(known), n=1, cutoff=_ALIKE)), "")
+
+
 def check_names(stated: Iterable[object], known: Collection[str]) -> None:
     """Raise Invalid for a name that is not known, and nearly one that is and is not stated beside it."""
     names = {name for name in stated if isinstance(name, str)}
     for name in sorted(names.difference(known)):
-        close = get_close_matches(name[:100], [one for one in known if one not in names], n=1, cutoff=_ALIKE)
-        if close:
-            raise Invalid(f"There is no field '{name[:100]}'; did you mean '{close[0]}'?")
+        if close := meant(name, (one for one in known if one not in names)):
+            raise Invalid(f"There is no field '{name[:100]}'; did you mean '{close}'?")

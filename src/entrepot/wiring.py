@@ -283,10 +283,8 @@ async def reset_password(settings: Settings, user: str, password: str) -> str:
             account = await accounts.get(tx, user)
             if account.name == accounts.ANONYMOUS_NAME:
                 raise Invalid("The user 'anonymous' has no password.")
-            change = accounts.Change(password_hash=new, locked=False)
-            if account.name == "admin":
-                change = accounts.Change(password_hash=new, locked=False, disabled=False)
-            await accounts.alter(tx, account, change)
+            disabled = False if account.name == "admin" else None
+            await accounts.alter(tx, account, accounts.Change(password_hash=new, disabled=disabled, locked=False))
             await record(tx, SYSTEM, "user.password", account.name, detail="reset by command")
             await bump(tx, "security")
             return account.name

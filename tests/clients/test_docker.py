@@ -226,6 +226,18 @@ def test_of_two_users_with_an_image_each_neither_pulls_pushes_or_sees_the_others
         assert users[name].call("POST", mount).status == 202  # as if there were no such blob: an upload begins
 
 
+@pytest.mark.parametrize("name", ["hello:1", "nowhere/hello:1"])
+def test_a_push_to_no_repository_fails_at_once_and_says_what_is_missing(
+    docker: Docker, registry: Registry, tmp_path: Path, entrepot_only: None, name: str
+) -> None:
+    reference = f"{registry.host}/{name}"
+    build(docker, tmp_path / "context", reference, {"one": b"1"})
+    told = docker("push", reference, fails=True).all
+    wanted = "there is no Docker repository nowhere" if "/" in name else "as docker-local/hello does"
+    assert wanted in told
+    assert "Retrying" not in told
+
+
 def test_an_image_that_is_not_there_is_reported_as_such(docker: Docker, registry: Registry) -> None:
     with pytest.raises(PartError, match=r"(manifest unknown|not found)"):
         docker("pull", registry.image("absent"))

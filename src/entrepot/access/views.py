@@ -88,7 +88,7 @@ def from_v1(name: str, stated: Mapping[str, Any]) -> Body:
     check_names(who, _SIDES)
     actions = {
         kind: {principal: _words(letters, LETTERS) for principal, letters in _mapping(who.get(kind), kind).items()}
-        for kind in ("users", "groups")
+        for kind in _SIDES
     }
     covered = {
         "include_patterns": split(str(stated.get("includesPattern") or "**")),
@@ -109,7 +109,7 @@ def to_v1(body: Body) -> Body:
         "repositories": list(_within(resource, "targets")),
         "principals": {
             kind: {who: _back(words, LETTERS) for who, words in _within(resource, "actions", kind).items()}
-            for kind in ("users", "groups")
+            for kind in _SIDES
         },
     }
 
@@ -138,7 +138,7 @@ def to_v2(body: Body) -> Body:
         includes, excludes = _merged(resource)
         actions = {
             who: {name: _back(words, WORDS) for name, words in _within(resource, "actions", who).items()}
-            for who in ("users", "groups")
+            for who in _SIDES
         }
         shown[section] = {
             "include-patterns": includes,
@@ -163,8 +163,7 @@ def _resource_of_v2(stated: Mapping[str, Any], kind: str) -> Body:
     who = _mapping(stated.get("actions"), "actions")
     check_names(who, _SIDES)
     actions = {
-        side: {name: _words(words, WORDS) for name, words in _mapping(who.get(side), side).items()}
-        for side in ("users", "groups")
+        side: {name: _words(words, WORDS) for name, words in _mapping(who.get(side), side).items()} for side in _SIDES
     }
     return {"actions": _without_empty(actions), "targets": dict.fromkeys(keys, covered)}
 

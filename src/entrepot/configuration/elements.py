@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from entrepot.errors import Invalid
+from entrepot.slips import meant
 
 SCALARS: Final = ("serverName", "offlineMode", "fileUploadMaxSizeMb", "dateFormat", "urlBase")
 SINGLE: Final = (
@@ -146,5 +146,5 @@ def without_effect(patch: Mapping[str, Any]) -> list[str]:
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else f" It has {', '.join(sorted(known))}."
+    close = meant(name, known)
+    return f" Did you mean {close}?" if close else f" It has {', '.join(sorted(known))}."

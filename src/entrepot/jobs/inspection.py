@@ -99,9 +99,9 @@ async def fsck(database: Database, driver: Driver, *, progress: Progress | None 
         blob_id, sha256, _, storage_key = row
         try:
             read = await rehash(_bytes(database, driver, blob_id, storage_key), Hashes.proof())
-            why = "" if read.sha256 == sha256 else "the bytes do not match the digest"
-            if why:
-                why = (await _fault(database, driver, row))[0] or why
+            why = ""
+            if read.sha256 != sha256:
+                why = (await _fault(database, driver, row))[0] or "the bytes do not match the digest"
         except (BlobMissing, StoreUnavailable) as error:
             why = error.message
         if why and await _still(database, row):

@@ -16,7 +16,7 @@ import msgspec
 from entrepot.access.decide import RepositoryFacts
 from entrepot.access.patterns import PatternSet
 from entrepot.auth import projects
-from entrepot.auth.audit import SYSTEM, Actor, record
+from entrepot.auth.audit import Actor, record
 from entrepot.errors import Invalid, NotFound
 from entrepot.metadata.database import Database, Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
@@ -95,13 +95,11 @@ class Repositories:
         """Read the rows again; called at start and whenever the epoch has moved."""
         self._snapshot = _compiled(await read_configurations(self._database))
 
-    async def create(self, config: Mapping[str, Any], by: Actor = SYSTEM) -> None:
+    async def create(self, config: Mapping[str, Any], by: Actor) -> None:
         """Add a repository with a complete, valid configuration. Raises RepositoryExists."""
         await self.create_all([config], by)
 
-    async def update(
-        self, key: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]], by: Actor = SYSTEM
-    ) -> None:
+    async def update(self, key: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]], by: Actor) -> None:
         """Replace a configuration by what `change` makes of it, seeing the present one. Raises RepositoryUnknown."""
 
         async def work(tx: Tx) -> None:
@@ -112,7 +110,7 @@ class Repositories:
 
         await self._change(work)
 
-    async def create_all(self, configs: Iterable[Mapping[str, Any]], by: Actor = SYSTEM) -> None:
+    async def create_all(self, configs: Iterable[Mapping[str, Any]], by: Actor) -> None:
         """Add several, all or none. Raises RepositoryExists."""
 
         async def work(tx: Tx) -> None:
@@ -122,7 +120,7 @@ class Repositories:
 
         await self._change(work)
 
-    async def delete(self, key: str, by: Actor = SYSTEM) -> None:
+    async def delete(self, key: str, by: Actor) -> None:
         """Retire a repository at once; its content is removed in the background. Raises RepositoryUnknown."""
 
         async def work(tx: Tx) -> None:

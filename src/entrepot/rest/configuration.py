@@ -6,20 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from entrepot.auth.directory.settings import (
-    GROUPS,
-    SETTINGS,
-    GroupSetting,
-    LdapSetting,
-    check_group_setting,
-    check_setting,
-)
+from entrepot.auth.directory.settings import GROUPS, SETTINGS, read_group_setting, read_setting
 from entrepot.configuration import descriptor
 from entrepot.configuration.documents import Documents, Entry
 from entrepot.configuration.elements import without_effect
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories.repository import Repository
-from entrepot.rest.security.bodies import converted
 
 _URL: Final = "/artifactory/api/system/configuration"
 
@@ -82,6 +74,6 @@ def _check(entry: Entry) -> None:
     if entry.body is None:
         return
     if entry.section == SETTINGS:
-        check_setting(converted({**entry.body, "key": entry.key}, LdapSetting))
+        read_setting(entry.key, entry.body)
     elif entry.section == GROUPS:
-        check_group_setting(converted({**entry.body, "name": entry.key}, GroupSetting))
+        read_group_setting(entry.key, entry.body)

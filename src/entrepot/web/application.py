@@ -144,8 +144,7 @@ class Application:
         face: Face = match.row.face if match else face_of(request.path)
         challenge = _BASIC
         if error.status == 401:
-            known = not request.caller.is_anonymous  # whoever has not signed in shall, and does not ask for more
-            narrow = "insufficient_scope" if known and isinstance(error, InsufficientScope) else ""
+            narrow = "insufficient_scope" if isinstance(error, InsufficientScope) else ""
             challenge = challenge_for(request, narrow) if face == "oci" else _BASIC
         return error_reply(error, face, challenge)
 

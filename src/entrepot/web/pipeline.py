@@ -22,14 +22,13 @@ from entrepot.access.caller import Caller
 from entrepot.artifacts.address import parse
 from entrepot.auth.authenticate import Authenticator
 from entrepot.errors import Denied, EntrepotError, NotFound, Unauthenticated
-from entrepot.formats.docker.errors import InsufficientScope
+from entrepot.formats.docker.errors import AuthenticationRequired, InsufficientScope
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import check_image, parse_reference, split_name
 from entrepot.messages import Reply, Request, Row
 from entrepot.paths import RepoPath
 from entrepot.repositories.granted import Granted, Granter
 
-_ANONYMOUSLY = "authentication required"
 _MAX_REFERENCE = 512
 
 
@@ -82,7 +81,7 @@ class Pipeline:
         elif row.action != "public":
             request.granted = self._granter.everywhere(request.caller)
             if request.caller.is_anonymous and not request.granted.rules.anonymous:
-                raise Unauthenticated(_ANONYMOUSLY)
+                raise AuthenticationRequired
         for gate in row.gates:
             await gate(request)
         return await row.handler(request)
@@ -132,11 +131,11 @@ def _administrators_only(caller: Caller) -> None:
 
 
 def _within_token(request: Request) -> None:
-    """Hold a Docker token to the images and verbs that the challenge names for the method. Raises InsufficientScope."""
+    """Hold a Docker token to the images and verbs that the challenge names. Raises AuthenticationRequired, InsufficientScope."""
     key, image = _named(request)
     action = {"GET": Action.READ, "HEAD": Action.READ, "DELETE": Action.DELETE}.get(request.method, Action.DEPLOY)
     if not request.caller.is_bound_to(f"{key}/{image}", action):
-        raise InsufficientScope(_ANONYMOUSLY if request.caller.is_anonymous else None)
+        raise AuthenticationRequired if request.caller.is_anonymous else InsufficientScope
 
 
 def _named(request: Request) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from functools import lru_cache
 from entrepot.errors import NotAllowed, NotFound
 from entrepot.messages import Row
 
-_API = "/artifactory/api/"
 _REMEMBERED = 4096  # routes found: a fleet asks for the same few paths again and again
 _SHORT = 512  # characters of a path that is remembered
 _WORD = re.compile(r"\{([a-z_]+)(\*?)\}")
@@ -60,8 +59,8 @@ class Table:
                 if row is not None:
                     return Match(row, found.groupdict())
                 allowed.update(methods)
-            if allowed and path.startswith(_API):
-                break  # or else it would be looked for in a repository `api`
+            if allowed:
+                break  # or else a path of the API would be looked for in a repository `api`
         if allowed:
             raise MethodNotAllowed(allowed)
         raise NotFound

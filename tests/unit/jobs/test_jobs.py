@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from entrepot.auth.audit import SYSTEM
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.ingest import Received
 from entrepot.cluster.writers import sweep_dead
@@ -193,7 +194,7 @@ async def test_a_deleted_repository_is_emptied_and_its_bytes_go(node: Node) -> N
     where = (await node.ask("POST", "/v2/old/app/blobs/uploads/")).headers["location"]
     await node.ask("PATCH", where, HUGE)
     await node.push("r/app", "1.0", ONE)
-    await node.repositories.delete("old")
+    await node.repositories.delete("old", SYSTEM)
     assert await Queue(node.database, {KIND: Purge(node.database)}, "n").round() == 1
     for _ in range(3):
         await node.later(GRACE + 1000)

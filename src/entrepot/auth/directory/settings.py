@@ -6,7 +6,8 @@ spells the same fields with underscores. `startTls` and `caCertificates` are add
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
@@ -19,6 +20,7 @@ SETTINGS = "ldapSettings"
 GROUPS = "ldapGroupSettings"
 _PORTS = {"ldap": 389, "ldaps": 636}
 
+T = TypeVar("T")
 Strategy = Literal["STATIC", "DYNAMIC", "HIERARCHICAL"]
 Short = Annotated[str, msgspec.Meta(max_length=1024)]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$")]
@@ -84,6 +86,23 @@ class GroupSetting(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     filter: Short = "(objectClass=groupOfNames)"
     description_attribute: Perhaps = "description"
     strategy: Strategy = "STATIC"
+
+
+def read_setting(key: str, body: Mapping[str, Any]) -> LdapSetting:
+    """Return the document of a server as settings that can be worked with. Raises Invalid."""
+    return check_setting(_converted({**body, "key": key}, LdapSetting))
+
+
+def read_group_setting(name: str, body: Mapping[str, Any]) -> GroupSetting:
+    """Return the document of groups likewise. Raises Invalid."""
+    return check_group_setting(_converted({**body, "name": name}, GroupSetting))
+
+
+def _converted(body: Mapping[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from None
 
 
 def check_setting(setting: LdapSetting) -> LdapSetting:

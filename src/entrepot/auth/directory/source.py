@@ -7,19 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-import msgspec
 import structlog
 
 from entrepot.auth.directory.connection import DirectoryFailed, Unreachable
 from entrepot.auth.directory.lookup import Directory, Found
-from entrepot.auth.directory.settings import (
-    GROUPS,
-    SETTINGS,
-    GroupSetting,
-    LdapSetting,
-    check_group_setting,
-    check_setting,
-)
+from entrepot.auth.directory.settings import GROUPS, SETTINGS, read_group_setting, read_setting
 from entrepot.auth.outside import Person, SourceUnavailable
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Invalid
@@ -130,10 +122,8 @@ class LdapSource:
 
 def directories(settings: Mapping[str, Any], grouped: Mapping[str, Any]) -> list[Directory]:
     """Return the servers that are enabled, in their order; settings that cannot be read are left out, and logged."""
-    groups = [
-        by for key, body in grouped.items() if (by := _read(GroupSetting, check_group_setting, {**body, "name": key}))
-    ]
-    found = [one for key, body in settings.items() if (one := _read(LdapSetting, check_setting, {**body, "key": key}))]
+    groups = [by for key, body in grouped.items() if (by := _fit(read_group_setting, key, body))]
+    found = [one for key, body in settings.items() if (one := _fit(read_setting, key, body))]
     return [
         Directory(setting, [by for by in groups if by.enabled_ldap == setting.key])
         for setting in found
@@ -146,11 +136,11 @@ def _with(fixed: Mapping[str, Any] | None, documents: Mapping[str, Any]) -> dict
     return first | {key: body for key, body in documents.items() if key not in first}
 
 
-def _read(kind: type[T], check: Callable[[T], T], body: Mapping[str, Any]) -> T | None:
+def _fit(read: Callable[[str, Mapping[str, Any]], T], key: str, body: Mapping[str, Any]) -> T | None:
     try:
-        return check(msgspec.convert(body, kind))
-    except (msgspec.ValidationError, Invalid) as error:
-        log.warning("directory.settings", key=body.get("key", body.get("name")), reason=str(error)[:500])
+        return read(key, body)
+    except Invalid as error:
+        log.warning("directory.settings", key=key, reason=str(error)[:500])
         return None
 
 

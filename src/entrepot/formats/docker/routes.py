@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from entrepot.errors import Unauthenticated
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
+from entrepot.formats.docker.errors import AuthenticationRequired
 from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
@@ -24,7 +24,7 @@ _INDEX: Final = "application/vnd.oci.image.index.v1+json"
 async def ping(request: Request) -> Reply:
     """GET /v2/: every login starts here, so it always asks for credentials, be it those of an anonymous token."""
     if request.caller.how == "anonymous":
-        raise Unauthenticated("authentication required")
+        raise AuthenticationRequired
     return Reply(200, [("content-type", "application/json")], b"{}")
 
 

@@ -15,7 +15,7 @@ from entrepot.metadata.database import Tx
 from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryUnknown
 from entrepot.repositories.located import SHARED, shared_with_all
 from entrepot.rest.security.bodies import asked, word
-from entrepot.rest.security.changes import Changes
+from entrepot.rest.security.changes import Changes, actor
 
 _BASE: Final = "/access/api/v1/projects/_"
 
@@ -68,12 +68,12 @@ class AttachmentsApi:
         owner = self._project_of(key)
         if owner not in ("", project) and asked(request, "force").lower() != "true":
             raise Attached(key=key, project=owner)
-        await self._assign(key, project)
+        await self._assign(request, key, project)
         return Reply(204)
 
     async def detach(self, request: Request) -> Reply:
         """DELETE."""
-        await self._assign(self._key(request), "")
+        await self._assign(request, self._key(request), "")
         return Reply(204)
 
     async def share(self, request: Request) -> Reply:
@@ -105,7 +105,7 @@ class AttachmentsApi:
     async def share_with_all(self, request: Request) -> Reply:
         """PUT."""
         key, read_only = self._key(request), asked(request, "readOnly").lower() == "true"
-        await self._repositories.update(key, lambda config: {**config, SHARED: {"readOnly": read_only}})
+        await self._repositories.update(key, lambda config: {**config, SHARED: {"readOnly": read_only}}, actor(request))
         return Reply(204)
 
     async def unshare_with_all(self, request: Request) -> Reply:
@@ -117,7 +117,7 @@ class AttachmentsApi:
                 raise NotSharedWithAll(key=key)
             return {name: value for name, value in config.items() if name != SHARED}
 
-        await self._repositories.update(key, changed)
+        await self._repositories.update(key, changed, actor(request))
         return Reply(204)
 
     async def get(self, request: Request) -> Reply:
@@ -139,11 +139,11 @@ class AttachmentsApi:
             "environments": [] if found is None else found.config.get("environments") or [],
         })  # fmt: skip
 
-    async def _assign(self, key: str, project: str) -> None:
+    async def _assign(self, request: Request, key: str, project: str) -> None:
         def changed(config: Mapping[str, Any]) -> Mapping[str, Any]:
             return {**config, "projectKey": project}
 
-        await self._repositories.update(key, changed)
+        await self._repositories.update(key, changed, actor(request))
 
     def _project_of(self, key: str) -> str:
         found = self._repositories.get(key)

@@ -6,6 +6,7 @@ from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.decide import Verdict, decide
 from entrepot.auth import accounts
+from entrepot.auth.audit import SYSTEM
 from entrepot.auth.standing import by_password
 from entrepot.repositories.configuration import create
 from tests.unit.rest.security.support import Site, message
@@ -20,7 +21,7 @@ async def made(site: Site, **repository: object) -> None:
     assert (await site.ask("POST", PROJECTS, APP)).status_code == 201
     assert (await site.ask("PUT", f"{PROJECTS}/_/attach/repositories/libs/app")).status_code == 204
     if repository:
-        await site.repositories.update("libs", lambda config: {**config, **repository})
+        await site.repositories.update("libs", lambda config: {**config, **repository}, SYSTEM)
 
 
 async def may(site: Site, action: Action, name: str = "bob", key: str = "libs") -> bool:
@@ -193,8 +194,10 @@ async def test_a_new_repository_of_an_old_name_is_shared_with_nobody(site: Site)
     await join(site, "Developer")
     for share in (f"{PROJECTS}/_/share/repositories/docker-local", f"{PROJECTS}/_/share/repositories/docker-local/app"):
         assert (await site.ask("PUT", share)).status_code == 204
-    await site.repositories.delete("docker-local")
-    await site.repositories.create(create("docker-local", {"rclass": "local", "packageType": "docker"}, lambda _: None))
+    await site.repositories.delete("docker-local", SYSTEM)
+    await site.repositories.create(
+        create("docker-local", {"rclass": "local", "packageType": "docker"}, lambda _: None), SYSTEM
+    )
     assert not await may(site, Action.READ, key="docker-local")
 
 
