@@ -58,7 +58,7 @@ class Watching:
         )
         if self._metrics is not None:
             self._meter(row, request.method).answered(reply.status, seconds, received=received, sent=sent)
-        if reply.status in _REFUSED:
+        if reply.status in _REFUSED or request.claimed is not None:
             self._denied(request, row, reply)
 
     def failed(self, request: Request, error: BaseException) -> None:
@@ -89,13 +89,16 @@ class Watching:
 
     def _denied(self, request: Request, row: Row | None, reply: Reply) -> None:
         """Note a refusal; what comes without credentials first, as clients of registries do, is none."""
-        unknown = reply.status == 401 and request.caller.is_anonymous  # a token that covers too little is somebody's
-        if unknown and sent(request.headers) is None:
+        claimed = request.claimed
+        unknown = claimed is not None or (
+            reply.status == 401 and request.caller.is_anonymous
+        )  # else somebody's token that covers too little
+        if unknown and claimed is None and sent(request.headers) is None:
             return
         if self._metrics is not None and unknown:
             self._metrics.login_failed("credentials")
         action = "LOGIN" if unknown else _ACTIONS.get(row.action if row else "", "CONFIGURATION_CHANGE")
-        user = "" if unknown else request.caller.name
+        user = (claimed or "") if unknown else request.caller.name
         operation = row.operation if row else "unknown"
         self._refused(Refusal(user, request.address, operation, request.path, str(reply.status)))
         self._records.access(

@@ -58,13 +58,13 @@ class ByPassword:
         """
         account = await self._identities.by_name(sent.name)
         if self._outside is not None and self._outside.keeps_password_of(sent.name, account):
-            return await self._by_source(self._outside, sent, address)
+            return await self._by_source(self._outside, sent, address, _name(account))
         if account is not None and self._is_encrypted(account, sent.password):
             return Credential(by_password(account, how="encrypted"), account=account)
         attempt = self._passwords.attempt(sent.name, sent.password, _known(account))
         right = self._passwords.recall(attempt)
         if not right:
-            self._guard.check(address, sent.name)
+            self._guard.check(address, sent.name, _name(account))
         if right is None:
             right = await self._passwords.verify(attempt)
             if right and account is not None:
@@ -73,20 +73,20 @@ class ByPassword:
                 await self._count(account, sent.password, address)
         if not right or account is None:
             self._guard.failed(address, sent.name, attempt.fingerprint)
-            raise BadCredentials
+            raise BadCredentials(account=_name(account))
         self._guard.succeeded(address, sent.name)
         if not expired and self._is_expired(account):
-            raise PasswordExpired
+            raise PasswordExpired(account=account.name)
         return Credential(by_password(account), account=account)
 
-    async def _by_source(self, outside: Outside, sent: Basic, address: str) -> Credential:
+    async def _by_source(self, outside: Outside, sent: Basic, address: str, account: str) -> Credential:
         """Return who another keeper of passwords lets in. Raises BadCredentials, Blocked, SourceUnavailable."""
-        self._guard.check(address, sent.name)
+        self._guard.check(address, sent.name, account)
         verdict = await outside.login(sent.name, sent.password)
         if verdict is None:
             attempt = self._passwords.attempt(sent.name, sent.password, None)
             self._guard.failed(address, sent.name, attempt.fingerprint)
-            raise BadCredentials
+            raise BadCredentials(account=account)
         self._guard.succeeded(address, sent.name)
         if verdict.account is not None:
             await self._note_login(verdict.account)
@@ -138,6 +138,11 @@ class ByPassword:
 
         if await self._database.transact(work):
             demands.announce("security")
+
+
+def _name(account: Account | None) -> str:
+    """Return what logs may call who came: what names nobody may be a password, typed into the wrong field."""
+    return account.name if account is not None else ""
 
 
 def _known(account: Account | None) -> Known | None:

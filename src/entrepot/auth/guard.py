@@ -63,8 +63,8 @@ class Guard:
         self._accounts: Recent[str, _Record] = Recent(_TABLE)
         self._familiar: Recent[tuple[str, str], bool] = Recent(_TABLE)
 
-    def check(self, address: str, name: str) -> None:
-        """Raise Blocked while this address, or this account, has to wait."""
+    def check(self, address: str, name: str, account: str) -> None:
+        """Raise Blocked while this address, or this name, has to wait; `account`: whose name it is, empty if nobody's."""
         now = self._clock.now()
         network = _network(address)
         until = _until(self._addresses.get(network))
@@ -72,7 +72,7 @@ class Guard:
             until = max(until, _until(self._accounts.get(name)))
         if until > now:
             seconds = -(-(until - now) // 1000)
-            raise Blocked(seconds=seconds, headers=[("retry-after", str(seconds))])
+            raise Blocked(seconds=seconds, account=account, headers=[("retry-after", str(seconds))])
 
     def failed(self, address: str, name: str, attempt: bytes) -> None:
         """Count a wrong attempt; `attempt` tells different ones apart."""

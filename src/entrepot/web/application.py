@@ -93,6 +93,8 @@ class Application:
                 request.caller = await self._pipeline.identify(request, match.row)
             return request, match.row, await self._pipeline.run(request, match.row)
         except EntrepotError as error:
+            account = error.words.get("account")
+            request.claimed = account if isinstance(account, str) else None
             if error.status >= 500:
                 self._watcher.failed(request, error)
             return request, match.row if match else None, self._refusal(request, match, error)

@@ -21,7 +21,7 @@ def fail(guard: Guard, *, times: int, address: str = HERE, name: str = "bob") ->
 def blocked(guard: Guard, address: str = HERE, name: str = "bob") -> int:
     """For how many seconds; 0: not at all."""
     try:
-        guard.check(address, name)
+        guard.check(address, name, name)
     except Blocked as refused:
         [(header, seconds)] = refused.headers
         return int(seconds) if header == "retry-after" and f"in {seconds} second(s)" in refused.message else -1

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -82,3 +82,48 @@ async def test_a_refused_push_is_somebodys(settings: Settings) -> None:
     assert re.search(r"\|bob\|POST\|/v2/docker-local/app/blobs/uploads/\|401\|", request)
     access = (logs_folder(settings.home) / "artifactory-access.log").read_text()
     assert re.search(r"\[DENIED DEPLOY\] /v2/docker-local/app/blobs/uploads/ for client : bob / ", access)
+
+
+WRONG = "Wrong-pass-1"
+
+
+async def by_header(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    return await client.get(FILE, auth=(name, WRONG))
+
+
+async def by_docker_login(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    form = {"grant_type": "password", "username": name, "password": WRONG, "service": "entrepot.test"}
+    return await client.post("/v2/token", data=form, auth=None)
+
+
+async def by_login_form(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    return await client.post("/ui/api/v1/ui/auth/login", json={"user": name, "password": WRONG}, auth=None)
+
+
+async def by_changing_it(client: httpx.AsyncClient, name: str) -> httpx.Response:
+    names = {"userName": name, "oldPassword": WRONG, "newPassword1": "New-pass-1", "newPassword2": "New-pass-1"}
+    path = "/artifactory/api/security/users/authorization/changePassword"
+    return await client.post(path, json=names, auth=None)
+
+
+@pytest.mark.parametrize("way", [by_header, by_docker_login, by_login_form, by_changing_it])
+async def test_a_wrong_password_is_logged_with_its_account_and_nobodys_name_is_not(
+    settings: Settings, way: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
+) -> None:
+    async with served(settings) as client:
+        assert (await way(client, "admin")).status_code in {400, 401}
+        assert (await way(client, "a-password-in-the-wrong-field")).status_code in {400, 401}
+    lines = (logs_folder(settings.home) / "artifactory-access.log").read_text().splitlines()
+    assert [re.sub(r".*\[DENIED LOGIN\].* for client : (\S+) / .*", r"\1", line) for line in lines] == ["admin", "NA"]
+    logs = "".join(file.read_text() for file in logs_folder(settings.home).iterdir())
+    assert WRONG not in logs
+    assert "a-password-in-the-wrong-field" not in logs
+
+
+async def test_who_has_to_wait_after_wrong_passwords_is_a_refused_login(settings: Settings) -> None:
+    async with served(settings) as client:
+        answers = [await client.get(FILE, auth=("admin", f"{WRONG}{number}")) for number in range(8)]
+    refused = [answer.status_code for answer in answers]
+    assert set(refused) == {401, 403}
+    access = (logs_folder(settings.home) / "artifactory-access.log").read_text()
+    assert len(re.findall(r"\[DENIED LOGIN\] \S+ for client : admin / ", access)) == len(refused)

@@ -89,8 +89,8 @@ class PasswordsApi:
             raise Invalid("The new passwords do not match.")
         try:
             credential = await self._authenticator.password(stated.name, stated.old, request.address, typed=True)
-        except BadCredentials:
-            raise Invalid("The user name or the old password is wrong.") from None
+        except BadCredentials as error:
+            raise Invalid("The user name or the old password is wrong.", account=error.words.get("account")) from None
         account = credential.account
         if account is None or credential.caller.how != "basic":
             raise Invalid("The user name or the old password is wrong.")
