@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.auth.audit import Actor
 from entrepot.errors import Invalid, NotFound
+from entrepot.formats.docker.names import is_component
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories import configuration
 from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryExists
@@ -21,6 +22,7 @@ from entrepot.rest.security.changes import actor
 _ORDER = {"local": 0, "remote": 1, "virtual": 2, "federated": 3}
 _NO_STORE = ("cache-control", "no-store")
 _BATCH = 1000
+_OF_IMAGES = frozenset({"docker", "oci", "helmoci"})
 
 
 class RepositoryUnreadable(Invalid):
@@ -154,9 +156,8 @@ class RepositoryApi:
         body = await json_object(request)
         config = configuration.create(key, body, self._known)
         is_new = await self._put(config, actor(request))
-        return text_reply(
-            f"Successfully created repository '{key}' \n" if is_new else f"Repository {key} update successfully.\n"
-        )
+        told = f"Successfully created repository '{key}' \n" if is_new else f"Repository {key} update successfully.\n"
+        return text_reply(told + _unreachable(config))
 
     async def update(self, request: Request) -> Reply:
         """POST: change the fields that are present."""
@@ -225,6 +226,14 @@ class RepositoryApi:
         if one.is_virtual:
             physical = [found for key in one.members if (found := self._repositories.get(key)) is not None]
         return any(granted.may(Action.READ, member, "", folder=True) for member in physical)
+
+
+def _unreachable(config: Mapping[str, Any]) -> str:
+    """Return what to know of a key with capitals, say: behind a proxy that rewrites URLs, as many use for Artifactory, it works."""
+    key: str = config["key"]
+    if config["packageType"] not in _OF_IMAGES or is_component(key):
+        return ""
+    return f"'{key}' cannot be part of an image's name: clients reach it by a port or a proxy, not as <host>/{key}/<image>.\n"
 
 
 def _updating(body: Mapping[str, Any], known: configuration.Known) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -24,3 +24,13 @@ async def test_who_makes_changes_and_removes_a_repository_is_in_the_audit_trail(
     found = (await http.get("/access/api/v1/audit?actor=admin")).json()["events"]
     told = [event["action"] for event in found if event["subject"] == f"{repo}-audited"]
     assert sorted(told) == ["repository.create", "repository.delete", "repository.update"]
+
+
+async def test_a_docker_repository_that_no_image_name_can_hold_is_made_with_a_word_about_it(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    config = {"rclass": "local", "packageType": "docker"}
+    told = [(await http.put(f"/artifactory/api/repositories/{repo}-{end}", json=config)).text for end in ("D", "d2")]
+    made = [f"Successfully created repository '{repo}-{end}' \n" for end in ("D", "d2")]
+    assert told[0].startswith(f"{made[0]}'{repo}-D' cannot be part of an image's name")
+    assert told[1] == made[1]
