@@ -11,6 +11,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Protocol
 
+LATEST = 253_402_300_799_999
+"""The last time that has a date: the end of the year 9999."""
+
 
 class Clock(Protocol):
     """Where the time of this process comes from."""

@@ -2,7 +2,7 @@
 
 No room but `web` knows the server's own types. A handler takes a `Request` whose caller is known and whose target has been
 decided upon, and gives a `Reply`; what the reply says about bodies (bytes, a span of a stored blob, a stream) is carried
-out by `web/bodies.py`.
+out by `web/sending.py`.
 """
 
 from __future__ import annotations

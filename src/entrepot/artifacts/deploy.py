@@ -272,10 +272,6 @@ def writable(granted: Granted, path: RepoPath) -> Repository:
     repository = granted.physical[0]
     if not repository.is_local:
         raise NoSuchTarget(key=repository.key)
-    if repository.flag("blackedOut"):
-        raise NotFound(
-            f"The repository '{repository.key}' is blacked out and cannot serve artifact '{repository.key}:{path.text}'."
-        )
     if path.text and not repository.patterns.accepts(path.text, folder=path.is_folder, start=path.is_folder):
         raise Rejected(key=repository.key, path=path.text)
     return repository

@@ -68,9 +68,9 @@ class Download:
         return await self._deliver(request, found)
 
     async def find(self, granted: Granted, path: str, *, conditions: str = "") -> Found | None:
-        """Return the file in the first repository that has it, and whose properties meet the conditions."""
+        """Return the file in the first repository where the caller may read it and its properties meet the conditions."""
         for repository in granted.physical:
-            if not repository.patterns.accepts(path) or repository.flag("blackedOut"):
+            if not granted.may(Action.READ, repository, path):
                 continue
             item = await find(self._database, repository.id, path)
             stored = None if item is None or item.blob_id is None else await self._content.find(item.blob_id)
@@ -128,7 +128,7 @@ class Download:
         if wants_latest(path):
             path = await self._latest.resolve(granted, path) or path
         found = await self.find(granted, path, conditions=conditions)
-        if found is None or not granted.may(Action.READ, found.repository, path):
+        if found is None:
             return None
         headers = [("content-type", "application/x-checksum")]
         return Reply(200, headers, value(found.stored, sidecar.algorithm).encode())

@@ -12,7 +12,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.clock import iso
 from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
 from entrepot.metadata.database import Database
-from entrepot.metadata.items import Item, children, find
+from entrepot.metadata.items import Item, below, children, find
 from entrepot.metadata.sql import sql
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted
@@ -26,9 +26,6 @@ _NEWEST = sql("""
 SELECT path, name, modified FROM item WHERE repo_id = :repo_id AND kind = 1
 AND (path = :path OR (path >= :low AND path < :high)) ORDER BY modified DESC LIMIT 1
 """)
-_NEWEST_OF_ALL = sql(
-    "SELECT path, name, modified FROM item WHERE repo_id = :repo_id AND kind = 1 ORDER BY modified DESC LIMIT 1"
-)
 _CHILDREN: Final = 100_000  # of one folder that are told
 _PAGE: Final = 500
 
@@ -71,7 +68,10 @@ class Storage:
         self._branches = branches
 
     async def place(self, granted: Granted, path: str, action: Action = Action.READ) -> Place:
-        """Return where an item is: in the first repository that holds it. Raises ItemNotFound, Denied."""
+        """Return where an item is: in the first repository that holds it. Raises ItemNotFound, Denied.
+
+        Who may only pass through, on the way to something else, is not told whether a file is there.
+        """
         refused = False
         for repository in granted.physical:
             item = await find(self._database, repository.id, path) if path else None
@@ -81,7 +81,7 @@ class Storage:
             if granted.may_by_right(action, repository, path, folder=folder):
                 return Place(repository, item)
             refused = True
-        if refused:
+        if refused or not any(granted.may_by_right(action, one, path) for one in granted.physical):
             raise Unauthenticated if granted.caller.is_anonymous else Denied
         raise ItemNotFound
 
@@ -134,18 +134,23 @@ class Storage:
         return told
 
     async def last_modified(self, granted: Granted, path: str) -> tuple[Place, str, int]:
-        """Return the newest file below: its place, path and time."""
+        """Return the newest file below that the caller may read, or the item itself: its place, path and time."""
         place = await self.place(granted, path)
-        if place.item is not None and place.item.is_file:
-            return place, place.item.path, place.item.modified
-        repo_id = place.repository.id
-        if path:
-            row = await self._database.row(_NEWEST, repo_id=repo_id, path=path, low=f"{path}/", high=f"{path}0")
-        else:
-            row = await self._database.row(_NEWEST_OF_ALL, repo_id=repo_id)
-        if row is None:
-            return place, path, place.item.modified if place.item is not None else 0
-        return place, row[1] if row[0] == "." else f"{row[0]}/{row[1]}", row[2]
+        newest = path, place.item.modified if place.item is not None else 0
+        if not place.is_folder:
+            return place, *newest
+        if granted.throughout(Action.READ, place.repository, path):
+            low, high = below(path) if path else ("", "\U0010ffff")
+            rows = await self._database.scan(_NEWEST, repo_id=place.repository.id, path=path, low=low, high=high)
+            for folder, name, modified in rows:
+                newest = name if folder == "." else f"{folder}/{name}", modified
+            return place, *newest
+        found = False
+        async for item in self._branches.below(place.repository.id, path):
+            newer = item.is_file and (not found or item.modified > newest[1])
+            if newer and granted.may(Action.READ, place.repository, item.path):
+                newest, found = (item.path, item.modified), True
+        return place, *newest
 
     async def files(self, granted: Granted, path: str, options: ListOptions) -> AsyncIterator[dict[str, Any]]:
         """Yield the entries of a file list. Raises Invalid for a file."""

@@ -55,6 +55,7 @@ class Transfer:
             raise Invalid(f"Cannot {_verb(wish)} '{wish.source.key}:{wish.path}' onto or into itself.")
         top = await find(self._database, wish.source.id, wish.path) if wish.path else None
         if wish.path and top is None:
+            self._judge_read(granted, wish, folder=False)
             raise NotFound(f"Unable to find item {wish.source.key}:{wish.path}")
         journey = Journey(
             where(granted, wish.source),
@@ -78,14 +79,17 @@ class Transfer:
     def _judge_top(self, granted: Granted, wish: Wish, top: Item | None, to: str) -> None:
         """Refuse at once where nothing at all could go; each item below a folder is judged on its own later."""
         folder = top is None or not top.is_file
-        if not granted.may(Action.READ, wish.source, wish.path, folder=folder):
-            raise Denied(f"The user '{granted.caller.name}' is not permitted to read '{wish.source.key}:{wish.path}'.")
+        self._judge_read(granted, wish, folder=folder)
         if not folder and wish.moving and not granted.may(Action.DELETE, wish.source, wish.path):
             raise Denied(
                 f"The user '{granted.caller.name}' is not permitted to delete '{wish.source.key}:{wish.path}'."
             )
         if not granted.may(Action.DEPLOY, wish.target, to, folder=folder):
             raise Denied(f"The user '{granted.caller.name}' is not permitted to deploy to '{wish.target.key}:{to}'.")
+
+    def _judge_read(self, granted: Granted, wish: Wish, *, folder: bool) -> None:
+        if not granted.may(Action.READ, wish.source, wish.path, folder=folder):
+            raise Denied(f"The user '{granted.caller.name}' is not permitted to read '{wish.source.key}:{wish.path}'.")
 
     def _refusal(self, granted: Granted, wish: Wish, item: Item, path: str, there: Item | None) -> str | None:
         target, source = wish.target, wish.source

@@ -14,11 +14,17 @@ from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.decide import RepositoryFacts, Verdict, decide, decides_all
 from entrepot.access.permissions import Rules
-from entrepot.errors import Denied, Unauthenticated
+from entrepot.errors import Denied, NotFound, Unauthenticated
 from entrepot.repositories.repository import Repository
 
 FROM_CACHE: Final = (("warning", '112 - "a remote repository answers from its cache only"'),)
 """Headers of what a remote repository gives while it does not ask its server (RFC 7234, 5.5.3: disconnected operation)."""
+
+_SERVICE: Final = frozenset({Action.READ, Action.DEPLOY})
+
+
+class BlackedOut(NotFound):
+    """The repository '{key}' is blacked out and cannot serve artifact '{key}:{path}'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,10 @@ class Granter:
         self._by_id = by_id
 
     def grant(self, caller: Caller, action: Action, key: str, path: str, *, folder: bool = False) -> Granted:
-        """Return where the caller may act. Raises Unauthenticated, Denied, whether or not the repository exists."""
+        """Return where the caller may act.
+
+        Raises Unauthenticated, Denied, whether or not the repository exists, and BlackedOut to who may know of it.
+        """
         rules = self._rules()
         addressed = self._find(key)
         judged = self._candidates(addressed, action)
@@ -82,6 +91,10 @@ class Granter:
         granted = tuple(one for one, verdict in zip(judged, verdicts, strict=True) if verdict is Verdict.ALLOWED)
         if not granted:
             _refuse(verdicts[0])
+        if action in _SERVICE and any(one.flag("blackedOut") for one in granted):
+            granted = tuple(one for one in granted if not one.flag("blackedOut"))
+            if not granted:
+                raise BlackedOut(key=key, path=path)
         return Granted(caller, rules, key, addressed, granted)
 
     def reads(self, granted: Granted, repo_id: int, path: str) -> bool:

@@ -12,6 +12,7 @@ from entrepot.artifacts.explode import MOST_AT_ONCE, Explode
 from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.sidecars import Sidecar, Sidecars
+from entrepot.clock import LATEST
 from entrepot.errors import Conflict, Denied, Invalid
 from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.messages import Gate, Headers, Parameter, Reply, Request, Row, json_reply
@@ -146,7 +147,8 @@ def _stamps(request: Request) -> Stamps | None:
 
 
 def _millis(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 15 else None
+    millis = int(text) if text and text.isascii() and text.isdigit() and len(text) <= 15 else None
+    return millis if millis is None or millis <= LATEST else None
 
 
 def _header(name: str, summary: str) -> Parameter:

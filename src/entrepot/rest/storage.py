@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,6 +13,7 @@ import msgspec
 from entrepot.access.actions import Action, letters
 from entrepot.artifacts import annotate, describe
 from entrepot.artifacts.annotate import Annotate
+from entrepot.artifacts.listing import POLICY
 from entrepot.artifacts.storage import ListOptions, Storage
 from entrepot.clock import http_date, iso
 from entrepot.errors import Invalid, NotFound, Unauthenticated
@@ -27,6 +29,7 @@ _FILE: Final = "application/vnd.org.jfrog.artifactory.storage.FileInfo+json"
 _FOLDER: Final = "application/vnd.org.jfrog.artifactory.storage.FolderInfo+json"
 _PROPERTIES: Final = "application/vnd.org.jfrog.artifactory.storage.ItemProperties+json"
 _LIST: Final = "application/vnd.org.jfrog.artifactory.storage.FileList+json"
+_XML_NAME: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _RECURSIVE: Final = Parameter("recursive", "0: the item alone; by default all below it, too", "integer")
 
 
@@ -164,8 +167,10 @@ class StorageApi:
 
     async def _properties_xml(self, request: Request) -> Reply:
         held = await self._held(request)
-        rows = "".join(f"<{key}>{escape(value)}</{key}>" for key, values in held.items() for value in values)
-        return Reply(200, [("content-type", "application/xml")], f"<properties>{rows}</properties>".encode())
+        named = ((key, value) for key, values in held.items() for value in values if _XML_NAME.fullmatch(key))
+        rows = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in named)
+        headers = [("content-type", "application/xml"), POLICY]
+        return Reply(200, headers, f"<properties>{rows}</properties>".encode())
 
     async def _permissions(self, request: Request) -> Reply:
         place = await self._storage.place(request.granted, _path(request), Action.MANAGE)

@@ -20,7 +20,7 @@ from entrepot.web.base import Doors
 from entrepot.web.bodies import StreamedBody, parse_query
 from entrepot.web.errors import error_reply, face_of
 from entrepot.web.pipeline import Pipeline
-from entrepot.web.sending import send_reply
+from entrepot.web.sending import begun, send_reply
 from entrepot.web.table import Match, Table
 
 _BASIC = 'Basic realm="Artifactory Realm"'
@@ -91,7 +91,7 @@ class Application:
                 request.query = parse_query(request.query_string)
             if match.row.action != "public":
                 request.caller = await self._pipeline.identify(request, match.row)
-            return request, match.row, await self._pipeline.run(request, match.row)
+            return request, match.row, await begun(await self._pipeline.run(request, match.row))
         except EntrepotError as error:
             account = error.words.get("account")
             request.claimed = account if isinstance(account, str) else None

@@ -26,8 +26,6 @@ async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tupl
     headers = [*reply.fixed, *always]
     if reply.headers:
         headers += encoded(reply.headers)
-    if reply.stream is not None and reply.length is None:
-        await _gather(reply)
     length = reply.length if reply.length is not None else len(reply.body)
     streamed = reply.stream is not None and reply.length is None
     if not streamed and reply.status not in {204, 304}:
@@ -90,15 +88,19 @@ def _cached(file: int, place: int) -> bool:
     return True
 
 
-async def _gather(reply: Reply) -> None:
-    """Make a stream of unknown length an ordinary body if it is short, else one of larger pieces."""
-    assert reply.stream is not None
-    pieces = _gathered(reply.stream)
-    first = await anext(pieces, b"")
-    if len(first) < _GATHERED:
-        reply.body, reply.stream = first, None
-    else:
-        reply.stream = _preceded(first, pieces)
+async def begun(reply: Reply) -> Reply:
+    """Return the reply with a stream of unknown length as an ordinary body if it is short, else as one of larger pieces.
+
+    Raises what its first pieces raise, while another answer can still be given.
+    """
+    if reply.stream is not None and reply.length is None:
+        pieces = _gathered(reply.stream)
+        first = await anext(pieces, b"")
+        if len(first) < _GATHERED:
+            reply.body, reply.stream = first, None
+        else:
+            reply.stream = _preceded(first, pieces)
+    return reply
 
 
 async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

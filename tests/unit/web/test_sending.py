@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.messages import FileSpan, Reply
 from entrepot.web import sending
-from entrepot.web.sending import send_reply
+from entrepot.web.sending import begun, send_reply
 
 
 async def pieces(*sizes: int) -> AsyncIterator[bytes]:
@@ -22,7 +22,7 @@ async def sent(reply: Reply) -> tuple[dict[bytes, bytes], list[int]]:
     async def send(message: MutableMapping[str, Any]) -> None:
         messages.append(message)
 
-    await send_reply(reply, send, head=False)
+    await send_reply(await begun(reply), send, head=False)
     return dict(messages[0]["headers"]), [len(message["body"]) for message in messages[1:]]
 
 

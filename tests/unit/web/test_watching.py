@@ -9,7 +9,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from entrepot.artifacts import storage
 from entrepot.cluster.home import logs_folder
+from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.settings import Settings
 from entrepot.wiring import blob_folder
 from tests.served import prepared, served, settings_of
@@ -67,6 +69,21 @@ async def test_a_store_that_cannot_be_written_is_told_to_the_log_and_to_load_bal
         blobs.with_name("away").rename(blobs)
         assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 201
         assert (await client.get(READY)).status_code == 200
+
+
+async def test_what_fails_before_the_first_byte_of_a_stream_is_told_like_any_other_error(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> list[object]:
+        raise DatabaseUnavailable
+
+    async with served(settings) as client:
+        assert (await client.put(FILE, content=b"a")).status_code == 201
+        monkeypatch.setattr(storage, "children", fails)
+        answer = await client.get("/artifactory/api/storage/generic-local?list")
+        assert (answer.status_code, answer.json()["errors"][0]["status"]) == (503, 503)
+    request = (logs_folder(settings.home) / "artifactory-request.log").read_text()
+    assert "|GET|/api/storage/generic-local?list|503|" in request
 
 
 async def test_a_refused_push_is_somebodys(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import ManifestUnknown
 from entrepot.formats.docker.images import Image, image_name, readable_images, visible_manifest
-from entrepot.formats.docker.layout import manifest_file_name
+from entrepot.formats.docker.layout import manifest_file_name, manifest_path
 from entrepot.formats.docker.names import parse_reference
 from entrepot.formats.docker.records import Manifest, manifest_by_reference, manifests_by_digest
 from entrepot.messages import Reply, Request, encoded
@@ -48,6 +48,8 @@ class Pull:
         wanted = parse_reference(reference)
         repo_id, granted = image.repository.id, request.granted
         if wanted.digest is None:
+            if not image.repository.patterns.accepts(manifest_path(image.name, reference)):
+                return None
             return await manifest_by_reference(self._reads, repo_id, image.name, reference)
         whole = granted.throughout(Action.READ, image.repository, image.name)
         held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=1 if whole else _HELD)

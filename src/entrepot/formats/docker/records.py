@@ -38,8 +38,8 @@ WHERE d.algorithm = :algorithm AND d.digest = :digest
 """)
 _LOCK_BLOB = sql("SELECT size, sha256 FROM blob WHERE id = :blob_id {share}")
 _PROLONG = sql("""
-UPDATE image_blob SET expires = {now} + (SELECT millis FROM grace)
-WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NOT NULL AND expires > {now}
+UPDATE image_blob SET expires = CASE WHEN expires IS NULL THEN NULL ELSE {now} + (SELECT millis FROM grace) END
+WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND (expires IS NULL OR expires > {now})
 """)
 _PENDING = sql("""
 INSERT INTO image_blob (repo_id, image, blob_id, expires, created_by)
@@ -172,7 +172,7 @@ async def lock_blob(tx: Tx, blob_id: int) -> tuple[int, bytes] | None:
 
 
 async def prolong(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:
-    """Keep an upload nameable for the grace time from now; False when its time was over."""
+    """Keep an upload nameable for the grace time from now, or as long as a manifest names it; False when its time was over."""
     return await tx.execute(_PROLONG, repo_id=repo_id, image=image, blob_id=blob_id) > 0
 
 
@@ -198,7 +198,7 @@ async def holder_paths(reads: Reads, repo_id: int, image: str, blob_id: int, *, 
 async def holders(
     reads: Reads, blob_id: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
 ) -> list[tuple[int, str]]:
-    """Return (repository id, image) pairs, in order, whose manifests name a blob."""
+    """Return (repository id, image) pairs, in order, of images that name a blob: their manifests do, or an upload does for now."""
     rows = await reads.rows(_ANY_HOLDER, blob_id=blob_id, repo_id=after[0], image=after[1], limit=limit)
     return [(row[0], row[1]) for row in rows]
 

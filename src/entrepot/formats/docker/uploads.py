@@ -84,6 +84,7 @@ class Uploads:
             )
 
         if not await self._commit(body, chunk):
+            _, session = await self._session(request)  # another chunk came first: where it stands now
             raise RangeInvalid(headers=self._where(request, session))
         self._tickets.remember(session.id, size, chunk.hashes)
         return self._accepted(request, session.id, size)

@@ -4,6 +4,8 @@ import asyncio
 import json
 
 from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest
+from entrepot.formats.docker.records import named_blob, prolong
 from tests.world import GRACE, INDEX, MANIFEST, Node, another, index, manifest, sha256
 
 ONE, TWO, BIG = b"one", b"two", b"x" * 50_000
@@ -264,3 +266,14 @@ SELECT i.path, i.name FROM item i JOIN docker_manifest m ON m.item_id = i.id
 LEFT JOIN image_blob b ON b.repo_id = i.repo_id AND b.image = m.image AND b.blob_id = i.blob_id
 WHERE b.id IS NULL OR b.expires IS NOT NULL
 """)
+
+
+async def test_a_blob_that_a_manifest_has_come_to_name_need_not_be_kept(node: Node) -> None:
+    await node.push("r/app", "1.0", ONE)
+    repository = node.repositories.get("r")
+    assert repository is not None
+    named = await named_blob(node.database, repository.id, "app", Digest.parse(sha256(ONE)))
+    assert named is not None
+    assert named.expires is None
+    assert await node.database.transact(lambda tx: prolong(tx, repository.id, "app", named.blob_id))
+    assert await named_blob(node.database, repository.id, "app", Digest.parse(sha256(ONE))) == named

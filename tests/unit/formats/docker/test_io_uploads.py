@@ -84,6 +84,7 @@ async def test_of_two_chunks_at_once_one_is_admitted_and_the_other_leaves_nothin
     together = asyncio.Barrier(4)
     answers = await asyncio.gather(*(node.ask("PATCH", where, Sent(BIG, together)) for _ in range(4)))
     assert sorted(answer.status for answer in answers) == [202, 416, 416, 416]
+    assert {answer.headers["range"] for answer in answers} == {f"0-{len(BIG) - 1}"}
     assert len(await node.objects()) == 1
     assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
     assert await readable(node, BIG)

@@ -131,6 +131,13 @@ async def test_times_and_names_from_an_administrator_are_kept(http: httpx.AsyncC
     assert info["lastModified"] == "2004-11-09T11:33:20.456Z"
 
 
+async def test_a_time_that_no_calendar_has_is_not_taken(http: httpx.AsyncClient, repo: str) -> None:
+    headers = {"x-artifactory-last-modified": "999999999999999"}
+    assert (await http.put(f"/artifactory/{repo}/far/a.txt", content=b"a", headers=headers)).status_code == 201
+    for path in ("far/a.txt", "far/"):
+        assert (await http.get(f"/artifactory/{repo}/{path}")).status_code == 200
+
+
 async def test_one_range_several_and_one_that_cannot_be(http: httpx.AsyncClient, repo: str) -> None:
     await http.put(f"/artifactory/{repo}/a.bin", content=BIG)
     one = await http.get(f"/artifactory/{repo}/a.bin", headers={"Range": "bytes=10-19"})
