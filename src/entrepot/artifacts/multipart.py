@@ -17,7 +17,7 @@ import msgspec
 from entrepot.artifacts.checksums import ChecksumDeployFailed
 from entrepot.artifacts.deploy import Deploy, Deployed, Target
 from entrepot.blobs.digest import Checksums
-from entrepot.blobs.ingest import Hashes
+from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.blobs.intake import Intake
 from entrepot.clock import new_id
 from entrepot.errors import Conflict, Invalid, Unauthenticated
@@ -194,8 +194,7 @@ class FindChecksums:
         hashes, done, size = Hashes(), 0, sum(piece.size for piece in pieces)
         while done < size:
             until = min(done + _STEP, size)
-            async for buffer in self._content.read(pieces, done, until):
-                await asyncio.to_thread(hashes.update, buffer)
+            await rehash(self._content.read(pieces, done, until), hashes)
             done = until
             going_on = await self._note(upload, done)
             if not going_on or not await renew():

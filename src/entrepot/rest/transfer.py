@@ -13,6 +13,7 @@ from entrepot.artifacts.transfer import Outcome, Transfer, Wish, failed, local_t
 from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound, Unauthenticated
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply, text_reply
 from entrepot.paths import RepoPath
+from entrepot.repositories.delivery import naming
 from entrepot.repositories.granted import Granted, absent
 from entrepot.repositories.repository import Repository
 
@@ -81,9 +82,7 @@ class TransferApi:
         place = await self._storage.place(request.granted, path)
         stream = await self._packing.pack(request.granted, place, path, kind)
         name = path.rpartition("/")[2] or request.granted.key
-        shown = "".join(c if " " <= c <= "~" and c not in '"\\' else "_" for c in name)
-        headers = [("content-type", TYPES[kind]), ("content-disposition", f'attachment; filename="{shown}.{kind}"')]
-        return Reply(200, headers, stream=stream)
+        return Reply(200, [("content-type", TYPES[kind]), *naming(f"{name}.{kind}")], stream=stream)
 
     async def empty(self, request: Request) -> Reply:
         """POST: everything goes."""

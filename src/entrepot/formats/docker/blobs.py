@@ -5,16 +5,10 @@ from __future__ import annotations
 from entrepot.blobs.digest import Digest
 from entrepot.errors import NotAllowed
 from entrepot.formats.docker.errors import BlobUnknown
-from entrepot.formats.docker.images import Image, readable_images, visible_blob, visible_manifest, writable_image
+from entrepot.formats.docker.images import Image, readable_images, visible_blob, writable_image
 from entrepot.formats.docker.layout import blob_file_name
 from entrepot.formats.docker.names import parse_digest
-from entrepot.formats.docker.records import (
-    NamedBlob,
-    forget_blob,
-    manifests_by_digest,
-    named_blob,
-    prolong,
-)
+from entrepot.formats.docker.records import NamedBlob, forget_blob, named_blob, prolong
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database, Tx
@@ -64,11 +58,10 @@ class Blobs:
         return Reply(202)
 
     async def _find(self, request: Request, image: Image, digest: Digest) -> Stored | None:
+        """Return what the image names; manifests are among it, which containerd asks for as blobs when it looks everywhere."""
         repo_id = image.repository.id
         named = await named_blob(self._database, repo_id, image.name, digest)
-        if named is None:
-            return await self._manifest_bytes(request, image, digest)
-        if not await visible_blob(self._database, request.granted, image, named):
+        if named is None or not await visible_blob(self._database, request.granted, image, named):
             return None
         if named.expires is not None and not await self._kept(image, named):
             return None
@@ -91,12 +84,6 @@ class Blobs:
         row = await self._database.row(_GRACE)
         assert row is not None
         return int(row[0])
-
-    async def _manifest_bytes(self, request: Request, image: Image, digest: Digest) -> Stored | None:
-        """Return a manifest asked for as a blob, as containerd does when it looks for one everywhere."""
-        held = await manifests_by_digest(self._database, image.repository.id, image.name, digest, limit=100)
-        manifest = visible_manifest(request.granted, image, held)
-        return None if manifest is None else await self._content.find(manifest.blob_id)
 
     def _reply(self, request: Request, stored: Stored, digest: Digest) -> Reply:
         headers = [

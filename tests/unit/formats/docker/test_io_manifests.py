@@ -29,6 +29,7 @@ async def test_what_was_pushed_is_pulled_by_tag_and_digest(node: Node) -> None:
     body = await node.push("r/app", "1.0", ONE, BIG)
     assert await got(node, "1.0") == body
     assert await got(node, sha256(body)) == body
+    assert await blob(node, body)  # containerd asks for it so
     assert await blob(node, ONE)
     assert await blob(node, BIG)
     assert await tags(node) == ["1.0"]
