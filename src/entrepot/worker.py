@@ -121,13 +121,7 @@ async def _application(
     itself = Itself(secret, signing, installation)
     at = entrance(store.database, epochs, documents, passwords, itself=itself, directories=fixed(settings))
     repositories = Repositories(store.database, bump=bump, announce=epochs.announce)
-    rules = LiveRules(
-        store.database,
-        epochs,
-        anonymous=lambda: documents.flag("security", "anonAccessEnabled", default=settings.anonymous_enabled),
-        located=lambda: located(repositories.all()),
-        roles=lambda: global_roles(documents),
-    )
+    rules = _rules(store, settings, epochs, documents=documents, repositories=repositories)
     snapshots = Snapshots(store.database, epochs, repositories, rules, documents)
     await snapshots.fresh()
     granter = Granter(repositories.get, snapshots.rules, repositories.by_id)
@@ -159,13 +153,7 @@ async def _application(
             snapshots.fresh,
             lambda: documents.flag("security", "hideUnauthorizedResources", default=False),
         ),
-        doors=Doors(
-            base_url=settings.base_url,
-            subdomain=settings.docker_subdomain,
-            ports=settings.docker_ports,
-            trusted=settings.trusted_proxies,
-            configured=lambda: str(documents.one(GENERAL).get("urlBase") or ""),
-        ),
+        doors=_doors(settings, documents),
         watcher=watching,
         always=_always(settings, installation),
     )
@@ -174,6 +162,28 @@ async def _application(
     await downloads.flush()
     await refusals.flush()
     watching.close()
+
+
+def _rules(
+    store: Store, settings: Settings, epochs: Epochs, *, documents: Documents, repositories: Repositories
+) -> LiveRules:
+    return LiveRules(
+        store.database,
+        epochs,
+        anonymous=lambda: documents.flag("security", "anonAccessEnabled", default=settings.anonymous_enabled),
+        located=lambda: located(repositories.all()),
+        roles=lambda: global_roles(documents),
+    )
+
+
+def _doors(settings: Settings, documents: Documents) -> Doors:
+    return Doors(
+        base_url=settings.base_url,
+        subdomain=settings.docker_subdomain,
+        ports=settings.docker_ports,
+        trusted=settings.trusted_proxies,
+        configured=lambda: str(documents.one(GENERAL).get("urlBase") or ""),
+    )
 
 
 async def _service_id(store: Store) -> str:

@@ -59,28 +59,11 @@ class DockerTokens:
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
         return (
-            Row(
-                "GET",
-                "/v2/token",
-                "docker.token",
-                "public",
-                self.get,
-                "oci",
-                response=dict,
-                summary="A token for credentials",
-            ),
-            Row(
-                "POST",
-                "/v2/token",
-                "docker.token.oauth2",
-                "public",
-                self.post,
-                "oci",
-                request="application/x-www-form-urlencoded",
-                response=dict,
-                summary="A token, OAuth2",
-            ),
-        )
+            Row("GET", "/v2/token", "docker.token", "public", self.get, "oci", response=dict,
+                summary="A token for credentials"),
+            Row("POST", "/v2/token", "docker.token.oauth2", "public", self.post, "oci",
+                request="application/x-www-form-urlencoded", response=dict, summary="A token, OAuth2"),
+        )  # fmt: skip
 
     async def get(self, request: Request) -> Reply:
         """GET with Basic credentials, a token, or none at all where anonymous access is allowed."""

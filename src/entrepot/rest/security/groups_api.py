@@ -40,19 +40,11 @@ class GroupsApi:
         return (
             Row("GET", _GROUPS, "groups.list", "admin", self.list, response=list, summary="List groups"),
             Row("GET", one, "groups.get", "admin", self.get, response=dict, summary="A group"),
-            Row(
-                "PUT",
-                one,
-                "groups.replace",
-                "admin",
-                self.replace,
-                request=dict,
-                status=201,
-                summary="Create or replace a group",
-            ),
+            Row("PUT", one, "groups.replace", "admin", self.replace, request=dict, status=201,
+                summary="Create or replace a group"),
             Row("POST", one, "groups.update", "admin", self.update, request=dict, summary="Update a group"),
             Row("DELETE", one, "groups.delete", "admin", self.delete, response="text/plain", summary="Delete a group"),
-        )
+        )  # fmt: skip
 
     async def list(self, request: Request) -> Reply:
         """GET: all groups, in order of their names."""

@@ -55,28 +55,12 @@ class OldTokensApi:
     def rows(self) -> tuple[Row, ...]:
         """Return the rows. Creating is open to all: what is ordered is judged by the credentials, or is a refresh."""
         return (
-            Row(
-                "POST",
-                _TOKEN,
-                "tokens.create",
-                "public",
-                self.create,
-                request="application/x-www-form-urlencoded",
-                response=dict,
-                summary="Create a token",
-            ),
+            Row("POST", _TOKEN, "tokens.create", "public", self.create, request="application/x-www-form-urlencoded",
+                response=dict, summary="Create a token"),
             Row("GET", _TOKEN, "tokens.list", "admin", self.list, response=dict, summary="List tokens"),
-            Row(
-                "POST",
-                f"{_TOKEN}/revoke",
-                "tokens.revoke",
-                "admin",
-                self.revoke,
-                request="application/x-www-form-urlencoded",
-                response="text/plain",
-                summary="Revoke a token",
-            ),
-        )
+            Row("POST", f"{_TOKEN}/revoke", "tokens.revoke", "admin", self.revoke,
+                request="application/x-www-form-urlencoded", response="text/plain", summary="Revoke a token"),
+        )  # fmt: skip
 
     @_oauth
     async def create(self, request: Request) -> Reply:

@@ -81,73 +81,22 @@ class TokensApi:
         """Return the rows. Creating is open to all: what is ordered is judged by the credentials, or is a refresh."""
         revoke, me, one = f"{_TOKENS}/revoke", f"{_TOKENS}/me", f"{_TOKENS}/{{token_id}}"
         return (
-            Row(
-                "POST",
-                _TOKENS,
-                "access.tokens.create",
-                "public",
-                self.create,
-                "access",
-                request=TokenFields,
-                response=dict,
-                summary="Create a token",
-            ),
-            Row(
-                "GET", _TOKENS, "access.tokens.list", "user", self.list, "access", response=dict, summary="List tokens"
-            ),
-            Row(
-                "DELETE",
-                revoke,
-                "access.tokens.revoke",
-                "user",
-                self.revoke,
-                "access",
-                response=dict,
-                summary="Revoke a token",
-            ),
-            Row(
-                "POST",
-                revoke,
-                "access.tokens.revoke.post",
-                "user",
-                self.revoke,
-                "access",
-                request=TokenFields,
-                response=dict,
-                summary="Revoke a token",
-            ),
-            Row(
-                "GET",
-                me,
-                "access.tokens.me",
-                "user",
-                self.me,
-                "access",
-                response=dict,
-                summary="The token of this request",
-            ),
-            Row(
-                "DELETE",
-                me,
-                "access.tokens.me.revoke",
-                "user",
-                self.revoke_me,
-                "access",
-                response=dict,
-                summary="Revoke it",
-            ),
+            Row("POST", _TOKENS, "access.tokens.create", "public", self.create, "access", request=TokenFields,
+                response=dict, summary="Create a token"),
+            Row("GET", _TOKENS, "access.tokens.list", "user", self.list, "access", response=dict,
+                summary="List tokens"),
+            Row("DELETE", revoke, "access.tokens.revoke", "user", self.revoke, "access", response=dict,
+                summary="Revoke a token"),
+            Row("POST", revoke, "access.tokens.revoke.post", "user", self.revoke, "access", request=TokenFields,
+                response=dict, summary="Revoke a token"),
+            Row("GET", me, "access.tokens.me", "user", self.me, "access", response=dict,
+                summary="The token of this request"),
+            Row("DELETE", me, "access.tokens.me.revoke", "user", self.revoke_me, "access", response=dict,
+                summary="Revoke it"),
             Row("GET", one, "access.tokens.get", "user", self.get, "access", response=dict, summary="A token"),
-            Row(
-                "DELETE",
-                one,
-                "access.tokens.delete",
-                "user",
-                self.delete,
-                "access",
-                response=dict,
-                summary="Revoke a token",
-            ),
-        )
+            Row("DELETE", one, "access.tokens.delete", "user", self.delete, "access", response=dict,
+                summary="Revoke a token"),
+        )  # fmt: skip
 
     async def create(self, request: Request) -> Reply:
         """POST: create a token, or exchange a refresh token, which needs no other credentials."""
