@@ -6,6 +6,8 @@ comes out. Everything here blocks, and belongs on a thread; the file that is rea
 
 from __future__ import annotations
 
+import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -15,6 +17,7 @@ from typing import IO, Final, Protocol
 
 from entrepot.errors import Invalid
 from entrepot.paths import PathInvalid, RepoPath
+from entrepot.repositories.tars import Tar
 
 _ZIPS: Final = (
     ".zip",
@@ -78,29 +81,35 @@ def open_archive(name: str, file: IO[bytes], size: int) -> Opened:
         if lower.endswith(_ZIPS):
             return _Zip(zipfile.ZipFile(file), size)
         if lower.endswith(_TARS):
-            return _Tar(tarfile.open(fileobj=file, mode="r:*"), size)
+            return _Tar(Tar(file, _most(size)), size)
     except FAULTS as error:
         raise Unreadable(why=str(error)[:200]) from None
     raise Unsupported(name=name)
 
 
 FAULTS: Final = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
+    NotImplementedError, RuntimeError, LookupError, OverflowError,
 )  # fmt: skip
 """What the readers of archives raise on archives that are broken, encrypted or of an unknown kind."""
+
+
+def _most(size: int) -> int:
+    return min(MOST_BYTES, _FREE + size * _RATIO)
 
 
 class _Budget:
     """Refuse what would unpack to too much."""
 
     def __init__(self, size: int) -> None:
-        self._left = min(MOST_BYTES, _FREE + size * _RATIO)
+        self._left = _most(size)
         self._entries = MOST_ENTRIES
 
     def take(self, size: int) -> None:
+        """Count one more member of any kind; `size` is what it unpacks to."""
         self._left -= size
         self._entries -= 1
-        if self._left < 0 or self._entries < 0:
+        if size < 0 or self._left < 0 or self._entries < 0:
             raise Unreadable(why="it unpacks to more than is allowed.")
 
 
@@ -113,8 +122,9 @@ class _Zip:
         """See Opened."""
         budget = _Budget(self._size)
         for info in self._archive.infolist():
-            if not info.is_dir() and _is_regular(info):
-                budget.take(info.file_size)
+            is_file = not info.is_dir() and _is_regular(info)
+            budget.take(info.file_size if is_file else 0)
+            if is_file:
                 yield Entry(_path(info.filename), info.file_size), info
 
     def open(self, handle: object) -> IO[bytes]:
@@ -124,24 +134,22 @@ class _Zip:
 
 
 class _Tar:
-    def __init__(self, archive: tarfile.TarFile, size: int) -> None:
+    def __init__(self, archive: Tar, size: int) -> None:
         self._archive = archive
         self._size = size
 
     def entries(self) -> Iterator[tuple[Entry, object]]:
         """See Opened."""
         budget = _Budget(self._size)
-        for info in self._archive:
+        for info in self._archive.members():
+            budget.take(info.size if info.isreg() else 0)
             if info.isreg():
-                budget.take(info.size)
                 yield Entry(_path(info.name), info.size), info
 
     def open(self, handle: object) -> IO[bytes]:
         """See Opened."""
         assert isinstance(handle, tarfile.TarInfo)
-        opened = self._archive.extractfile(handle)
-        assert opened is not None, "a regular file has bytes"
-        return opened
+        return self._archive.open(handle)
 
 
 def _is_regular(info: zipfile.ZipInfo) -> bool:
