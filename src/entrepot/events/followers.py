@@ -2,7 +2,7 @@
 
 A follower sees every event at least once and in order; its cursor moves only after it has handled them. One that is so far
 behind that the log no longer holds its place is marked for resync: it notes the newest event, walks what it follows, and
-goes on from there.
+goes on from there. An event that a follower fails on, round after round, is passed over and told in the log.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
+
+from entrepot.errors import Unavailable
 from entrepot.events.log import Event, cut, last, number, page
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 
 KEEP = 7 * 24 * 3600_000  # ms that the log waits for a follower
 _PAGE = 500
+_TRIES = 3  # rounds in which the same event may fail before a follower goes on without it
+
+log = structlog.get_logger()
 
 _JOIN = sql("""
 INSERT INTO follower (name, cursor, state, updated) VALUES (:name, :cursor, 'live', {now}) ON CONFLICT (name) DO NOTHING
@@ -51,6 +57,7 @@ class Feed:
     def __init__(self, database: Database, followers: Sequence[Follower]) -> None:
         self._database = database
         self._followers = followers
+        self._failing: dict[str, tuple[int, int]] = {}  # by follower: the event that it fails on, and how often it has
 
     async def join(self) -> None:
         """Enter followers that are new; they see what happens from now on."""
@@ -98,11 +105,35 @@ class Feed:
             await self._move(follower, cursor)
         handled = 0
         while events := await page(self._database, cursor, _PAGE):
-            await follower.handle(events)
+            await self._handle(follower, events)
             cursor = events[-1].seq
-            await self._move(follower, cursor)
             handled += len(events)
         return handled
+
+    async def _handle(self, follower: Follower, events: Sequence[Event]) -> None:
+        """Have events handled and the cursor moved past them; one by one where together they fail."""
+        try:
+            await follower.handle(events)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(events) > 1:
+                for event in events:
+                    await self._handle(follower, (event,))
+                return
+            (event,) = events
+            if not self._failed_often(follower, event):
+                raise
+            log.exception("events.passed_over", follower=follower.name, seq=event.seq, kind=event.kind, path=event.path)
+        await self._move(follower, events[-1].seq)
+
+    def _failed_often(self, follower: Follower, event: Event) -> bool:
+        """Count a failure; whether the follower has failed on the event in so many rounds that it goes on without."""
+        seq, tries = self._failing.pop(follower.name, (event.seq, 0))
+        tries = tries + 1 if seq == event.seq else 1
+        if tries < _TRIES:
+            self._failing[follower.name] = (event.seq, tries)
+        return tries >= _TRIES
 
     async def _move(self, follower: Follower, cursor: int) -> None:
         async def work(tx: Tx) -> None:

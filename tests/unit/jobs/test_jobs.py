@@ -9,7 +9,7 @@ from entrepot.auth.audit import SYSTEM
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.ingest import Received
 from entrepot.cluster.writers import sweep_dead
-from entrepot.errors import Conflict
+from entrepot.errors import Conflict, Unavailable
 from entrepot.events.followers import KEEP, Feed
 from entrepot.events.log import Event
 from entrepot.jobs.inspection import check, fsck
@@ -295,6 +295,39 @@ class TestEvents:
         await feed.round()
         assert len(follower.seen) > before
         assert follower.resyncs == 0
+
+    async def test_one_event_that_a_follower_fails_on_does_not_stop_the_feed(self, node: Node) -> None:
+        class Failing(Follower):
+            async def handle(self, events: list[Event]) -> None:
+                if any(event.path == "app/1.0/manifest.json" for event in events):
+                    raise ZeroDivisionError
+                await super().handle(events)
+
+        follower = Failing("f")
+        feed = Feed(node.database, [follower])  # type: ignore[list-item]
+        await feed.join()
+        await node.push("r/app", "1.0", ONE)
+        await node.push("r/app", "2.0", ONE)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await feed.round()
+        assert "app/2.0/manifest.json" not in follower.seen
+        await feed.round()
+        assert "app/2.0/manifest.json" in follower.seen
+        assert await feed.round() == 0
+
+    async def test_a_follower_that_cannot_be_served_for_now_misses_nothing(self, node: Node) -> None:
+        class Waiting(Follower):
+            async def handle(self, events: list[Event]) -> None:
+                raise Unavailable
+
+        feed = Feed(node.database, [Waiting("f")])  # type: ignore[list-item]
+        await feed.join()
+        await node.push("r/app", "1.0", ONE)
+        for _ in range(5):
+            with pytest.raises(Unavailable):
+                await feed.round()
+        assert await value(node.database, "SELECT cursor FROM follower") == 0
 
     async def test_a_follower_that_is_seven_days_behind_starts_over(self, node: Node) -> None:
         away, here = Follower("away"), Follower("here")

@@ -133,7 +133,7 @@ def test_long_names_and_notes_of_honest_archives_are_read(mode: str, style: int)
     with tarfile.open(fileobj=file, mode=mode, format=style, pax_headers={"comment": "x" * 600}) as archive:  # type: ignore[call-overload]
         for name, content in contents.items():
             info = tarfile.TarInfo(name)
-            info.size, info.mtime = len(content), 1.5  # type: ignore[assignment]
+            info.size, info.mtime = len(content), 1.5
             info.pax_headers = {"SCHILY.xattr.user.note": "x" * 3000}
             archive.addfile(info, io.BytesIO(content))
     assert read(f"a.tar{mode[1:].replace(':', '.')}", file.getvalue()) == contents
