@@ -35,13 +35,20 @@ FROM fresh WHERE event.id = fresh.id
 """)
 # The newest stays, so that the next number is never one that followers have passed already.
 _CUT_BY_ID = sql("""
-DELETE FROM event WHERE id <= :cursor AND time < {now} - :keep AND id < (SELECT MAX(id) FROM event)
+DELETE FROM event WHERE id IN (
+  SELECT id FROM event WHERE id <= :cursor AND time < {now} - :keep AND id < (SELECT MAX(id) FROM event)
+  ORDER BY id LIMIT :limit
+)
 """)
 _CUT_BY_SEQ = sql("""
-DELETE FROM event WHERE seq <= :cursor AND time < {now} - :keep AND seq < (SELECT MAX(seq) FROM event)
+DELETE FROM event WHERE seq IN (
+  SELECT seq FROM event WHERE seq <= :cursor AND time < {now} - :keep AND seq < (SELECT MAX(seq) FROM event)
+  ORDER BY seq LIMIT :limit
+)
 """)
 
 _NUMBERED_AT_ONCE = 5000
+_CUT_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +93,20 @@ async def last(reads: Reads, engine: str) -> int:
 
 
 async def cut(database: Database, cursor: int, keep: int) -> int:
-    """Remove events up to a cursor that are older than `keep` milliseconds; return how many."""
+    """Remove events up to a cursor that are older than `keep` milliseconds; return how many.
+
+    After a long lag there may be millions: each few thousand are a transaction of their own.
+    """
     statement = _CUT_BY_ID if database.engine == "sqlite" else _CUT_BY_SEQ
 
     async def work(tx: Tx) -> int:
-        return await tx.execute(statement, cursor=cursor, keep=keep)
+        return await tx.execute(statement, cursor=cursor, keep=keep, limit=_CUT_AT_ONCE)
 
-    return await database.transact(work)
+    gone = step = await database.transact(work)
+    while step == _CUT_AT_ONCE:
+        step = await database.transact(work)
+        gone += step
+    return gone
 
 
 def _event(*row: Any) -> Event:

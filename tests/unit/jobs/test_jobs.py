@@ -1,7 +1,7 @@
 """Collection, sweeps, queue, purge and inspection; on both engines."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -11,10 +11,11 @@ from entrepot.blobs.ingest import Received
 from entrepot.cluster.writers import sweep_dead
 from entrepot.errors import Conflict, Unavailable
 from entrepot.events.followers import KEEP, Feed
-from entrepot.events.log import Event
+from entrepot.events.log import Event, cut, last
 from entrepot.jobs.inspection import check, fsck
 from entrepot.jobs.purge import KIND, Purge
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue
+from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
 from tests.stores import value, write
 from tests.world import GRACE, Node, another, sha256
@@ -295,6 +296,30 @@ class TestEvents:
         await feed.round()
         assert len(follower.seen) > before
         assert follower.resyncs == 0
+
+    async def test_a_log_of_any_length_is_cut_in_steps(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("entrepot.events.log._CUT_AT_ONCE", 3)
+        feed = Feed(node.database, [Follower("f")])  # type: ignore[list-item]
+        await feed.join()
+        for tag in ("1.0", "2.0", "3.0"):
+            await node.push("r/app", tag, ONE)
+        await feed.round()
+        await write(node.database, "UPDATE event SET time = 0")
+        steps: list[int] = []
+
+        class Watched:
+            def __getattr__(self, name: str) -> object:
+                return getattr(node.database, name)
+
+            async def transact(self, body: Callable[[Tx], Awaitable[int]]) -> int:
+                steps.append(await node.database.transact(body))
+                return steps[-1]
+
+        cursor = await last(node.database, node.database.engine)
+        before = await node.count("event")
+        assert await cut(Watched(), cursor, 60_000) == before - 1  # type: ignore[arg-type]
+        assert max(steps) == 3
+        assert await node.count("event") == 1
 
     async def test_one_event_that_a_follower_fails_on_does_not_stop_the_feed(self, node: Node) -> None:
         class Failing(Follower):
