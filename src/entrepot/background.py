@@ -102,15 +102,19 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
             while left:
                 left = await prune(store.database)
 
-    async def tidy() -> None:
+    async def retain() -> None:
         await repositories.refresh()
         await retention.round()
+
+    async def empty_trash() -> None:
+        await repositories.refresh()
         await trash.round()
-        await collection.round()
 
     interval = float(settings.gc_interval_seconds)
     async with in_background(
-        (interval, tidy, "collection"),
+        (interval, retain, "retention"),
+        (interval, empty_trash, "trash"),
+        (interval, collection.round, "collection"),
         (interval, compaction.round, "compaction"),
         (_OFTEN, queue.round, "jobs"),
         (_OFTEN, uploads.round, "uploads"),
