@@ -1,8 +1,8 @@
 """Durable work on a table of our own, for both engines: leases, fencing, retries with backoff (reference A11).
 
 A job is claimed with a lease and an epoch; whoever finishes it must still hold that epoch. A worker that dies lets the lease
-run out, and another takes over: so handlers do their work in steps that may be repeated. Unknown kinds wait for a process
-that knows them.
+run out, and another takes over: so handlers do their work in steps that may be repeated. A job that fails too often, or takes
+its workers with it, is kept as failed. Unknown kinds wait for a process that knows them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from entrepot.errors import EntrepotError
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
+
+log = structlog.get_logger()
 
 _LEASE = 300_000  # ms; handlers work in steps far shorter than this and renew
 _BACKOFF = 5_000  # ms, doubled with each attempt
@@ -107,10 +110,17 @@ class Queue:
 
             return await self._database.transact(work)
 
+        if job.attempts > job.max_attempts:
+            await self._again(job, "The process that did it ended each time before the job did.")
+            return False
         try:
             await self._handlers[job.kind](job, renew)
         except EntrepotError as error:
             await self._again(job, error.message)
+            return False
+        except Exception as error:
+            log.exception("job.fault", id=job.id, kind=job.kind, attempt=job.attempts)
+            await self._again(job, repr(error))
             return False
 
         async def finish(tx: Tx) -> None:
@@ -121,6 +131,8 @@ class Queue:
 
     async def _again(self, job: Job, error: str) -> None:
         state = "failed" if job.attempts >= job.max_attempts else "queued"
+        if state == "failed":
+            log.error("job.failed", id=job.id, kind=job.kind, attempts=job.attempts, reason=error)
         delay = min(_BACKOFF * 2 ** min(job.attempts, 20), _LONGEST_BACKOFF)
 
         async def work(tx: Tx) -> None:

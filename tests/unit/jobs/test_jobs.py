@@ -172,6 +172,43 @@ class TestQueue:
         assert await value(node.database, "SELECT state FROM job") == "failed"
         assert await value(node.database, "SELECT error FROM job") == "no luck"
 
+    async def test_a_fault_of_a_handler_is_kept_with_its_job_and_others_have_their_turn(self, node: Node) -> None:
+        done: list[int] = []
+
+        async def handle(job: Job, renew: Renew) -> None:
+            if job.payload["fault"]:
+                raise KeyError("nobody expects this")
+            done.append(job.id)
+
+        await node.database.transact(lambda tx: enqueue(tx, "k", {"fault": True}))
+        await node.database.transact(lambda tx: enqueue(tx, "k", {"fault": False}))
+        assert await Queue(node.database, {"k": handle}, "n").round() == 1
+        assert len(done) == 1
+        row = await node.database.row(sql("SELECT state, error FROM job"))
+        assert row is not None
+        assert tuple(row) == ("queued", "KeyError('nobody expects this')")
+
+    async def test_a_job_that_takes_every_worker_with_it_fails_in_the_end(self, node: Node) -> None:
+        class Killed(BaseException):
+            pass
+
+        begun = 0
+
+        async def die(job: Job, renew: Renew) -> None:
+            nonlocal begun
+            begun += 1
+            raise Killed
+
+        await node.database.transact(lambda tx: enqueue(tx, "k", {}, max_attempts=2))
+        queue = Queue(node.database, {"k": die}, "n")
+        for _ in range(2):
+            with pytest.raises(Killed):
+                await queue.round()
+            await write(node.database, "UPDATE job SET lease_until = 0")
+        assert await queue.round() == 0
+        assert begun == 2
+        assert await value(node.database, "SELECT state FROM job") == "failed"
+
     async def test_a_job_whose_worker_died_is_taken_over_and_the_dead_one_can_end_nothing(self, node: Node) -> None:
         renewed: list[bool] = []
 
