@@ -18,6 +18,8 @@ from entrepot.access.patterns import PatternSet
 from entrepot.auth import projects
 from entrepot.auth.audit import Actor, record
 from entrepot.errors import Invalid, NotFound
+from entrepot.jobs.purge import KIND as PURGE
+from entrepot.jobs.queue import enqueue
 from entrepot.metadata.database import Database, Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.repository import Repository
@@ -31,13 +33,10 @@ VALUES (:key, :folded, :rclass, :package_type, :project_key,
 """)
 _UPDATE = sql("UPDATE repository SET config = :config, project_key = :project_key WHERE id = :id")
 _RETIRE = sql("UPDATE repository SET deleted = {now} WHERE id = :id")
-_PURGE = sql("""
-INSERT INTO job (kind, version, payload, state, run_after, attempts, max_attempts, epoch, dedup, created)
-VALUES ('repository.purge', 1, :payload, 'queued', {now}, 0, 1000, 0, :dedup, {now})
-""")
 
 TRASH_KEY = "auto-trashcan"
 RESERVED = frozenset({TRASH_KEY})
+_ATTEMPTS = 1000  # at purging what was deleted
 Bump = Callable[[Tx, str], Awaitable[None]]
 
 
@@ -128,9 +127,7 @@ class Repositories:
             await tx.execute(_RETIRE, id=repo_id)
             await record(tx, by, "repository.delete", key)
             await projects.forget_repository(tx, key)
-            await tx.execute(
-                _PURGE, payload=msgspec.json.encode({"repo_id": repo_id}).decode(), dedup=f"purge:{repo_id}"
-            )
+            await enqueue(tx, PURGE, {"repo_id": repo_id}, dedup=f"purge:{repo_id}", max_attempts=_ATTEMPTS)
             for member_of, config in await _virtuals_with(tx, key):
                 await tx.execute(
                     _UPDATE,
