@@ -30,6 +30,7 @@ from entrepot.auth.epochs import bump
 from entrepot.auth.passwords import Passwords
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.open import open_driver
+from entrepot.blobs.drivers.places import located
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
@@ -225,9 +226,9 @@ def administration(
 
 
 def blob_folder(settings: Settings) -> Path | None:
-    """Return the folder of the blob store, where it is one."""
-    scheme, _, path = settings.blob_store.partition("://")
-    return Path(path) if scheme == "file" else None
+    """Return the folder of the blob store, where it is one. Raises BlobStoreUrlInvalid."""
+    where = located(settings.blob_store)
+    return where if isinstance(where, Path) else None
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
