@@ -31,7 +31,9 @@ def deliver(
 
     Validators are accepted as we give them, bare or quoted, and as the sha1 that Artifactory gives.
     """
-    fixed = _headers(stored, tuple(headers), etag, file_name, modified=modified, ranges=ranges)
+    fixed = _headers(
+        stored.sha256, stored.sha1, stored.md5, tuple(headers), etag, file_name, modified=modified, ranges=ranges
+    )
     reply = Reply(200, fixed=fixed)
     conditions = Conditions.of(request.headers)
     if request.method == "GET" and conditions.any:
@@ -59,9 +61,12 @@ def naming(file_name: str) -> list[tuple[str, str]]:
     ]
 
 
+# By digests rather than by `Stored`, which holds the bytes of small blobs: what is remembered has a bound.
 @lru_cache(maxsize=4096)
 def _headers(
-    stored: Stored,
+    sha256: bytes,
+    sha1: bytes,
+    md5: bytes,
     headers: tuple[tuple[str, str], ...],
     etag: str,
     file_name: str,
@@ -72,9 +77,9 @@ def _headers(
     common = [
         *headers,
         ("etag", etag),
-        ("x-checksum-sha256", stored.sha256.hex()),
-        ("x-checksum-sha1", stored.sha1.hex()),
-        ("x-checksum-md5", stored.md5.hex()),
+        ("x-checksum-sha256", sha256.hex()),
+        ("x-checksum-sha1", sha1.hex()),
+        ("x-checksum-md5", md5.hex()),
         *naming(file_name),
     ]
     if modified is not None:

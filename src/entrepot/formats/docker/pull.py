@@ -60,7 +60,15 @@ class Pull:
     def _reply(self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str) -> Reply:
         by_digest = ":" in reference
         digest = reference if by_digest else manifest.digest or stored.digest
-        fixed = _headers(manifest.media_type, digest, stored, by_digest=by_digest, key=image.repository.key)
+        fixed = _headers(
+            manifest.media_type,
+            digest,
+            stored.sha256,
+            stored.sha1,
+            stored.md5,
+            by_digest=by_digest,
+            key=image.repository.key,
+        )
         conditions = Conditions.of(request.headers)
         if (
             request.method == "GET"
@@ -76,19 +84,20 @@ class Pull:
         return reply
 
 
+# By digests rather than by `Stored`, which holds the bytes of small blobs: what is remembered has a bound.
 @lru_cache(maxsize=4096)
 def _headers(
-    media_type: str, digest: str, stored: Stored, *, by_digest: bool, key: str
+    media_type: str, digest: str, sha256: bytes, sha1: bytes, md5: bytes, *, by_digest: bool, key: str
 ) -> tuple[tuple[bytes, bytes], ...]:
     return encoded(
         (
             ("content-type", media_type),
             ("docker-content-digest", digest),
-            ("etag", f'"{stored.digest}"'),
+            ("etag", f'"sha256:{sha256.hex()}"'),
             ("cache-control", "max-age=31536000" if by_digest else "no-cache"),
-            ("x-checksum-sha256", stored.sha256.hex()),
-            ("x-checksum-sha1", stored.sha1.hex()),
-            ("x-checksum-md5", stored.md5.hex()),
+            ("x-checksum-sha256", sha256.hex()),
+            ("x-checksum-sha1", sha1.hex()),
+            ("x-checksum-md5", md5.hex()),
             ("x-artifactory-filename", manifest_file_name(media_type)),
             ("x-artifactory-docker-registry", key),
         )

@@ -1,0 +1,15 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.stores import Engine, database, engine, postgres_engine, postgres_server, sqlite_engine  # noqa: F401
+from tests.world import Node
+from tests.world import node as open_node
+
+
+@pytest.fixture
+async def node(engine: Engine, tmp_path: Path) -> AsyncIterator[Node]:  # noqa: F811
+    home = tmp_path / "home"
+    async with open_node(engine.new(home), home) as made:
+        yield made
