@@ -1,7 +1,8 @@
 """Bytes on the way out: where a blob's bytes are, and the reply that sends them.
 
-Where bytes are never changes while a blob lives, so it is remembered by blob id (ids are never reused). Whether a caller may
-name the blob is asked of the database each time, before this.
+Where bytes are does not change while a blob lives, so it is remembered by blob id (ids are never reused), and asked again when
+they are not there: they were lost, and may have been pushed anew. Whether a caller may name the blob is asked of the database
+each time, before this.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import IO
 
-from entrepot.blobs.contract import Driver, StoreUnavailable
+from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.errors import Unavailable
 from entrepot.messages import FileSpan, Reply
 from entrepot.metadata.blob_rows import Piece, Stored, locate
@@ -63,7 +64,7 @@ class Content:
                 raise BytesLost(digest=stored.digest)
             reply.file = FileSpan(file, start, stop)
         else:
-            reply.stream = self.read(stored.pieces, start, stop)
+            reply.stream = self.span(stored, start, stop)
         return reply
 
     async def read(self, pieces: tuple[Piece, ...], start: int, stop: int) -> AsyncIterator[bytes]:
@@ -79,14 +80,19 @@ class Content:
             raise StoreUnavailable
 
     async def span(self, stored: Stored, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Yield the bytes [start, stop) of a blob. Raises BytesLost."""
+        """Yield the bytes [start, stop) of a blob, from where they lie now. Raises BytesLost."""
         if stored.inline is not None:
             yield stored.inline[start:stop]
             return
         if not stored.pieces and stored.size:
             raise BytesLost(digest=stored.digest)
-        async for chunk in self.read(stored.pieces, start, stop):
-            yield chunk
+        try:
+            async for chunk in self.read(stored.pieces, start, stop):
+                start += len(chunk)
+                yield chunk
+        except BlobMissing:
+            async for chunk in self.span(await self._found_again(stored), start, stop):
+                yield chunk
 
     async def spooled(self, stored: Stored) -> IO[bytes]:
         """Return a blob as a seekable file of its own, which the caller closes. Raises BytesLost."""
@@ -106,7 +112,15 @@ class Content:
             raise ValueError(stored.size)
         if stored.inline is not None:
             return stored.inline
-        return b"".join([chunk async for chunk in self.read(stored.pieces, 0, stored.size)])
+        return b"".join([chunk async for chunk in self.span(stored, 0, stored.size)])
+
+    async def _found_again(self, stored: Stored) -> Stored:
+        """Return where the bytes are that are not where we knew them: a push may have healed the blob. Raises BytesLost."""
+        self._known.pop(stored.id, None)
+        now = await self.find(stored.id)
+        if now is None or now.pieces == stored.pieces:
+            raise BytesLost(digest=stored.digest)
+        return now
 
     def _remember(self, stored: Stored) -> None:
         if stored.id in self._known:  # two who asked at once

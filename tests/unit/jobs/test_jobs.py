@@ -17,6 +17,7 @@ from entrepot.jobs.purge import KIND, Purge
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
+from entrepot.repositories.content import BytesLost
 from tests.stores import value, write
 from tests.world import GRACE, Node, another, sha256
 
@@ -264,6 +265,33 @@ class TestInspection:
         await node.upload("r/app", BIG)
         assert (await node.ask("GET", f"/v2/r/app/blobs/{sha256(BIG)}")).body == BIG
         assert (await check(node.database, node.driver)).clean
+
+    async def test_a_process_that_knew_where_lost_bytes_were_finds_those_that_were_pushed_again(
+        self, node: Node
+    ) -> None:
+        other = await another(node)
+        await node.push("r/app", "1.0", BIG)
+        url = f"/v2/r/app/blobs/{sha256(BIG)}"
+        assert (await other.ask("GET", url)).body == BIG
+        await node.driver.delete((await node.objects())[0])
+        await check(node.database, node.driver, repair=True)
+        with pytest.raises(BytesLost):
+            await other.ask("GET", url)
+        assert (await other.ask("GET", url)).status == 503
+        assert (await node.ask("GET", url)).status == 503
+        await node.upload("r/app", BIG)
+        assert (await other.ask("GET", url)).body == BIG
+
+    async def test_bytes_that_were_pushed_again_are_found_by_whoever_remembers_the_old_place(self, node: Node) -> None:
+        other = await another(node)
+        await node.push("r/app", "1.0", BIG)
+        url = f"/v2/r/app/blobs/{sha256(BIG)}"
+        assert (await other.ask("GET", url)).body == BIG
+        await node.driver.delete((await node.objects())[0])
+        await check(node.database, node.driver, repair=True)
+        await node.upload("r/app", BIG)
+        for _ in range(2):
+            assert (await other.ask("GET", url)).body == BIG
 
     async def test_a_flipped_byte_is_found_by_reading(self, node: Node) -> None:
         await node.push("r/app", "1.0", BIG)
