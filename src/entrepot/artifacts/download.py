@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import IO, Final
@@ -13,6 +12,7 @@ from entrepot.artifacts.address import Address, fits
 from entrepot.artifacts.describe import media_type
 from entrepot.artifacts.latest import Latest, wants_latest
 from entrepot.artifacts.sidecars import Sidecar, value
+from entrepot.blobs.threads import ARCHIVES
 from entrepot.clock import http_date
 from entrepot.errors import Denied, NotFound, Unauthenticated
 from entrepot.messages import Reply, Request
@@ -158,9 +158,9 @@ class Download:
     # --- entries of archives ------------------------------------------------------------------------------------------
 
     async def _entry(self, request: Request, found: Found, path: str) -> Reply:
-        file = await self._content.spooled(found.stored)
+        file = await self._content.opened(found.stored)
         try:
-            opened = await asyncio.to_thread(_open_entry, found.item.name, file, found.stored.size, path)
+            opened = await ARCHIVES.run(_open_entry, found.item.name, file, found.stored.size, path)
         except BaseException:
             file.close()
             raise
@@ -195,7 +195,7 @@ def _open_entry(name: str, file: IO[bytes], size: int, path: str) -> tuple[archi
 
 async def _pieces(stream: IO[bytes], file: IO[bytes]) -> AsyncIterator[bytes]:
     try:
-        while piece := await asyncio.to_thread(stream.read, _PIECE):
+        while piece := await ARCHIVES.run(stream.read, _PIECE):
             yield piece
     finally:
         stream.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, Final
 
 from entrepot.access.actions import Action
 from entrepot.artifacts.deploy import Deploy, Kept, Rejected, Target, within
+from entrepot.blobs.threads import ARCHIVES
 from entrepot.errors import Denied, Invalid
 from entrepot.repositories import archives
 from entrepot.repositories.granted import Granted
@@ -40,8 +40,8 @@ class Explode:
             size = 0
             async for piece in body:
                 size += len(piece)
-                await asyncio.to_thread(file.write, piece)
-            paths = await asyncio.to_thread(_checked, target.path, file, size)
+                await ARCHIVES.run(file.write, piece)
+            paths = await ARCHIVES.run(_checked, target.path, file, size)
             if atomic and len(paths) > MOST_AT_ONCE:
                 raise TooManyAtOnce(count=len(paths), most=MOST_AT_ONCE)
             for path in paths:
@@ -74,12 +74,12 @@ class Explode:
 
 
 async def _entries(name: str, file: IO[bytes], size: int) -> AsyncIterator[tuple[str, IO[bytes]]]:
-    await asyncio.to_thread(file.seek, 0)
-    archive = await asyncio.to_thread(archives.open_archive, name, file, size)
+    await ARCHIVES.run(file.seek, 0)
+    archive = await ARCHIVES.run(archives.open_archive, name, file, size)
     found = archive.entries()
-    while (one := await asyncio.to_thread(next, found, None)) is not None:
+    while (one := await ARCHIVES.run(next, found, None)) is not None:
         entry, handle = one
-        yield entry.path, await asyncio.to_thread(archive.open, handle)
+        yield entry.path, await ARCHIVES.run(archive.open, handle)
 
 
 def _place(target: Target, path: str) -> str:
@@ -103,5 +103,5 @@ def _checked(name: str, file: IO[bytes], size: int) -> list[str]:
 
 async def _pieces(stream: IO[bytes]) -> AsyncIterator[bytes]:
     with stream:
-        while piece := await asyncio.to_thread(stream.read, _PIECE):
+        while piece := await ARCHIVES.run(stream.read, _PIECE):
             yield piece

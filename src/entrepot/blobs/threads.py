@@ -1,7 +1,8 @@
 """The threads on which hashing and blocking disk calls run, so that no loop that serves requests ever waits for either.
 
-Two lanes per process, both bounded: in one, a few long fsyncs would keep every core from hashing. On two cores, more
-threads won nothing (1,000 durable 64 KiB objects/s with 4, 8 and 16), nor a thread per hash (5 % more CPU, as fast).
+Three lanes per process, all bounded: in one, a few long fsyncs would keep every core from hashing, and archives that take
+minutes to walk would keep both waiting. On two cores, more threads won nothing (1,000 durable 64 KiB objects/s with 4, 8
+and 16), nor a thread per hash (5 % more CPU, as fast).
 """
 
 from __future__ import annotations
@@ -52,3 +53,4 @@ class Lane:
 
 HASHING = Lane("hash", 4)
 DISK = Lane("disk", 4)
+ARCHIVES = Lane("archives", 4)

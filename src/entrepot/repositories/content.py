@@ -7,20 +7,20 @@ each time, before this.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import IO
 
 from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
+from entrepot.blobs.threads import ARCHIVES
 from entrepot.errors import Unavailable
 from entrepot.messages import FileSpan, Reply
 from entrepot.metadata.blob_rows import Piece, Stored, locate
 from entrepot.metadata.database import Reads
+from entrepot.repositories.seekable import seekable
 
-_IN_MEMORY = 8 << 20  # bytes of a spooled blob that wait in memory rather than in a temporary file
 _REMEMBERED = 8192  # blobs
 _REMEMBERED_BYTES = 16 << 20  # of inline bodies
 
@@ -94,17 +94,20 @@ class Content:
             async for chunk in self.span(await self._found_again(stored), start, stop):
                 yield chunk
 
-    async def spooled(self, stored: Stored) -> IO[bytes]:
-        """Return a blob as a seekable file of its own, which the caller closes. Raises BytesLost."""
-        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    async def opened(self, stored: Stored) -> IO[bytes]:
+        """Return a blob as a seekable file, which the caller reads on a thread, and closes. Raises BytesLost.
+
+        Nothing is copied: it is the store's own file, or one whose ranges are fetched as they are read.
+        """
+        path = self._driver.file(stored.pieces[0].key) if len(stored.pieces) == 1 else None
+        if path is None:
+            return seekable(partial(self.span, stored), stored.size)
         try:
-            async for piece in self.span(stored, 0, stored.size):
-                await asyncio.to_thread(file.write, piece)
-            file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        return file
+            return await ARCHIVES.run(path.open, "rb")
+        except FileNotFoundError:
+            return await self.opened(await self._found_again(stored))
+        except OSError as error:
+            raise StoreUnavailable from error
 
     async def whole(self, stored: Stored, limit: int) -> bytes:
         """Return all bytes of a small blob. Raises ValueError beyond the limit, BytesLost."""

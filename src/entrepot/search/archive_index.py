@@ -5,12 +5,12 @@ Several nodes may come upon the same archive at once: whoever commits first has 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import IO, Final
 
 import structlog
 
+from entrepot.blobs.threads import ARCHIVES
 from entrepot.errors import EntrepotError
 from entrepot.events.log import Event
 from entrepot.metadata.database import Database, Duplicate, Tx
@@ -69,8 +69,8 @@ class ArchiveIndex:
         if stored is None or stored.size > _LARGEST:
             return
         try:
-            with await self._content.spooled(stored) as file:
-                entries = await asyncio.to_thread(_entries, name, file, stored.size)
+            with await self._content.opened(stored) as file:
+                entries = await ARCHIVES.run(_entries, name, file, stored.size)
             await self._store(blob_id, "indexed", entries)
         except archives.Unreadable:
             await self._store(blob_id, "unreadable", [])
