@@ -1,0 +1,61 @@
+"""Archives that were deployed: read for the index and by entry, on both engines, whatever they hold."""
+
+import io
+import lzma
+import random
+import tarfile
+
+import httpx
+
+from entrepot.events.followers import Feed
+from entrepot.metadata.open import open_database
+from entrepot.repositories.content import Content
+from entrepot.search.archive_index import ArchiveIndex
+from entrepot.settings import Settings
+from entrepot.wiring import open_blobs
+from tests.stores import value
+
+
+def tarred(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+    return lzma.compress(file.getvalue())
+
+
+def damaged(archive: bytes) -> bytes:
+    middle = len(archive) // 2
+    return archive[:middle] + bytes(40) + archive[middle + 40 :]
+
+
+async def test_a_damaged_archive_is_noted_as_such_and_those_after_it_are_indexed(
+    http: httpx.AsyncClient, repo: str, settings: Settings
+) -> None:
+    database = await open_database(settings.home, settings.database_url)
+    driver = open_blobs(settings)
+    try:
+        feed = Feed(database, (ArchiveIndex(database, Content(database, driver)),))
+        await feed.join()
+        noise = random.Random(repo).randbytes(150_000).hex().encode()
+        await http.put(f"/artifactory/{repo}/a.tar.xz", content=damaged(tarred("in/a", noise)))
+        await http.put(f"/artifactory/{repo}/b.tar.xz", content=tarred("in/b", noise))
+        await feed.round()
+        state = """
+        SELECT a.state FROM archive a JOIN item i ON i.blob_id = a.blob_id JOIN repository r ON r.id = i.repo_id
+        WHERE r.key = :key AND i.name = :name
+        """
+        assert await value(database, state, key=repo, name="a.tar.xz") == "unreadable"
+        assert await value(database, state, key=repo, name="b.tar.xz") == "indexed"
+    finally:
+        await driver.close()
+        await database.close()
+
+
+async def test_a_damaged_archive_is_the_request_s_fault(http: httpx.AsyncClient, repo: str) -> None:
+    archive = damaged(tarred("in/a", random.Random(repo).randbytes(150_000).hex().encode()))
+    exploded = await http.put(f"/artifactory/{repo}/a.tar.xz", content=archive, headers={"X-Explode-Archive": "true"})
+    assert exploded.status_code == 400
+    await http.put(f"/artifactory/{repo}/a.tar.xz", content=archive)
+    assert (await http.get(f"/artifactory/{repo}/a.tar.xz!/in/none")).status_code == 400
