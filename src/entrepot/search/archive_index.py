@@ -11,7 +11,7 @@ from typing import IO, Final
 import structlog
 
 from entrepot.blobs.threads import ARCHIVES
-from entrepot.errors import EntrepotError
+from entrepot.errors import EntrepotError, Unavailable
 from entrepot.events.log import Event
 from entrepot.metadata.database import Database, Duplicate, Tx
 from entrepot.metadata.sql import sql
@@ -62,7 +62,12 @@ class ArchiveIndex:
             for item_id, name, blob_id in rows:
                 after = item_id
                 if archives.is_archive(name):
-                    await self._index(name, blob_id)
+                    try:
+                        await self._index(name, blob_id)
+                    except Unavailable:
+                        raise
+                    except Exception:  # the others are to be indexed, and the feed goes on only after the walk
+                        log.exception("archive.not_indexed", blob=blob_id)
 
     async def _index(self, name: str, blob_id: int) -> None:
         stored = await self._content.find(blob_id)

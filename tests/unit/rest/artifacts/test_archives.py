@@ -4,12 +4,19 @@ import io
 import lzma
 import random
 import tarfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import IO
 
 import httpx
+import pytest
 
 from entrepot.events.followers import Feed
+from entrepot.metadata.database import Database
 from entrepot.metadata.open import open_database
+from entrepot.repositories.archives import Entry
 from entrepot.repositories.content import Content
+from entrepot.search import archive_index
 from entrepot.search.archive_index import ArchiveIndex
 from entrepot.settings import Settings
 from entrepot.wiring import open_blobs
@@ -30,27 +37,56 @@ def damaged(archive: bytes) -> bytes:
     return archive[:middle] + bytes(40) + archive[middle + 40 :]
 
 
-async def test_a_damaged_archive_is_noted_as_such_and_those_after_it_are_indexed(
-    http: httpx.AsyncClient, repo: str, settings: Settings
-) -> None:
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Database, ArchiveIndex]]:
+    """Open what the background process of an instance works with."""
     database = await open_database(settings.home, settings.database_url)
     driver = open_blobs(settings)
     try:
-        feed = Feed(database, (ArchiveIndex(database, Content(database, driver)),))
+        yield database, ArchiveIndex(database, Content(database, driver))
+    finally:
+        await driver.close()
+        await database.close()
+
+
+async def state(database: Database, repo: str, name: str) -> object:
+    text = """
+    SELECT a.state FROM archive a JOIN item i ON i.blob_id = a.blob_id JOIN repository r ON r.id = i.repo_id
+    WHERE r.key = :key AND i.name = :name
+    """
+    return await value(database, text, key=repo, name=name)
+
+
+async def test_a_damaged_archive_is_noted_as_such_and_those_after_it_are_indexed(
+    http: httpx.AsyncClient, repo: str, settings: Settings
+) -> None:
+    async with opened(settings) as (database, index):
+        feed = Feed(database, (index,))
         await feed.join()
         noise = random.Random(repo).randbytes(150_000).hex().encode()
         await http.put(f"/artifactory/{repo}/a.tar.xz", content=damaged(tarred("in/a", noise)))
         await http.put(f"/artifactory/{repo}/b.tar.xz", content=tarred("in/b", noise))
         await feed.round()
-        state = """
-        SELECT a.state FROM archive a JOIN item i ON i.blob_id = a.blob_id JOIN repository r ON r.id = i.repo_id
-        WHERE r.key = :key AND i.name = :name
-        """
-        assert await value(database, state, key=repo, name="a.tar.xz") == "unreadable"
-        assert await value(database, state, key=repo, name="b.tar.xz") == "indexed"
-    finally:
-        await driver.close()
-        await database.close()
+        assert await state(database, repo, "a.tar.xz") == "unreadable"
+        assert await state(database, repo, "b.tar.xz") == "indexed"
+
+
+async def test_an_archive_that_fails_in_a_way_that_nobody_foresaw_keeps_no_other_from_being_indexed(
+    http: httpx.AsyncClient, repo: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = archive_index._entries
+
+    def fail(name: str, file: IO[bytes], size: int) -> list[Entry]:
+        if name == "a.tar.xz":
+            raise ZeroDivisionError
+        return entries(name, file, size)
+
+    monkeypatch.setattr(archive_index, "_entries", fail)
+    for name in ("a", "b"):
+        await http.put(f"/artifactory/{repo}/{name}.tar.xz", content=tarred(f"in/{name}", repo.encode()))
+    async with opened(settings) as (database, index):
+        await index.resync()
+        assert await state(database, repo, "b.tar.xz") == "indexed"
 
 
 async def test_a_damaged_archive_is_the_request_s_fault(http: httpx.AsyncClient, repo: str) -> None:
