@@ -124,3 +124,12 @@ async def value(database: Database, text: str, **parameters: object) -> object:
     row = await database.row(sql(text), **parameters)  # type: ignore[arg-type]
     assert row is not None
     return row[0]
+
+
+async def done_or_waiting(database: Database, task: asyncio.Task[object]) -> None:
+    """Return once a task is done, or a transaction of a PostgreSQL database waits for another."""
+    while not task.done() and not await value(  # noqa: ASYNC110 - the server tells nobody that somebody waits
+        database,
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    ):
+        await asyncio.sleep(0.005)

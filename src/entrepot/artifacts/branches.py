@@ -15,10 +15,19 @@ from typing import Final
 import structlog
 
 from entrepot.errors import NotFound
-from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import Came, Item, NewFile, Stamps, Tree, find, read_item, split
-from entrepot.metadata.properties import properties_of_all
+from entrepot.metadata.items import (
+    Came,
+    Item,
+    NewFile,
+    Stamps,
+    Tree,
+    find,
+    read_item,
+    split,
+)
+from entrepot.metadata.properties import Properties, properties_of_all
 from entrepot.metadata.sql import Parameter, sql
 
 _STEP: Final = 200  # items of one transaction
@@ -33,7 +42,7 @@ WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) A
 """)
 _DEEPEST = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path DESC, name DESC LIMIT :limit {update}
+WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path DESC, name DESC LIMIT :limit
 """)
 _ALL = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
@@ -42,11 +51,15 @@ ORDER BY path, name LIMIT :limit
 """)
 _LAST = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id ORDER BY path DESC, name DESC LIMIT :limit {update}
+WHERE repo_id = :repo_id ORDER BY path DESC, name DESC LIMIT :limit
 """)
 _AT = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
 WHERE repo_id = :repo_id AND path = :path AND name {any:names}
+""")
+_FILES = sql("""
+SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+WHERE id {any:ids} AND kind = 1 ORDER BY path, name {update}
 """)
 _STATISTICS = sql(
     "UPDATE stat SET item_id = :new WHERE item_id = :old AND NOT EXISTS (SELECT 1 FROM stat WHERE item_id = :new)"
@@ -67,6 +80,16 @@ class Count:
             self.files += 1
         else:
             self.folders += 1
+
+    def join(self, step: Count) -> None:
+        """Count what a step did."""
+        self.files += step.files
+        self.folders += step.folders
+        self.refused += step.refused
+
+
+class _Overtaken(Exception):
+    """Where a file is going another was placed meanwhile, which it may not replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +141,13 @@ class Branches:
         return [read_item(row) for row in rows]
 
     async def remove(self, where: Where, path: str) -> int:
-        """Remove an item and all below it; return how many items went."""
+        """Remove an item and all below it, also what comes there meanwhile; return how many items went."""
         gone = 0
         while True:
-            step = await self._database.transact(lambda tx: self._remove_some(tx, where, path))
-            gone += step
-            if step < _STEP:
+            items = await self._deepest(where.repo_id, path)
+            went = await self._remove_all(where, items)
+            gone += went
+            if went == len(items) < _STEP:  # else others came between, or there is more
                 return gone
 
     async def remove_file(self, where: Where, path: str) -> None:
@@ -135,19 +159,33 @@ class Branches:
 
         await self._database.transact(work)
 
-    async def _remove_some(self, tx: Tx, where: Where, path: str) -> int:
-        if path:
-            rows = await tx.rows(
-                _DEEPEST, repo_id=where.repo_id, path=path, low=f"{path}/", high=f"{path}0", limit=_STEP
-            )
-        else:
-            rows = await tx.rows(_LAST, repo_id=where.repo_id, limit=_STEP)
+    async def _deepest(self, repo_id: int, path: str) -> list[Item]:
+        """Return a step's items, each before its folder; the item itself when there is room after all that it holds."""
+        if not path:
+            return [read_item(row) for row in await self._database.rows(_LAST, repo_id=repo_id, limit=_STEP)]
+        rows = await self._database.rows(
+            _DEEPEST, repo_id=repo_id, path=path, low=f"{path}/", high=f"{path}0", limit=_STEP
+        )
         items = [read_item(row) for row in rows]
-        if path and len(items) < _STEP:
-            top = await find(tx, where.repo_id, path)
-            if top is not None:
-                items.append(top)
-        return await self._tree.remove_items(tx, where, items) if items else 0
+        top = await find(self._database, repo_id, path) if len(items) < _STEP else None
+        return items if top is None else [*items, top]
+
+    async def _remove_all(self, where: Where, items: Sequence[Item]) -> int:
+        """Remove files, and then those folders that are empty: what a deploy has put into one keeps it for now.
+
+        In two transactions: a deploy holds its folder before its file, so in one they would wait for each other.
+        """
+
+        async def remove_files(tx: Tx) -> int:
+            files = await _now(tx, [item for item in items if item.is_file])
+            return await self._tree.remove_items(tx, where, files) if files else 0
+
+        async def drop_folders(tx: Tx) -> int:
+            return sum([await self._tree.drop_empty(tx, where, item.path) for item in items if not item.is_file])
+
+        gone = await self._database.transact(remove_files) if any(item.is_file for item in items) else 0
+        folders = any(not item.is_file for item in items)
+        return gone + (await self._database.transact(drop_folders) if folders else 0)
 
     async def carry(self, journey: Journey) -> Count:
         """Copy or move an item with all below it, step by step; return what was done. Raises NotFound."""
@@ -158,6 +196,8 @@ class Branches:
         if top is not None:
             await self._step(journey, [top], count)
             if top.is_file:
+                if not count.files and not count.refused:  # it went meanwhile
+                    raise NotFound(f"Unable to find item {journey.source.repo_key}:{journey.path}")
                 return count
         after = ("", "")
         while page := await self._page(journey.source.repo_id, journey.path, after):
@@ -171,20 +211,32 @@ class Branches:
         return count
 
     async def _step(self, journey: Journey, items: Sequence[Item], count: Count) -> None:
-        taking = []
-        there = await self._there(journey, items)
+        if journey.dry:
+            _, step = await self._judged(self._database, journey, items)
+            count.join(step)
+            return
+        while True:
+            try:
+                count.join(await self._database.transact(lambda tx: self._carry_some(tx, journey, items)))
+            except _Overtaken:
+                continue  # the next attempt sees what is there now
+            return
+
+    async def _judged(self, reads: Reads, journey: Journey, items: Sequence[Item]) -> tuple[dict[str, Item], Count]:
+        """Return what goes, by where it goes, and how much that is and what is left out."""
+        taking, count = {}, Count()
+        there = await self._there(reads, journey, items)
         for item in items:
             destination = _destination(journey, item)
             reason = journey.refusal(item, destination, there.get(destination) if item.is_file else None)
             if reason is None:
-                taking.append(item)
+                taking[destination] = item
                 count.add(item)
             else:
                 count.refused.append(reason)
-        if not journey.dry:
-            await self._database.transact(lambda tx: self._carry_some(tx, journey, taking))
+        return taking, count
 
-    async def _there(self, journey: Journey, items: Sequence[Item]) -> dict[str, Item]:
+    async def _there(self, reads: Reads, journey: Journey, items: Sequence[Item]) -> dict[str, Item]:
         """Return by path what is already where files are going."""
         names: dict[str, list[str]] = {}
         for item in items:
@@ -193,39 +245,41 @@ class Branches:
                 names.setdefault(folder, []).append(name)
         found: dict[str, Item] = {}
         for folder, wanted in names.items():
-            rows = await self._database.rows(_AT, repo_id=journey.target.repo_id, path=folder, names=wanted)
+            rows = await reads.rows(_AT, repo_id=journey.target.repo_id, path=folder, names=wanted)
             found |= {one.path: one for one in map(read_item, rows)}
         return found
 
-    async def _carry_some(self, tx: Tx, journey: Journey, items: Sequence[Item]) -> None:
+    async def _carry_some(self, tx: Tx, journey: Journey, items: Sequence[Item]) -> Count:
+        """Carry items that were read before: those that are still there, as they are now."""
+        taking, count = await self._judged(tx, journey, await _now(tx, items))
+
+        def may_replace(before: Item, _: NewFile) -> None:
+            if journey.refusal(taking[before.path], before.path, before) is not None:
+                raise _Overtaken
+
         files: dict[str, list[tuple[Item, NewFile]]] = {}
-        properties_held = await properties_of_all(tx, [item.id for item in items if item.is_file])
-        for item in items:
-            destination = _destination(journey, item)
+        properties = await properties_of_all(tx, [item.id for item in taking.values() if item.is_file])
+        for destination, item in taking.items():
             if not item.is_file:
                 await self._tree.ensure_folder(tx, journey.target, destination)
                 continue
             folder, name = split(destination)
-            held = properties_held.get(item.id, {})
-            kept = {
-                key: values for key, values in held.items() if not journey.drops or not key.startswith(journey.drops)
-            }
-            properties = {**kept, **journey.more}
-            assert item.blob_id is not None
-            stamps = Stamps(item.created, item.created_by, item.modified, item.modified_by)
-            new = NewFile(name, item.blob_id, item.size, properties, stamps)
+            new = _new_file(journey, item, name, properties.get(item.id, {}))
             files.setdefault(folder.removeprefix("."), []).append((item, new))
         for folder, pairs in files.items():
             came = Came(
                 "moved" if journey.moving else "copied", journey.source.repo_key, [one.path for one, _ in pairs]
             )
-            placed = await self._tree.put_files(tx, journey.target, folder, [new for _, new in pairs], came=came)
+            placed = await self._tree.put_files(
+                tx, journey.target, folder, [new for _, new in pairs], came=came, may_replace=may_replace
+            )
             if journey.moving:
                 moved: list[dict[str, Parameter]] = [
                     {"old": old.id, "new": now.id} for (old, _), now in zip(pairs, placed, strict=True)
                 ]
                 await tx.many(_STATISTICS, moved)
                 await self._tree.remove_items(tx, journey.source, [one for one, _ in pairs])
+        return count
 
     async def _sweep(self, journey: Journey) -> None:
         """Remove the folders of a move that are empty now, deepest first; what was left out keeps its folders."""
@@ -243,6 +297,21 @@ def _tell(journey: Journey, count: Count) -> None:
         source=f"{journey.source.repo_key}/{journey.path}", target=f"{journey.target.repo_key}/{journey.to}",
         files=count.files, folders=count.folders, left_out=len(count.refused), dry=journey.dry,
     )  # fmt: skip
+
+
+async def _now(tx: Tx, items: Sequence[Item]) -> list[Item]:
+    """Return items as they are now, without files that went or went elsewhere; no file of them changes before the commit."""
+    rows = await tx.rows(_FILES, ids=[item.id for item in items if item.is_file])
+    files = {one.id: one for one in map(read_item, rows)}
+    found = [(item, files.get(item.id) if item.is_file else item) for item in items]
+    return [now for item, now in found if now is not None and now.path == item.path]
+
+
+def _new_file(journey: Journey, item: Item, name: str, properties: Properties) -> NewFile:
+    kept = {key: values for key, values in properties.items() if not journey.drops or not key.startswith(journey.drops)}
+    assert item.blob_id is not None
+    stamps = Stamps(item.created, item.created_by, item.modified, item.modified_by)
+    return NewFile(name, item.blob_id, item.size, {**kept, **journey.more}, stamps)
 
 
 def _destination(journey: Journey, item: Item) -> str:

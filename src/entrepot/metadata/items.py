@@ -208,17 +208,26 @@ class Tree:
         return await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name) is not None
 
     async def put_files(
-        self, tx: Tx, where: Where, folder: str, files: Sequence[NewFile], *, came: Came | None = None
+        self,
+        tx: Tx,
+        where: Where,
+        folder: str,
+        files: Sequence[NewFile],
+        *,
+        came: Came | None = None,
+        may_replace: Callable[[Item, NewFile], None] | None = None,
     ) -> list[Item]:
         """Place files in a folder, replacing those that are there; their properties become exactly the given ones.
 
-        `came`: they are copied or moved from elsewhere, and their events say so.
+        `came`: they are copied or moved from elsewhere, and their events say so. `may_replace` is asked about each file that
+        is there, once nobody else can change it, and raises what forbids it.
 
         Raises FileInTheWay, FolderInTheWay, ReferenceLost.
         """
         await self.ensure_folder(tx, where, folder)
         projection = self._projections.get(where.package_type)
-        placed = await _dressed(tx, [(file, *await self._put(tx, where, folder, file)) for file in files])
+        put = [(file, *await self._put(tx, where, folder, file, may_replace=may_replace)) for file in files]
+        placed = await _dressed(tx, put)
         if projection is not None:
             for item, before in placed:
                 if before is not None and before.blob_id != item.blob_id:
@@ -293,7 +302,15 @@ class Tree:
         if await tx.execute(_ADD_FOLDER, repo_id=where.repo_id, path=parent, name=name, depth=depth, actor=where.actor):
             await record(tx, where, [Change("created", f"{folder}/")])
 
-    async def _put(self, tx: Tx, where: Where, folder: str, file: NewFile) -> tuple[Item, Item | None]:
+    async def _put(
+        self,
+        tx: Tx,
+        where: Where,
+        folder: str,
+        file: NewFile,
+        *,
+        may_replace: Callable[[Item, NewFile], None] | None,
+    ) -> tuple[Item, Item | None]:
         place: dict[str, Parameter] = {"repo_id": where.repo_id, "path": folder or ".", "name": file.name}
         content: dict[str, Parameter] = {"size": file.size, "blob_id": file.blob_id, "actor": where.actor}
         depth = folder.count("/") + 2 if folder else 1
@@ -307,6 +324,8 @@ class Tree:
             before = read_item(row)
             if before.kind == FOLDER:
                 raise FolderInTheWay(path=before.path)
+            if may_replace is not None:
+                may_replace(before, file)
             row = await tx.row(_REPLACE_FILE, id=before.id, **content)
             assert row is not None
             return read_item(row), before
