@@ -125,11 +125,9 @@ class Deploy:
             for blob_id in sorted({one.blob_id for one in files.values()}):
                 if not await keep(tx, blob_id):
                     raise Expired
-            for path, one in files.items():
-                await self._may_replace(tx, granted, within(target, path), one.blob_id)
             for folder, new in folders.items():
                 for start in range(0, len(new), BATCH):
-                    await self._tree.put_files(tx, where(granted, repository), folder, new[start : start + BATCH])
+                    await self._put(tx, granted, repository, folder, new[start : start + BATCH])
 
         await self._database.transact(work)
 
@@ -213,21 +211,21 @@ class Deploy:
             return await asyncio.shield(self._database.transact(work))
 
     async def _place(self, tx: Tx, granted: Granted, target: Target, blob_id: int, size: int) -> Item:
-        repository, path = target.repository, target.path
-        await self._may_replace(tx, granted, target, blob_id)
-        folder, name = split(path)
+        folder, name = split(target.path)
         new = NewFile(name, blob_id, size, self._allowed(granted, target), target.stamps)
-        (item,) = await self._tree.put_files(tx, where(granted, repository), folder.removeprefix("."), [new])
+        (item,) = await self._put(tx, granted, target.repository, folder.removeprefix("."), [new])
         return item
 
-    async def _may_replace(self, tx: Tx, granted: Granted, target: Target, blob_id: int) -> None:
-        """Raise Overwriting where other bytes are, and the caller may not delete them."""
-        repository, path = target.repository, target.path
-        if granted.may(Action.DELETE, repository, path):
-            return
-        before = await find(tx, repository.id, path)
-        if before is not None and before.is_file and before.blob_id != blob_id:
-            raise Overwriting(key=repository.key, path=path, user=granted.caller.name)
+    async def _put(
+        self, tx: Tx, granted: Granted, repository: Repository, folder: str, files: Sequence[NewFile]
+    ) -> list[Item]:
+        """Place files in a folder. Raises Overwriting where other bytes are, and the caller may not delete them."""
+
+        def may_replace(before: Item, new: NewFile) -> None:
+            if before.blob_id != new.blob_id and not granted.may(Action.DELETE, repository, before.path):
+                raise Overwriting(key=repository.key, path=before.path, user=granted.caller.name)
+
+        return await self._tree.put_files(tx, where(granted, repository), folder, files, may_replace=may_replace)
 
     def _allowed(self, granted: Granted, target: Target) -> Mapping[str, Sequence[str]]:
         """Return the properties, if the caller may set any: without that right a deploy goes through without them."""

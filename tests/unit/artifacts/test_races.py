@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.permissions import Rules
 from entrepot.artifacts.branches import Branches, Count, Journey
-from entrepot.artifacts.deploy import Deploy, Target
+from entrepot.artifacts.deploy import Deploy, Overwriting, Target
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Item, NewFile, Tree, find
@@ -71,6 +72,16 @@ def before_placing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Aw
 
 
 BeforePlacing = Callable[[Callable[[], Awaitable[object]]], None]
+
+
+async def test_whoever_may_not_delete_does_not_replace_what_was_deployed_a_moment_ago(
+    world: World, before_placing: BeforePlacing
+) -> None:
+    one, two = (world.node.grant(name, "libs", rights=Action.DEPLOY) for name in ("one", "two"))
+    before_placing(lambda: world.put("a.txt", b"first", one))
+    with pytest.raises(Overwriting):
+        await world.put("a.txt", b"second", two)
+    assert await world.get("a.txt") == b"first"
 
 
 async def test_a_move_leaves_out_what_would_replace_a_file_that_came_a_moment_ago(
