@@ -267,18 +267,24 @@ class Tree:
         if moved is None:
             return
         await self.ensure_folder(tx, where, split(new)[0].removeprefix("."))
-        files = await children(tx, where.repo_id, old)
         parent, name = split(new)
         await tx.execute(_RENAME, id=moved.id, path=parent, name=name, depth=new.count("/") + 1)
         await tx.execute(_RENAME_CHILDREN, repo_id=where.repo_id, old=old, new=new)
+        await record(tx, where, [Change("moved", f"{new}/", {"path": f"{old}/"})])
+        after = ""
+        while files := await children(tx, where.repo_id, new, after=after):
+            after = files[-1].name
+            await self._note_moved(tx, where, files, old)
+
+    async def _note_moved(self, tx: Tx, where: Where, files: Sequence[Item], old: str) -> None:
         projection = self._projections.get(where.package_type)
-        changes = [Change("moved", f"{new}/", {"path": f"{old}/"})]
+        changes, facts = [], await _facts_of(tx, files)
         for file in files:
-            now_at = Item(file.id, f"{new}/{file.name}", *_rest(file))
+            before = replace(file, path=f"{old}/{file.name}")
             if projection is not None:
-                await projection.removed(tx, where, file)
-                await projection.added(tx, where, now_at)
-            changes.append(Change("moved", now_at.path, {"path": file.path}, await _facts(tx, now_at)))
+                await projection.removed(tx, where, before)
+                await projection.added(tx, where, file)
+            changes.append(Change("moved", file.path, {"path": before.path}, facts(file)))
         await record(tx, where, changes)
 
     async def prune(self, tx: Tx, where: Where, folder: str) -> None:
@@ -379,10 +385,6 @@ def _stamped(item: Item, stamps: Stamps | None) -> Item:
     )
 
 
-async def _facts(tx: Tx, item: Item) -> Facts | None:
-    return (await _facts_of(tx, [item]))(item)
-
-
 async def _facts_of(tx: Tx, items: Iterable[Item | None]) -> Callable[[Item | None], Facts | None]:
     """Return what tells the facts of each of these items: one look at their blobs for all."""
     blobs = list({item.blob_id for item in items if item is not None and item.blob_id is not None})
@@ -394,16 +396,3 @@ async def _facts_of(tx: Tx, items: Iterable[Item | None]) -> Callable[[Item | No
         return {"sha256": known.get(item.blob_id), "size": item.size}
 
     return facts
-
-
-def _rest(item: Item) -> tuple[int, int, int | None, int, str, int, str, int]:
-    return (
-        item.kind,
-        item.size,
-        item.blob_id,
-        item.created,
-        item.created_by,
-        item.modified,
-        item.modified_by,
-        item.updated,
-    )
