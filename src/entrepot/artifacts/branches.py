@@ -19,6 +19,8 @@ from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import (
     Came,
+    FileInTheWay,
+    FolderInTheWay,
     Item,
     NewFile,
     Stamps,
@@ -105,6 +107,7 @@ class Journey:
     more: Mapping[str, Sequence[str]] = field(default_factory=dict)  # properties that every file gets besides its own
     drops: str = ""  # what the keys of properties begin with that stay behind; empty: none do
     dry: bool = False  # only count
+    clears: bool = False  # what is in the way at the target goes, and whatever has the path of a file
 
 
 class Branches:
@@ -215,11 +218,19 @@ class Branches:
             _, step = await self._judged(self._database, journey, items)
             count.join(step)
             return
+        if journey.clears:
+            for path in await self._there(self._database, journey, items):
+                await self.remove(journey.target, path)
         while True:
             try:
                 count.join(await self._database.transact(lambda tx: self._carry_some(tx, journey, items)))
             except _Overtaken:
                 continue  # the next attempt sees what is there now
+            except (FileInTheWay, FolderInTheWay) as error:
+                if not journey.clears:
+                    raise
+                await self.remove(journey.target, str(error.words["path"]))
+                continue
             return
 
     async def _judged(self, reads: Reads, journey: Journey, items: Sequence[Item]) -> tuple[dict[str, Item], Count]:

@@ -1,7 +1,8 @@
 """Deleting, and the trash can from which it can be undone (reference 7.9, 7.16).
 
 What is deleted from a local repository moves to `auto-trashcan/<repository>/<path>` with properties that say where it came
-from, unless the trash can is switched off. Only administrators see it. What was in there for `retentionPeriodDays` goes.
+from, unless the trash can is switched off. Only administrators see it. What was in there for `retentionPeriodDays` goes, and
+so does what is in the way of something that is deleted later: a file of the same path, or where a folder is now.
 """
 
 from __future__ import annotations
@@ -129,10 +130,10 @@ class Removal:
         }
         into = Where(trash.id, trash.key, trash.package_type, granted.caller.name)
         to = "/".join(filter(None, (repository.key, path)))
-        await self._branches.remove(into, to)  # an earlier one of the same name makes room
-        await self._branches.carry(
-            Journey(where(granted, repository), path, into, to, moving=True, refusal=lambda *_: None, more=told)
+        journey = Journey(
+            where(granted, repository), path, into, to, moving=True, refusal=lambda *_: None, more=told, clears=True
         )
+        await self._branches.carry(journey)
 
     def _trash(self) -> Repository:
         trash = self._repository(TRASH_KEY)

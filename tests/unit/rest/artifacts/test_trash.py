@@ -1,0 +1,60 @@
+"""The trash can takes everything, whatever of the same path is in it already; over HTTP, on both engines."""
+
+import httpx
+
+TRASH = "/artifactory/auto-trashcan"
+
+
+async def put(http: httpx.AsyncClient, repo: str, path: str, content: bytes = b"x") -> None:
+    assert (await http.put(f"/artifactory/{repo}/{path}", content=content)).status_code == 201
+
+
+async def delete(http: httpx.AsyncClient, repo: str, path: str) -> int:
+    return (await http.delete(f"/artifactory/{repo}/{path}")).status_code
+
+
+async def status(http: httpx.AsyncClient, repo: str, path: str) -> int:
+    return (await http.get(f"{TRASH}/{repo}/{path}")).status_code
+
+
+async def test_a_file_makes_room_for_a_folder_of_its_path(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "a")
+    assert await delete(http, repo, "a") == 204
+    await put(http, repo, "a/b/c")
+    assert await delete(http, repo, "a/b/c") == 204
+    assert await status(http, repo, "a/b/c") == 200
+
+
+async def test_a_file_makes_room_for_a_folder_within_a_deleted_one(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "a/b")
+    await put(http, repo, "a/other")
+    assert await delete(http, repo, "a/b") == 204
+    await put(http, repo, "a/b/c")
+    assert await delete(http, repo, "a") == 204
+    assert (await status(http, repo, "a/b/c"), await status(http, repo, "a/other")) == (200, 200)
+
+
+async def test_a_folder_makes_room_for_a_file_of_its_path(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "d/a/b")
+    assert await delete(http, repo, "d/a") == 204
+    await put(http, repo, "d/a", b"file")
+    assert await delete(http, repo, "d") == 204
+    assert (await http.get(f"{TRASH}/{repo}/d/a")).content == b"file"
+
+
+async def test_what_was_deleted_from_a_folder_before_stays_when_the_folder_is_deleted(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    await put(http, repo, "a/b", b"one")
+    assert await delete(http, repo, "a/b") == 204
+    await put(http, repo, "a/c", b"two")
+    assert await delete(http, repo, "a") == 204
+    assert (await http.post(f"/artifactory/api/trash/restore/{repo}/a")).status_code == 202
+    assert [(await http.get(f"/artifactory/{repo}/a/{name}")).content for name in "bc"] == [b"one", b"two"]
+
+
+async def test_a_file_takes_the_place_of_an_earlier_one(http: httpx.AsyncClient, repo: str) -> None:
+    for content in (b"one", b"two"):
+        await put(http, repo, "a", content)
+        assert await delete(http, repo, "a") == 204
+    assert (await http.get(f"{TRASH}/{repo}/a")).content == b"two"
