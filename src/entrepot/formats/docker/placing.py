@@ -47,7 +47,7 @@ _REVIVE = sql(
 )
 _COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
 _OLDEST_TAGS = sql("""
-SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
+SELECT m.reference, m.item_id FROM docker_manifest m JOIN item i ON i.id = m.item_id
 WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modified, m.item_id LIMIT :limit
 """)
 
@@ -202,9 +202,13 @@ class Placing:
         row = await tx.row(_COUNT_TAGS, repo_id=repo_id, image=image.name)
         too_many = (row[0] if row else 0) - limit
         if too_many > 0:
-            for (reference,) in await tx.rows(_OLDEST_TAGS, repo_id=repo_id, image=image.name, limit=too_many):
+            rows = await tx.rows(_OLDEST_TAGS, repo_id=repo_id, image=image.name, limit=too_many)
+            await self.lock(tx, granted, image, [row[0] for row in rows])
+            for reference, item_id in rows:
                 tag = await manifest_by_reference(tx, repo_id, image.name, reference)
-                if tag is not None:
+                if (
+                    tag is not None and tag.item_id == item_id
+                ):  # else it was pushed anew, and the next push drops another
                     await self._retire(tx, granted, image, tag, dropped=True)
 
 
