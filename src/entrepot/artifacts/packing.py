@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from typing import Any, Final, Protocol
 from entrepot.access.actions import Action
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.storage import Place
+from entrepot.blobs.threads import HASHING
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Denied, Invalid, Unauthenticated
 from entrepot.metadata.items import Item
@@ -25,6 +27,7 @@ TYPES: Final = {
     "tar.gz": "application/x-gzip",
     "tgz": "application/x-gzip",
 }
+_ZIP_YEARS: Final = (315_532_800, 4_354_819_198)  # 1980 to 2107: the seconds that a zip can tell
 _DEFAULTS: Final[dict[str, Any]] = {
     "enabled": False,
     "enabledForAnonymous": False,
@@ -42,7 +45,7 @@ class File:
 
 
 class _Writer(Protocol):
-    """Turn files into the bytes of an archive."""
+    """Turn files into the bytes of an archive; called on threads, one call at a time: deflating takes long."""
 
     def begin(self, name: str, item: Item) -> bytes: ...
     def piece(self, data: bytes) -> bytes: ...
@@ -91,11 +94,11 @@ class Packing:
             stored = None if file.item.blob_id is None else await self._content.find(file.item.blob_id)
             if stored is None:  # deleted meanwhile
                 continue
-            yield writer.begin(file.name, file.item)
+            yield await HASHING.run(writer.begin, file.name, file.item)
             async for piece in self._content.span(stored, 0, stored.size):
-                yield writer.piece(piece)
-            yield writer.end()
-        yield writer.close()
+                yield await HASHING.run(writer.piece, piece)
+            yield await HASHING.run(writer.end)
+        yield await HASHING.run(writer.close)
 
 
 class _Tar:
@@ -150,12 +153,16 @@ class _Pipe(io.RawIOBase):
 class _Zip:
     def __init__(self) -> None:
         self._pipe = _Pipe()
-        self._archive = zipfile.ZipFile(self._pipe, "w", zipfile.ZIP_DEFLATED)
+        self._archive = zipfile.ZipFile(self._pipe, "w")
         self._file: Any = None
 
     def begin(self, name: str, item: Item) -> bytes:
         """Start a file."""
-        self._file = self._archive.open(zipfile.ZipInfo(name), "w", force_zip64=item.size > 1 << 31)
+        modified = min(max(item.modified // 1000, _ZIP_YEARS[0]), _ZIP_YEARS[1])
+        info = zipfile.ZipInfo(name, time.gmtime(modified)[:6])
+        info.compress_type = zipfile.ZIP_DEFLATED  # java.util.zip reads nothing else whose size comes after the bytes
+        info.file_size = item.size  # decides how wide its numbers are
+        self._file = self._archive.open(info, "w")
         return self._pipe.take()
 
     def piece(self, data: bytes) -> bytes:

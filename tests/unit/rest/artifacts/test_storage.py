@@ -2,11 +2,14 @@
 
 import io
 import tarfile
+import threading
 import zipfile
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
+
+from entrepot.artifacts import packing
 
 CONTENT = b"content"
 
@@ -238,6 +241,32 @@ def unpacked(content: bytes) -> dict[str, bytes]:
             return {name: archive.read(name) for name in archive.namelist()}
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return {info.name: archive.extractfile(info).read() for info in archive}  # type: ignore[union-attr]
+
+
+async def test_a_zip_is_deflated_on_a_thread_and_tells_when_its_files_were_changed(
+    http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece, threads = packing._Zip.piece, []
+
+    def observed(writer: packing._Zip, data: bytes) -> bytes:
+        threads.append(threading.current_thread())
+        return piece(writer, data)
+
+    monkeypatch.setattr(packing._Zip, "piece", observed)
+    for name, modified in (("a.txt", 1_600_000_000_000), ("old.txt", 1000), ("far.txt", 9_000_000_000_000)):
+        headers = {"X-Artifactory-Last-Modified": str(modified)}
+        await http.put(f"/artifactory/{repo}/z/{name}", content=b"x" * 5000, headers=headers)
+    configuration = "/artifactory/api/system/configuration"
+    await http.patch(configuration, content="folderDownloadConfig: {enabled: true}")
+    content = (await http.get(f"/artifactory/api/archive/download/{repo}/z?archiveType=zip")).content
+    await http.patch(configuration, content="folderDownloadConfig: null")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        told = {one.filename: one for one in archive.infolist()}
+    assert {(one.compress_type, one.compress_size < 100) for one in told.values()} == {(zipfile.ZIP_DEFLATED, True)}
+    years = [told[f"z/{name}.txt"].date_time[0] for name in ("a", "old", "far")]
+    assert (told["z/a.txt"].date_time, years) == ((2020, 9, 13, 12, 26, 40), [2020, 1980, 2107])
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_a_long_copy_says_in_the_log_how_far_it_is(
