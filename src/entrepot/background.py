@@ -21,6 +21,7 @@ from entrepot.auth import sessions, tokens, trail
 from entrepot.auth.trail import AuditLog
 from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import HANDED_OVER, event_log, logs_folder, run_folder
+from entrepot.cluster.store_place import note_store
 from entrepot.cluster.writers import sweep_dead
 from entrepot.errors import EntrepotError
 from entrepot.events.followers import Feed
@@ -64,15 +65,21 @@ async def run(child: Child) -> None:
 
 
 async def begin_anew(store: Store, settings: Settings) -> None:
-    """Put the grace time in force; on SQLite, where nobody else can be alive, fence the writers of earlier runs."""
+    """Put the grace time in force, and write down where the blobs are.
+
+    On SQLite, where nobody else can be alive, fence the writers of earlier runs.
+    """
     began = int((run_folder(settings.home) / HANDED_OVER).stat().st_mtime * 1000) - 1000
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> str | None:
         await tx.execute(_GRACE, millis=settings.gc_grace_seconds * 1000)
         if store.database.engine == "sqlite":
             await tx.execute(_FENCE, began=began)
+        return await note_store(tx, settings.blob_store, settings.home)
 
-    await store.database.transact(work)
+    before = await store.database.transact(work)
+    if before is not None:
+        log.warning("blob.store.changed", before=before, now=settings.blob_store)
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,9 @@ Rooms subclass these for their own errors; only `web/errors.py` turns them into 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_REASON: Final = 400  # characters
 
 
 class EntrepotError(Exception):
@@ -45,6 +47,16 @@ class EntrepotError(Exception):
         self.headers = tuple(headers)  # that the client needs to go on: where an upload stands, say
         self.words = words
         super().__init__(self.message)
+
+
+def reason(error: BaseException) -> str:
+    """Return what lies at the bottom of an error, in one line for those who operate the system."""
+    cause, seen = error, {id(error)}
+    while cause.__cause__ is not None and id(cause.__cause__) not in seen:
+        cause = cause.__cause__
+        seen.add(id(cause))
+    told = str(cause).partition("\n")[0].strip()[:_REASON]
+    return told if isinstance(cause, EntrepotError) else f"{type(cause).__name__}: {told}"
 
 
 class Invalid(EntrepotError):

@@ -11,7 +11,7 @@ import structlog
 from entrepot.auth.credentials import sent
 from entrepot.auth.trail import Refusal
 from entrepot.cluster.home import logs_folder
-from entrepot.errors import Unavailable
+from entrepot.errors import Unavailable, reason
 from entrepot.logs.records import AccessAction, Accessed, Answered, RecordLogs
 from entrepot.messages import Reply, Request, Row
 from entrepot.metrics.counters import Meter, Metrics
@@ -66,8 +66,8 @@ class Watching:
         asked = {"request": request.id, "method": request.method, "path": request.path}
         if not isinstance(error, Unavailable):
             log.error("request.failed", **asked, exc_info=error)
-        elif (cause := _root(error)) is not error:  # and not that we are busy, or stopping
-            log.error("request.unavailable", **asked, message=error.message, reason=f"{type(cause).__name__}: {cause}")
+        elif error.__cause__ is not None:  # and not that we are busy, or stopping
+            log.error("request.unavailable", **asked, message=error.message, reason=reason(error))
 
     def metrics(self) -> bytes:
         """Return all metrics of this node."""
@@ -104,9 +104,3 @@ class Watching:
         self._records.access(
             Accessed(request.id, action, False, request.path, user, request.address, request.caller.token_id or "")
         )
-
-
-def _root(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

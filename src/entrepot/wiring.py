@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ from entrepot.artifacts.transfer import Transfer
 from entrepot.auth import accounts
 from entrepot.auth.audit import SYSTEM, record
 from entrepot.auth.entrance import Entrance
-from entrepot.auth.epochs import bump
 from entrepot.auth.passwords import Passwords
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.open import open_driver
@@ -35,7 +35,7 @@ from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
-from entrepot.errors import Invalid, Unavailable
+from entrepot.errors import Invalid, Unavailable, reason
 from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
@@ -53,6 +53,7 @@ from entrepot.messages import Gate, Row
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
+from entrepot.metadata.versions import bump
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
@@ -82,6 +83,8 @@ from entrepot.search.finder import Finder
 if TYPE_CHECKING:
     from entrepot.settings import Settings
 
+_TOLD_AGAIN = 60.0  # seconds between two lines about what goes on failing
+
 log = structlog.get_logger()
 
 
@@ -107,15 +110,15 @@ def open_blobs(settings: Settings) -> Driver:
     return open_driver(settings.blob_store, credentials)
 
 
-async def open_store(settings: Settings) -> Store:
-    """Open database and blob store. Raises Unavailable with the reason."""
+async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -> Store:
+    """Open database and blob store; `moved` counts up when bytes are given up. Raises Unavailable with the reason."""
     database = await open_database(settings.home, settings.database_url)
     driver = open_blobs(settings)
     writer = Writer(database, new_id(), settings.node_id)
     clock = SystemClock()
     intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)
     tree = Tree(dict.fromkeys(PACKAGE_TYPES, DockerProjection()))
-    return Store(database, driver, intake, writer, Content(database, driver), tree)
+    return Store(database, driver, intake, writer, Content(database, driver, moved), tree)
 
 
 @dataclass(slots=True)
@@ -232,13 +235,16 @@ def blob_folder(settings: Settings) -> Path | None:
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
-    """Do something for as long as the process lives; what fails is logged and tried again the next time."""
+    """Do something for as long as the process lives; what fails is logged, once a minute, and tried again the next time."""
+    told = -_TOLD_AGAIN
     while True:
         await asyncio.sleep(seconds)
         try:
             await work()
         except Unavailable as error:
-            log.warning("background.unavailable", work=name, reason=error.message)
+            if time.monotonic() - told >= _TOLD_AGAIN:
+                told = time.monotonic()
+                log.warning("background.unavailable", work=name, reason=reason(error))
         except Exception:
             log.exception("background.failed", work=name)
 

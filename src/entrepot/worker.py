@@ -12,18 +12,20 @@ import structlog
 from entrepot import __version__
 from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.entrance import Itself, entrance
-from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import TextSeals, Vault, derived, master_key, signing_key
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
 from entrepot.auth.trail import Refusals
+from entrepot.blobs.contract import Driver, StoreRefused
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
 from entrepot.cluster.home import run_folder
 from entrepot.configuration.descriptor import GENERAL
 from entrepot.configuration.documents import Documents
-from entrepot.errors import Unavailable
+from entrepot.errors import Unavailable, reason
 from entrepot.metadata.sql import sql
+from entrepot.metadata.versions import bump
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
@@ -82,6 +84,16 @@ class Readiness:
                 self._probed = now
 
 
+async def _try_out(driver: Driver) -> None:
+    """Raise StoreRefused when the blob store does not let us in, which waiting does not mend; warn when it does not answer."""
+    try:
+        await _within(10.0, driver.probe(), "The blob store does not answer.")
+    except StoreRefused:
+        raise
+    except Unavailable as error:
+        log.warning("blob.store.unavailable", reason=reason(error))
+
+
 async def _within(seconds: float, answer: Awaitable[object], otherwise: str) -> None:
     try:
         await asyncio.wait_for(answer, seconds)
@@ -92,11 +104,12 @@ async def _within(seconds: float, answer: Awaitable[object], otherwise: str) -> 
 @contextlib.asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Application]:
     """Open everything and give the application; close it in order. Raises EntrepotError when something cannot be had."""
-    store = await open_store(settings)
     epochs = Epochs(run_folder(settings.home) / "epoch")
+    store = await open_store(settings, epochs.blobs)
     passwords = Passwords(SystemClock())
     polling = asyncio.create_task(epochs.poll(store.database))
     try:
+        await _try_out(store.driver)
         async with writing(store), _application(store, settings, epochs, passwords=passwords) as application:
             yield application
     finally:

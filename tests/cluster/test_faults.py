@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.parts.entrepot import entrepot
-from tests.parts.inspections import inspect
+from tests.parts.inspections import complaint, inspect
 from tests.parts.postgres import postgres
 from tests.parts.presence import root_on_linux
 from tests.parts.registry_client import Refused, Registry
@@ -106,7 +106,11 @@ async def test_a_store_that_is_gone_refuses_and_comes_back(tmp_path: Path) -> No
             store.server.kill9()
             with pytest.raises((Refused, httpx.TransportError)):
                 await registry.push("docker-local/gone", "1", [registry.dice.randbytes(100_000)])
+            with pytest.raises(Refused, match=r"503.*UNAVAILABLE"):
+                await registry.check(kept)
+            assert "The blob store is not available" in complaint(server, "fsck")
             store.start()
+            inspect(server, "fsck")
             await registry.push("docker-local/gone", "1", [registry.dice.randbytes(100_000)])
             await registry.check(kept)
             await registry.close()

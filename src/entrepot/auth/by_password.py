@@ -14,7 +14,6 @@ from entrepot.auth.accounts import Account
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.credentials import BadCredentials, Basic
 from entrepot.auth.encrypted import EncryptedPasswords
-from entrepot.auth.epochs import bump
 from entrepot.auth.guard import Guard
 from entrepot.auth.identities import Identities
 from entrepot.auth.outside import Outside
@@ -23,6 +22,7 @@ from entrepot.auth.policies import PasswordExpired, Policies
 from entrepot.auth.standing import Credential, by_password
 from entrepot.errors import TooMany, Unavailable
 from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.versions import bump
 
 _MARK_BYTES: Final = 6
 

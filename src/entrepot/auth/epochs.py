@@ -25,26 +25,18 @@ from typing import Final, Literal
 
 from entrepot.metadata.database import Database, DatabaseUnavailable, T, Tx
 from entrepot.metadata.sql import sql
+from entrepot.metadata.versions import bump
 
-Scope = Literal["security", "repositories", "configuration"]
+Scope = Literal["security", "repositories", "configuration", "blobs"]
 
-_WORD_OF: Final[dict[str, int]] = {"security": 0, "repositories": 1, "configuration": 3}
+_WORD_OF: Final[dict[str, int]] = {"security": 0, "repositories": 1, "configuration": 3, "blobs": 4}
 _SEEN = 2  # when the rows were last read, milliseconds of the machine's monotonic clock
 _BYTES = 4096
 _PERIOD = 0.25  # seconds
 _TRUST = 5_000  # milliseconds
 _RENEWAL = 2.0  # seconds
 
-_BUMP = sql("""
-INSERT INTO cfg_version (scope, version) VALUES (:scope, 1)
-ON CONFLICT (scope) DO UPDATE SET version = cfg_version.version + 1
-""")
 _VERSIONS = sql("SELECT scope, version FROM cfg_version")
-
-
-async def bump(tx: Tx, scope: str) -> None:
-    """Count a scope up within the transaction that changes something in it; serialises such changes on PostgreSQL."""
-    await tx.execute(_BUMP, scope=scope)
 
 
 class Epochs:
@@ -71,8 +63,12 @@ class Epochs:
         """Return the word of what else administrators configure (`entrepot.configuration`)."""
         return self._words[3]
 
+    def blobs(self) -> int:
+        """Return the word of where bytes are, which moves only when lost ones are given up (`jobs.inspection`)."""
+        return self._words[4]
+
     def all(self) -> tuple[int, int, int]:
-        """Return all words: equal means that nothing at all has moved."""
+        """Return the words of configuration and permissions: equal means that nothing of those has moved."""
         words = self._words
         return words[0], words[1], words[3]
 

@@ -12,12 +12,12 @@ import msgspec
 
 from entrepot.auth.api_keys import sealed_name
 from entrepot.auth.audit import SYSTEM, record
-from entrepot.auth.epochs import bump
 from entrepot.auth.keys import SealBroken, TextSeals, Vault
 from entrepot.configuration.secrets import opened, sealed
 from entrepot.errors import Conflict
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
+from entrepot.metadata.versions import bump
 
 _ALIVE_FOR: Final = 120_000  # milliseconds since a beat
 

@@ -39,6 +39,10 @@ class StoreUnavailable(Unavailable):
     """The blob store is not available for now; try again in a minute."""
 
 
+class StoreRefused(StoreUnavailable):
+    """The blob store refuses us: {why}."""
+
+
 class StoreFull(Unavailable):
     """The blob store is full; make room or ask an administrator."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
+from entrepot.cli.existing import PLACES
 from entrepot.errors import Invalid
 from entrepot.settings import ROWS
 from entrepot.settings_table import Setting
@@ -25,7 +26,6 @@ admin = typer.Typer(help="Administer an instance from its own machine.", no_args
 app.add_typer(admin, name="admin")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Home = Annotated[str, typer.Option("--home", metavar="DIR", help=ROWS["home"].help)]
 File = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="The settings file.", show_default=False)]
 
 
@@ -37,8 +37,8 @@ def _option(setting: Setting) -> inspect.Parameter:
     return inspect.Parameter(setting.attribute, kind, default=None, annotation=Annotated[str | None, option])
 
 
-def with_settings(command: F) -> F:
-    """Give a command an option for each setting; it gets those that were used as `flags`, by key."""
+def with_settings(command: F, keys: Collection[str] = ROWS) -> F:
+    """Give a command an option for each of the settings; it gets those that were used as `flags`, by key."""
     own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "flags"]
 
     def wrapped(**given: Any) -> Any:
@@ -47,10 +47,15 @@ def with_settings(command: F) -> F:
         flags = {by_attribute[name]: value for name, value in given.items() if value is not None}
         return command(flags=flags, **rest)
 
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + [_option(row) for row in ROWS.values()]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + [_option(ROWS[key]) for key in keys]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
     return wrapped  # type: ignore[return-value]
+
+
+def with_places(command: F) -> F:
+    """Give a command the options that name an instance which has been started before."""
+    return with_settings(command, PLACES)
 
 
 @app.callback()
@@ -95,8 +100,9 @@ def version() -> None:
 
 
 @app.command()
+@with_places
 def gc(
-    home: Home = "",
+    flags: dict[str, str],
     file: File = None,
     check: Annotated[bool, typer.Option("--check", help="Report orphaned and missing blobs; change nothing.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Also mend what is found.")] = False,
@@ -107,21 +113,30 @@ def gc(
 
     if not check and not repair:
         raise Invalid("say --check or --repair; garbage is collected by the running server")
-    return run_check(home, file, repair=repair, json=json)
+    return run_check(flags, file, repair=repair, json=json)
 
 
 @app.command()
-def fsck(home: Home = "", file: File = None, json: Json = False) -> int:
+@with_places
+def fsck(
+    flags: dict[str, str],
+    file: File = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Give damaged bytes up, so that a push replaces them.")
+    ] = False,
+    json: Json = False,
+) -> int:
     """Read every blob again and compare its digest. Exit status 1 when one differs."""
     from entrepot.cli.inspect import run_fsck  # noqa: PLC0415 - see above
 
-    return run_fsck(home, file, json=json)
+    return run_fsck(flags, file, repair=repair, json=json)
 
 
 @admin.command("reset-password")
+@with_places
 def reset_password(
-    user: Annotated[str, typer.Argument(metavar="USER", help="Whose password.")] = "admin",
-    home: Home = "",
+    flags: dict[str, str],
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose password: admin's, unless named.")] = "",
     file: File = None,
     named: Annotated[
         str, typer.Option("--user", metavar="USER", help="The same as the argument.", show_default=False)
@@ -131,12 +146,15 @@ def reset_password(
     """Give a user a new password, also while the server runs; a random one is shown once."""
     from entrepot.cli.passwords import reset  # noqa: PLC0415 - see above
 
-    reset(home, file, user=named or user, from_stdin=password_stdin)
+    if user and named and user != named:
+        raise Invalid(f"one user at a time: {user} or {named}")
+    reset(flags, file, user=user or named or "admin", from_stdin=password_stdin)
 
 
 @admin.command("rotate-master-key")
-def rotate_master_key(home: Home = "", file: File = None) -> None:
+@with_places
+def rotate_master_key(flags: dict[str, str], file: File = None) -> None:
     """Seal all secrets with another master key; stop all nodes first."""
     from entrepot.cli.keys import rotate  # noqa: PLC0415 - see above
 
-    rotate(home, file)
+    rotate(flags, file)

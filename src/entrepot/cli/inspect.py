@@ -5,14 +5,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrepot.cli.serve import needs_preparing
-from entrepot.errors import EntrepotError
-from entrepot.settings import Settings, load
+from entrepot.cli.existing import existing, with_its_store
 
 if TYPE_CHECKING:
     from entrepot.blobs.contract import Driver
@@ -24,45 +21,34 @@ _CLEAN, _FINDINGS = 0, 1
 _SHOWN = 20
 
 
-class NoInstance(EntrepotError):
-    """There is no instance in {home}; the home folder is named by --home DIR."""
-
-
-def run_check(home: str, file: Path | None, *, repair: bool, json: bool) -> int:
+def run_check(flags: Mapping[str, str], file: Path | None, *, repair: bool, json: bool) -> int:
     """Compare database and store; return the exit status."""
     from entrepot.jobs import inspection  # noqa: PLC0415 - only this command needs it
 
     async def check(database: Database, driver: Driver, progress: Progress) -> Inspection:
         return await inspection.check(database, driver, repair=repair, progress=progress)
 
-    return _tell(asyncio.run(_inspect(existing(home, file), check, "Checking")), json=json)
+    return _tell(asyncio.run(_inspect(flags, file, check, words="Checking")), json=json)
 
 
-def run_fsck(home: str, file: Path | None, *, json: bool) -> int:
+def run_fsck(flags: Mapping[str, str], file: Path | None, *, repair: bool, json: bool) -> int:
     """Read every blob again; return the exit status."""
     from entrepot.jobs import inspection  # noqa: PLC0415 - only this command needs it
 
     async def fsck(database: Database, driver: Driver, progress: Progress) -> Inspection:
-        return await inspection.fsck(database, driver, progress=progress)
+        return await inspection.fsck(database, driver, repair=repair, progress=progress)
 
-    return _tell(asyncio.run(_inspect(existing(home, file), fsck, "Reading")), json=json)
-
-
-def existing(home: str, file: Path | None) -> Settings:
-    """Return the settings of an instance that has been started before. Raises NoInstance, SettingsInvalid."""
-    settings = load({"home": home} if home else {}, os.environ, file).settings
-    if not settings.home.is_dir() or (not settings.database_url and needs_preparing(settings)):
-        raise NoInstance(home=settings.home)
-    return settings
+    return _tell(asyncio.run(_inspect(flags, file, fsck, words="Reading")), json=json)
 
 
-async def _inspect(settings: Settings, inspect: Inspect, words: str) -> Inspection:
+async def _inspect(flags: Mapping[str, str], file: Path | None, inspect: Inspect, *, words: str) -> Inspection:
     from entrepot.metadata.open import open_database  # noqa: PLC0415 - heavy, and not before the settings are right
     from entrepot.wiring import open_blobs  # noqa: PLC0415 - as above
 
+    settings = existing(flags, file)
     database = await open_database(settings.home, settings.database_url)
     try:
-        driver = open_blobs(settings)
+        driver = open_blobs(await with_its_store(settings, flags, database))
         try:
             return await _with_progress(lambda progress: inspect(database, driver, progress), words)
         finally:
@@ -93,21 +79,30 @@ def _tell(found: Inspection, *, json: bool) -> int:
 
 
 def _lines(found: Inspection) -> list[str]:
-    lines = [f"{found.blobs:,} blobs of {found.bytes:,} bytes inspected"]
+    lines = [f"{_counted(found.blobs, 'blob')} of {found.bytes:,} bytes inspected"]
     if found.orphan_count:
-        lines.append(f"{found.orphan_count:,} objects of {found.orphan_bytes:,} bytes belong to no blob")
+        lines.append(
+            f"of {found.orphan_bytes:,} bytes that belong to no blob: {_counted(found.orphan_count, 'object')}"
+        )
         lines += [f"  {piece.key}  {piece.size:,} bytes" for piece in found.orphans[:_SHOWN]]
     for count, findings, words in (
-        (found.missing_count, found.missing, "blobs have lost their bytes"),
-        (found.corrupt_count, found.corrupt, "blobs are damaged"),
+        (found.missing_count, found.missing, "bytes are missing"),
+        (found.corrupt_count, found.corrupt, "bytes are damaged"),
     ):
         if count:
-            lines.append(f"{count:,} {words}")
+            lines.append(f"{words}: {_counted(count, 'blob')}")
             lines += [f"  {one.digest}  {one.why}  {', '.join(one.paths)}" for one in findings[:_SHOWN]]
-    if found.missing_count or found.corrupt_count:
-        lines.append("Push these images or files again, or restore them from a backup: what is pushed is stored anew.")
-    if found.repaired:
+    lost = found.missing_count or found.corrupt_count
+    if lost and not found.repaired:
         lines.append(
-            f"{found.repaired:,} mended: what belongs to no blob is removed, and a push is not told any more that a lost one is there"
+            "Restore these files of the blob store from a backup; or run this with --repair, and push the images or files again."
         )
+    if found.repaired:
+        lines.append(f"mended: {found.repaired:,}. What belongs to no blob goes after the grace time.")
+    if lost and found.repaired:
+        lines.append("Push these images or files again now: what is pushed is stored anew.")
     return [*lines, "clean"] if found.clean else lines
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

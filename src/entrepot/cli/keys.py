@@ -7,10 +7,11 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entrepot.cli.inspect import existing
+from entrepot.cli.existing import existing
 from entrepot.errors import Invalid
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 _NEW = "ENTREPOT_NEW_MASTER_KEY"
 
 
-def rotate(home: str, file: Path | None) -> None:
+def rotate(flags: Mapping[str, str], file: Path | None) -> None:
     """Seal all secrets with another key. Raises Invalid, AlreadyRunning, StillServing, SealBroken."""
-    settings = existing(home, file)
+    settings = existing(flags, file)
     from entrepot.cluster.home import write_private  # noqa: PLC0415 - heavy, and not before the arguments are right
     from entrepot.cluster.instance import lock_home  # noqa: PLC0415 - as above
 

@@ -22,18 +22,21 @@ def main() -> int:
     if arguments in (["version"], ["--version"]):  # without Typer, which takes longer than all the rest
         print(f"entrepot {__version__}")
         return 0
-    from entrepot.errors import EntrepotError  # noqa: PLC0415 - as above
+    from entrepot.errors import EntrepotError, reason  # noqa: PLC0415 - as above
     from entrepot.settings import SettingsInvalid  # noqa: PLC0415 - as above
 
     try:
         return _run(arguments)
     except (EntrepotError, SettingsInvalid) as error:
-        return complain(str(error))
+        why = f" ({reason(error)})" if error.__cause__ is not None else ""
+        return complain(f"{error}{why}")
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `entrepot settings | head`: what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # the disk is full, say
+        return complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
 
 
 def plain_flags(arguments: list[str]) -> dict[str, str] | None:

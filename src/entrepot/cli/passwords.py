@@ -7,18 +7,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from entrepot.cli.inspect import existing
+from entrepot.cli.existing import existing
 from entrepot.cluster.home import PASSWORD_FILE
 from entrepot.errors import Invalid
 
 _MOST = 1_000  # characters; hashing is not for novels
 
 
-def reset(home: str, file: Path | None, *, user: str, from_stdin: bool) -> None:
+def reset(flags: Mapping[str, str], file: Path | None, *, user: str, from_stdin: bool) -> None:
     """Set the password of a user. Raises Invalid, NotFound, NoInstance."""
-    settings = existing(home, file)
+    settings = existing(flags, file)
     if not user.isprintable():  # nor what was no UTF-8
         raise Invalid("That is no name of a user.")
     password = _line_of_stdin() if from_stdin else secrets.token_urlsafe(18)

@@ -29,7 +29,8 @@ def serve(flags: Mapping[str, str], file: Path | None) -> None:
     settings = load(flags, os.environ, file).settings
     _check_certificate(settings)
     _check_directories(settings)
-    located(settings.blob_store)
+    if located(settings.blob_store) is None:
+        raise SettingsInvalid("blob.store: memory: is of one process, and a node has several; use file:// or s3://")
     prepare_home(settings.home)
     prepare = needs_preparing(settings)
     with tempfile.TemporaryFile() as handed_over:

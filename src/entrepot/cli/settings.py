@@ -42,15 +42,11 @@ def show(flags: Mapping[str, str], file: Path | None, *, json: bool) -> None:
         values = {key: {"value": _value(ROWS[key], loaded), "from": _origin(key, loaded)} for key in ROWS}
         print(encoder.dumps(values, indent=2))
         return
-    from rich.console import Console  # noqa: PLC0415 - 0.1 s
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    table = Table("setting", "value", "from", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for key, row in ROWS.items():
-        origin = _origin(key, loaded)
-        table.add_row(key, Text(_value(row, loaded)), Text(origin), style="dim" if origin == "default" else "")
-    Console(soft_wrap=True).print(table)
+    lines = [("setting", "from", "value")]
+    lines += [(key, _origin(key, loaded), _value(row, loaded)) for key, row in ROWS.items()]
+    keys, origins = (max(len(line[column]) for line in lines) for column in (0, 1))
+    for key, origin, value in lines:
+        print(f"{key:{keys}}  {origin:{origins}}  {value}".rstrip())
 
 
 def reference() -> str:

@@ -44,6 +44,8 @@ def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
         )
     except EntrepotError as error:
         return complain(error.message)
+    except OSError as error:  # the disk is full, say
+        return complain(f"{error.filename or settings.home}: {error.strerror or error}")
     finally:
         log.close()
 

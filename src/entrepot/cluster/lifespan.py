@@ -35,7 +35,8 @@ async def lifespan(application: Asgi, state: dict[str, object]) -> AsyncIterator
             await task  # it ended without an answer: raise what it raised
             raise NotOpened(reason="it ended during its lifespan.")
         if answer.result()["type"] != f"lifespan.{name}.complete":
-            raise NotOpened(reason=answer.result().get("message") or "it does not say why.")
+            message = answer.result().get("message")
+            raise NotOpened(message) if message else NotOpened(reason="it does not say why.")
 
     try:
         await ask("startup")

@@ -103,6 +103,11 @@ class Process:
         pause = _PAUSE * 2 ** (self._early_deaths - 1) if self._early_deaths else 0.0
         self.start_at = now + min(pause, _LONGEST_PAUSE)
 
+    def let_go(self) -> None:
+        """Close our hold on its sockets: nobody takes its place."""
+        for listener, _ in self._listeners:
+            listener.close()
+
     def signal(self, number: int) -> None:
         """Send a signal, if it runs."""
         if self._popen is not None and self._popen.poll() is None:

@@ -8,6 +8,7 @@ Granian's, which is imported only then. See docs/adr/0015.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -33,6 +34,7 @@ class Doors:
     """All servers of this process."""
 
     def __init__(self, application: Asgi, settings: Settings, listeners: Sequence[tuple[int, int]]) -> None:
+        """Open none yet. The listening sockets are ours from now on: once nobody accepts, nobody shall wait there."""
         self._doors = [_door(application, settings, descriptor, port) for descriptor, port in listeners]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -55,4 +57,6 @@ def _door(application: Asgi, settings: Settings, descriptor: int, port: int) -> 
         from entrepot.cluster.secure import GranianServer  # noqa: PLC0415 - 2 MiB that most workers need not hold
 
         return GranianServer(application, settings, descriptor, port)
-    return Server(application, descriptor, Bounds(connections=settings.connections_limit))
+    server = Server(application, descriptor, Bounds(connections=settings.connections_limit))
+    os.close(descriptor)  # it has a copy
+    return server

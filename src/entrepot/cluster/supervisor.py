@@ -173,6 +173,8 @@ class Supervisor:
         """Ask all to end and wait as long as the settings allow; a second signal means now."""
         self._log.note("info", "node.draining", seconds=self._settings.drain_seconds)
         self._tell_all(signal.SIGTERM)
+        for process in self._processes:
+            process.let_go()  # else clients wait at a port on which nobody accepts any more
         until = time.monotonic() + self._settings.drain_notice_seconds + self._settings.drain_seconds + _LAST_SECONDS
         while self._running() and time.monotonic() < until and self._signals < 2:
             self._wait(min(1.0, until - time.monotonic()))

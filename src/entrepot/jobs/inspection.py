@@ -1,8 +1,8 @@
 """Inspecting the store: do the rows and the objects agree, and are the bytes what their digests say?
 
 Both inspections only read, in pages, and may run beside a serving node: what is in flight (keys of live writers, chunks of
-open sessions, blobs that are collected meanwhile) is not a finding. `repair` mends what `check` finds: orphans go to the
-delete queue, and a blob whose bytes are lost says so, which makes the next push of the same bytes heal it.
+open sessions, blobs that are collected meanwhile) is not a finding. `repair` mends what they find: orphans go to the
+delete queue, and a blob whose bytes are lost or damaged says so, which makes the next push of the same bytes heal it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.cluster.writers import named
+from entrepot.errors import Invalid, reason
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Database, Reads, Row, Tx
 from entrepot.metadata.sql import sql
+from entrepot.metadata.versions import bump
 
 _PAGE = 500
 _LISTED = 10_000  # findings of each kind that are told one by one
@@ -32,7 +34,12 @@ SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id W
 """)
 _KNOWN_WRITERS = sql("SELECT id FROM writer")
 _LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
+_LOSE_INLINE = sql("DELETE FROM blob_inline WHERE blob_id = :id")
 _LOSE_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
+
+
+class NothingThere(Invalid):
+    """Not one of the {count} blobs is in this blob store. Is it the right one, and mounted? Nothing was mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,12 @@ class Inspection:
 async def check(
     database: Database, driver: Driver, *, repair: bool = False, progress: Progress | None = None
 ) -> Inspection:
-    """Compare rows with objects both ways; `progress` is called with (blobs looked at, blobs in all)."""
+    """Compare rows with objects both ways; `progress` is called with (blobs looked at, blobs in all).
+
+    Raises StoreUnavailable, and NothingThere before anything is mended.
+    """
+    if repair:
+        await _refuse_where_nothing_is(database, driver)
     found = Inspection()
     async for row in _walk(database, found, progress):
         why, key = await _fault(database, driver, row)
@@ -92,8 +104,12 @@ async def check(
     return found
 
 
-async def fsck(database: Database, driver: Driver, *, progress: Progress | None = None) -> Inspection:
-    """Read every blob again and compare its digest."""
+async def fsck(
+    database: Database, driver: Driver, *, repair: bool = False, progress: Progress | None = None
+) -> Inspection:
+    """Read every blob again and compare its digest. Raises as `check`."""
+    if repair:
+        await _refuse_where_nothing_is(database, driver)
     found = Inspection()
     async for row in _walk(database, found, progress):
         blob_id, sha256, _, storage_key = row
@@ -102,13 +118,32 @@ async def fsck(database: Database, driver: Driver, *, progress: Progress | None 
             why = ""
             if read.sha256 != sha256:
                 why = (await _fault(database, driver, row))[0] or "the bytes do not match the digest"
-        except (BlobMissing, StoreUnavailable) as error:
-            why = error.message
+        except BlobMissing:
+            why = "the object is missing"
+        except StoreUnavailable as error:
+            await driver.probe()  # an outage is no damage
+            why = f"the bytes cannot be read: {reason(error)}"
         if why and await _still(database, row):
             found.corrupt_count += 1
             if len(found.corrupt) < _LISTED:
                 found.corrupt.append(await _finding(database, row, why, storage_key))
+            if repair:
+                found.repaired += await _lose(database, row)
     return found
+
+
+async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
+    """Raise NothingThere when several blobs should be in the store and not one is: it is the wrong one, or not mounted."""
+    absent, after = 0, 0
+    while page := await database.rows(_BLOBS, after=after, limit=_PAGE):
+        for row in page:
+            after = row[0]
+            why, key = await _fault(database, driver, row)
+            if not why and key is not None:
+                return
+            absent += bool(why)
+    if absent > 1:
+        raise NothingThere(count=absent)
 
 
 async def _walk(database: Database, found: Inspection, progress: Progress | None) -> AsyncIterator[Row]:
@@ -200,9 +235,10 @@ async def _unnamed(reads: Reads, page: list[Piece]) -> list[Piece]:
 
 async def _lose(database: Database, row: Row) -> int:
     async def work(tx: Tx) -> int:
+        await bump(tx, "blobs")
         if row[3] is not None:
             return await tx.execute(_LOSE, id=row[0], storage_key=row[3])
-        return await tx.execute(_LOSE_SEGMENTS, id=row[0])
+        return await tx.execute(_LOSE_SEGMENTS, id=row[0]) + await tx.execute(_LOSE_INLINE, id=row[0])
 
     return min(await database.transact(work), 1)
 

@@ -11,10 +11,11 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Never
 
 import asyncpg
 
+from entrepot.errors import EntrepotError
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx, Unstorable
 from entrepot.metadata.sql import Parameter, Statement, sql
 
@@ -30,10 +31,14 @@ _CLOCK = sql("SELECT {now}")
 _TRY_AGAIN: tuple[type[Exception], ...] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
-def translated(error: Exception) -> Exception:
-    """Return the error of our tree that says the same; a failed serialisation comes back as it is."""
+def raise_translated(error: Exception) -> Never:
+    """Raise the error of our tree that says the same, caused by it; a failed serialisation as it is."""
     if isinstance(error, _TRY_AGAIN):
-        return error
+        raise error
+    raise _translated(error) from error
+
+
+def _translated(error: Exception) -> EntrepotError:
     if isinstance(error, asyncpg.UniqueViolationError):
         return Duplicate()
     if isinstance(error, asyncpg.ForeignKeyViolationError):
@@ -60,7 +65,7 @@ class PostgresTx:
         try:
             found: Row | None = await self._connection.fetchrow(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
         return found
 
     async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
@@ -68,7 +73,7 @@ class PostgresTx:
         try:
             found: Sequence[Row] = await self._connection.fetch(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
         return found
 
     async def execute(self, statement: Statement, **parameters: Parameter) -> int:
@@ -76,7 +81,7 @@ class PostgresTx:
         try:
             done: str = await self._connection.execute(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
         count = done.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -85,7 +90,7 @@ class PostgresTx:
         try:
             await self._connection.executemany(statement.postgres, [statement.for_postgres(one) for one in parameters])
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
 
 
 class PostgresDatabase:
@@ -103,7 +108,7 @@ class PostgresDatabase:
         try:
             found: Row | None = await self._pool.fetchrow(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
         return found
 
     async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
@@ -111,7 +116,7 @@ class PostgresDatabase:
         try:
             found: Sequence[Row] = await self._pool.fetch(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
         return found
 
     async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
@@ -121,7 +126,7 @@ class PostgresDatabase:
                 statement.postgres, *statement.for_postgres(parameters), timeout=seconds
             )
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
         return found
 
     async def stream(
@@ -139,7 +144,7 @@ class PostgresDatabase:
                 while batch := await cursor.fetch(_BATCH, timeout=seconds):
                     yield batch
         except _FAILURES as error:
-            raise translated(error) from error
+            raise_translated(error)
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """See Database. A connection that breaks at the commit leaves its outcome unknown: it is not tried again here."""
@@ -152,7 +157,7 @@ class PostgresDatabase:
                     raise DatabaseUnavailable from error
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
             except _FAILURES as error:
-                raise translated(error) from error
+                raise_translated(error)
         raise AssertionError("unreachable")
 
     def now(self) -> int:

@@ -1,15 +1,15 @@
 """Bytes on the way out: where a blob's bytes are, and the reply that sends them.
 
 Where bytes are does not change while a blob lives, so it is remembered by blob id (ids are never reused), and asked again when
-they are not there: they were lost, and may have been pushed anew. Whether a caller may name the blob is asked of the database
-each time, before this.
+they are not there, or when some that were lost or damaged have been given up, which is counted: they may have been pushed anew.
+Whether a caller may name the blob is asked of the database each time, before this.
 """
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import IO
 
@@ -32,7 +32,10 @@ class BytesLost(Unavailable):
 class Content:
     """Find and send the bytes of blobs. One per process."""
 
-    def __init__(self, reads: Reads, driver: Driver) -> None:
+    def __init__(self, reads: Reads, driver: Driver, moved: Callable[[], int] = lambda: 0) -> None:
+        """`moved` counts up when bytes of some blobs were given up."""
+        self._moved = moved
+        self._as_of = moved()
         self._reads = reads
         self._driver = driver
         self._known: OrderedDict[int, Stored] = OrderedDict()
@@ -40,6 +43,10 @@ class Content:
 
     async def find(self, blob_id: int) -> Stored | None:
         """Return where a blob's bytes are; None when the blob is gone."""
+        if self._as_of != (moved := self._moved()):
+            self._as_of = moved
+            self._known.clear()
+            self._held = 0
         known = self._known.get(blob_id)
         if known is not None:
             self._known.move_to_end(blob_id)

@@ -91,7 +91,8 @@ class Application:
                 request.query = parse_query(request.query_string)
             if match.row.action != "public":
                 request.caller = await self._pipeline.identify(request, match.row)
-            return request, match.row, await begun(await self._pipeline.run(request, match.row))
+            reply = await self._pipeline.run(request, match.row)
+            return request, match.row, reply if request.method == "HEAD" else await begun(reply)
         except EntrepotError as error:
             account = error.words.get("account")
             request.claimed = account if isinstance(account, str) else None

@@ -89,17 +89,18 @@ def _cached(file: int, place: int) -> bool:
 
 
 async def begun(reply: Reply) -> Reply:
-    """Return the reply with a stream of unknown length as an ordinary body if it is short, else as one of larger pieces.
+    """Return the reply with its stream under way; one of unknown length as an ordinary body if it is short.
 
-    Raises what its first pieces raise, while another answer can still be given.
+    Raises what the first pieces raise, a store that does not answer, say, while another answer can still be given.
     """
-    if reply.stream is not None and reply.length is None:
-        pieces = _gathered(reply.stream)
-        first = await anext(pieces, b"")
-        if len(first) < _GATHERED:
-            reply.body, reply.stream = first, None
-        else:
-            reply.stream = _preceded(first, pieces)
+    if reply.stream is None:
+        return reply
+    pieces = reply.stream if reply.length is not None else _gathered(reply.stream)
+    first = await anext(pieces, b"")
+    if reply.length is None and len(first) < _GATHERED:
+        reply.body, reply.stream = first, None
+    else:
+        reply.stream = _preceded(first, pieces)
     return reply
 
 

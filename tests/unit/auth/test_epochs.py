@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.epochs import Epochs
 from entrepot.metadata.database import Database, DatabaseUnavailable, Tx
+from entrepot.metadata.versions import bump
 from tests.unit.auth.support import Clocked, epochs_of
 
 ANNOUNCE = """

@@ -5,11 +5,12 @@ import pytest
 from entrepot.auth import accounts, rotation
 from entrepot.auth.api_keys import ApiKeys
 from entrepot.auth.audit import Actor
-from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SealBroken, TextSeals, Vault, signing_key
 from entrepot.auth.rotation import StillServing
 from entrepot.configuration.documents import Documents, Entry
 from entrepot.metadata.sql import sql
+from entrepot.metadata.versions import bump
 from tests.unit.auth.support import Clocked
 
 OLD, NEW = Vault(b"o" * 32), Vault(b"n" * 32)

@@ -1,9 +1,11 @@
 """The command line: one line for what is wrong, the same status for the same kind of end, no secret on the screen."""
 
 import asyncio
+import errno
 import io
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,14 +16,18 @@ import pytest
 
 from entrepot import __version__, wiring
 from entrepot.cli import serve as serving
+from entrepot.cli.existing import existing
 from entrepot.cli.main import main, plain_flags
 from entrepot.cli.prepare import prepare
 from entrepot.cli.settings import reference
+from entrepot.cluster.home import HANDED_OVER, run_folder
+from entrepot.cluster.store_place import note_store
 from entrepot.errors import Invalid, NotFound
 from entrepot.jobs import inspection
 from entrepot.jobs.inspection import Finding, Inspection
 from entrepot.metadata.migrate import HEAD
-from entrepot.settings import ROWS, Settings, load
+from entrepot.metadata.open import open_database
+from entrepot.settings import ROWS, Secret, Settings, dump, load
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -155,7 +161,7 @@ def test_the_settings_in_force_are_shown_with_where_they_come_from(
     (tmp_path / "entrepot.toml").write_text("workers = 7")
     status, out, err = cli("settings", "--home", str(tmp_path), "--port", "9")
     assert (status, err) == (0, "")
-    lines = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
+    lines = {line.split()[0]: line.split()[:0:-1] for line in out.splitlines()}
     assert lines["port"] == ["9", "--port"]
     assert lines["workers"] == ["7", str(tmp_path / "entrepot.toml")]
     assert lines["admin.password"] == ["*****", "ENTREPOT_ADMIN_PASSWORD"]
@@ -214,7 +220,7 @@ def test_an_inspection_ends_with_1_when_it_found_something(
     expected = (
         ["clean"]
         if status == 0
-        else ["1 blobs have lost their bytes", "sha256:ab", "docker-local/a/b", "1 mended", "Push these images"]
+        else ["bytes are missing: 1 blob\n", "sha256:ab", "docker-local/a/b", "mended: 1.", "Push these images"]
     )
     assert all(word in out for word in expected)
     code, out, _ = cli(*command, "--home", str(instance), "--json")
@@ -226,6 +232,89 @@ def test_real_inspections_of_a_new_instance_are_clean(cli: Run, instance: Path) 
     (instance / "blobs").mkdir(exist_ok=True)
     assert cli("gc", "--check", "--home", str(instance))[0] == 0
     assert cli("fsck", "--home", str(instance))[0] == 0
+
+
+def use_store(instance: Path, url: str) -> Settings:
+    """Do what a start does that is told of a blob store."""
+    settings = load({"home": str(instance), "blob.store": url}, {}).settings
+
+    async def note() -> None:
+        database = await open_database(settings.home, "")
+        try:
+            await database.transact(lambda tx: note_store(tx, settings.blob_store, settings.home))
+        finally:
+            await database.close()
+
+    asyncio.run(note())
+    return settings
+
+
+@pytest.mark.parametrize("command", [["gc", "--check"], ["fsck"]])
+def test_an_inspection_looks_where_the_last_start_kept_the_blobs_and_nowhere_else(
+    cli: Run, instance: Path, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "there" / "w" / "2026112800").mkdir(parents=True)
+    (tmp_path / "there" / "w" / "2026112800" / "orphan").write_bytes(b"x")
+    use_store(instance, f"file://{tmp_path}/there")
+    code, out, _ = cli(*command, "--home", str(instance))
+    assert (code, "orphan" in out) == ((1, True) if "gc" in command else (0, False))
+    code, _, err = cli(*command, "--home", str(instance), "--blob-store", f"file://{tmp_path}/elsewhere")
+    assert code == 2
+    assert f"are in file://{tmp_path}/there" in err
+    use_store(instance, f"file://{instance}/blobs")
+    assert cli(*command, "--home", str(instance))[0] == 0
+
+
+def test_the_store_in_the_home_folder_is_where_the_home_folder_is(cli: Run, instance: Path, tmp_path: Path) -> None:
+    use_store(instance, f"file://{instance}/blobs")
+    shutil.copytree(instance, tmp_path / "moved")
+    (tmp_path / "moved" / "blobs").mkdir(exist_ok=True)
+    assert cli("gc", "--check", "--home", str(tmp_path / "moved"))[0] == 0
+
+
+def test_a_command_means_the_database_and_the_store_of_the_node_that_serves(
+    instance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = {"home": str(instance), "blob.store": "s3://b/x", "s3.access.key": "me", "s3.secret.key": "sesame"}
+    settings = load(flags, {}).settings
+    handed_over = run_folder(instance) / HANDED_OVER
+    handed_over.write_bytes(dump(settings))
+    try:
+        found = existing({"home": str(instance)}, None)
+        assert (found.blob_store, found.s3_secret_key) == ("s3://b/x", Secret("sesame"))
+        monkeypatch.setenv("ENTREPOT_BLOB_STORE", f"file://{tmp_path}")
+        assert existing({"home": str(instance)}, None).blob_store == f"file://{tmp_path}"
+        handed_over.write_text("{")
+        assert existing({"home": str(instance)}, None).home == instance
+    finally:
+        handed_over.unlink()
+
+
+def test_a_home_whose_database_is_elsewhere_says_so(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "prepared").touch()
+    code, _, err = cli("gc", "--check", "--home", str(tmp_path))
+    assert code == 2
+    assert "has its database elsewhere; name it by --database-url" in err
+
+
+def test_a_disk_without_room_is_told_in_one_line(cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/var/lib/entrepot/run")
+
+    monkeypatch.setattr(serving, "prepare_home", full)
+    code, out, err = cli("serve", "--home", str(instance))
+    assert (code, out, err) == (2, "", "entrepot: /var/lib/entrepot/run: No space left on device\n")
+
+
+def test_memory_is_no_store_for_several_processes(cli: Run, instance: Path) -> None:
+    code, _, err = cli("serve", "--home", str(instance), "--blob-store", "memory:")
+    assert (code, "is of one process" in err) == (2, True)
+
+
+def test_a_reset_is_of_one_user(cli: Run, instance: Path) -> None:
+    code, _, err = cli("admin", "reset-password", "admin", "--user", "rita", "--home", str(instance))
+    assert (code, err) == (2, "entrepot: one user at a time: admin or rita\n")
 
 
 def typed(line: bytes) -> io.TextIOWrapper:

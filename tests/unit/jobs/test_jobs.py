@@ -1,18 +1,20 @@
 """Collection, sweeps, queue, purge and inspection; on both engines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from entrepot.auth.audit import SYSTEM
+from entrepot.blobs.contract import StoreUnavailable
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.ingest import Received
 from entrepot.cluster.writers import sweep_dead
 from entrepot.errors import Conflict, Unavailable
 from entrepot.events.followers import KEEP, Feed
 from entrepot.events.log import Event, cut, last
-from entrepot.jobs.inspection import check, fsck
+from entrepot.jobs.inspection import NothingThere, check, fsck
 from entrepot.jobs.purge import KIND, Purge
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue
 from entrepot.metadata.database import Tx
@@ -21,6 +23,7 @@ from entrepot.repositories.content import BytesLost
 from tests.stores import value, write
 from tests.world import GRACE, Node, another, sha256
 
+VERSION = sql("SELECT version FROM cfg_version WHERE scope = 'blobs'")
 ONE, BIG, HUGE = b"one", b"x" * 50_000, b"y" * 60_000
 
 
@@ -301,6 +304,44 @@ class TestInspection:
         assert (await check(node.database, node.driver)).clean
         found = await fsck(node.database, node.driver)
         assert [one.digest for one in found.corrupt] == [sha256(BIG)]
+
+    async def test_damaged_bytes_are_given_up_by_a_repair_and_the_next_push_replaces_them(self, node: Node) -> None:
+        await node.push("r/app", "1.0", BIG, HUGE)
+        assert isinstance(node.driver, Memory)
+        damaged = next(key for key, body in node.driver._objects.items() if body == BIG)
+        node.driver._objects[damaged] = b"z" + BIG[1:]
+        url = f"/v2/r/app/blobs/{sha256(BIG)}"
+        assert (await node.ask("GET", url)).body != BIG
+        before = await node.database.row(VERSION)
+        found = await fsck(node.database, node.driver, repair=True)
+        assert (found.corrupt_count, found.repaired) == (1, 1)
+        assert await node.database.row(VERSION) != before  # so that no process goes on sending what was damaged
+        fresh = await another(node)
+        assert (await fresh.ask("GET", url)).status == 503
+        await fresh.upload("r/app", BIG)
+        assert (await fresh.ask("GET", url)).body == BIG
+        assert (await fsck(node.database, node.driver)).clean
+        await write(node.database, "DELETE FROM writer")
+        assert [one.key for one in (await check(node.database, node.driver)).orphans] == [damaged]
+
+    @pytest.mark.parametrize("inspect", [check, fsck])
+    async def test_where_nothing_is_nothing_is_given_up(self, node: Node, inspect: Callable[..., Any]) -> None:
+        await node.push("r/app", "1.0", BIG, HUGE)
+        empty = Memory()
+        with pytest.raises(NothingThere, match="Not one of the 2 blobs"):
+            await inspect(node.database, empty, repair=True)
+        assert (await inspect(node.database, node.driver)).clean
+
+    async def test_a_store_that_does_not_answer_is_no_damage(self, node: Node) -> None:
+        await node.push("r/app", "1.0", BIG)
+
+        class Gone(Memory):
+            async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
+                raise StoreUnavailable from OSError("connection refused")
+                yield b""
+
+        with pytest.raises(StoreUnavailable):
+            await fsck(node.database, Gone())
 
     async def test_a_short_object_is_found(self, node: Node) -> None:
         await node.push("r/app", "1.0", BIG)

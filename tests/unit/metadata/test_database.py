@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.errors import reason
 from entrepot.metadata.database import Database, DatabaseUnavailable, Duplicate, ReferenceLost, Tx
 from entrepot.metadata.open import open_database
 from entrepot.metadata.sql import sql
@@ -14,6 +15,7 @@ PUT = sql("INSERT INTO setting (key, value) VALUES (:key, :value)")
 GET = sql("SELECT value FROM setting WHERE key = :key")
 KEYS = sql("SELECT key FROM setting WHERE key {any:keys} ORDER BY key")
 CLOCK = sql("SELECT {now}")
+DEADLOCK = sql("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40P01'; END $$")
 ENDLESS = sql("""
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT COUNT(*) FROM n
 """)
@@ -203,6 +205,21 @@ class TestSqlite:
 
 
 class TestPostgres:
+    async def test_one_deadlock_after_another_ends_and_says_why(self, postgres_engine: Engine, tmp_path: Path) -> None:
+        database = await open_database(tmp_path, postgres_engine.new(tmp_path))
+        tries = 0
+
+        async def body(tx: Tx) -> None:
+            nonlocal tries
+            tries += 1
+            await tx.execute(DEADLOCK)
+
+        with pytest.raises(DatabaseUnavailable) as failed:
+            await database.transact(body)
+        assert tries > 1
+        assert reason(failed.value) == "DeadlockDetectedError: again"
+        await database.close()
+
     async def test_a_deadlock_is_tried_again(self, postgres_engine: Engine, tmp_path: Path) -> None:
         database = await open_database(tmp_path, postgres_engine.new(tmp_path))
         await put(database, "a", "0")

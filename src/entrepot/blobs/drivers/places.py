@@ -40,7 +40,7 @@ def located(url: str) -> Path | S3Place | None:
     if scheme == "s3" and colon:
         return _s3(url)
     if scheme != "memory" or not colon:
-        raise BlobStoreUrlInvalid("it must begin with file:///, s3:// or memory:")
+        raise BlobStoreUrlInvalid("it must begin with file:/// or s3://")
     if rest:
         raise BlobStoreUrlInvalid("memory: takes nothing after the colon")
     return None

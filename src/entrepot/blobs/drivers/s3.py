@@ -20,7 +20,7 @@ import structlog
 from obstore.exceptions import BaseError, GenericError
 from obstore.store import S3Store
 
-from entrepot.blobs.contract import BlobMissing, StoredObject, StoreFull, StoreUnavailable, TooManyUploads
+from entrepot.blobs.contract import BlobMissing, StoredObject, StoreFull, StoreRefused, StoreUnavailable, TooManyUploads
 from entrepot.blobs.drivers.pipe import Pipe
 from entrepot.blobs.drivers.probe import probe
 from entrepot.blobs.keys import checked, checked_prefix, valid
@@ -46,6 +46,9 @@ _PATIENCE_WRITING = timedelta(seconds=300)  # some servers join the parts of a m
 _CONNECTING = timedelta(seconds=5)
 _RETRYING = timedelta(seconds=30)
 _LONGEST = timedelta(days=1)  # a whole request; a slow client may read a large object for hours
+_REFUSED = re.compile(
+    "NoSuchBucket|InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|InvalidBucketName|AllAccessDisabled"
+)
 _FULL = re.compile(r"StorageFull|Quota\w*Exceeded|InsufficientStorage|status code: 507|no space left", re.IGNORECASE)
 
 log = structlog.get_logger()
@@ -202,7 +205,7 @@ class S3:
             await self.delete(key)
         except StoreUnavailable:
             # What failed before is told to the caller; the sweep of the writer finds this.
-            log.warning("blob_discard_failed", key=key)
+            log.warning("blob.discard_failed", key=key)
 
 
 def _store(bucket: Bucket, credentials: S3Credentials | None, patience: timedelta) -> S3Store:
@@ -259,4 +262,6 @@ def _mapped(key: str | None = None) -> Iterator[None]:
         text = str(error)
         if key is not None and isinstance(error, FileNotFoundError) and "NoSuchBucket" not in text:
             raise BlobMissing(key=key) from error
+        if refusal := _REFUSED.search(text):
+            raise StoreRefused(why=refusal[0]) from error
         raise (StoreFull if _FULL.search(text) else StoreUnavailable) from error

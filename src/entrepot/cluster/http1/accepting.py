@@ -47,6 +47,13 @@ class Acceptor:
             self.is_open = False
             asyncio.get_running_loop().remove_reader(self._listener)
 
+    def finish(self) -> None:
+        """Take in those who wait, for they have been let in by the kernel, and accept nobody any more."""
+        self.close()
+        while self._take():
+            pass
+        self._listener.close()
+
     def end(self) -> None:
         """Accept nobody any more, and drop who is arriving."""
         self.close()
@@ -56,18 +63,24 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
-            try:
-                client, _address = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            if not self._take():
                 return
-            except OSError as error:  # most likely too many open files: whoever looks after us opens again
-                log.warning("connections.not_accepted", reason=error.strerror)
-                self.close()
-                return
-            client.setblocking(False)
-            task = asyncio.get_running_loop().create_task(self._take_in(client))
-            self._arriving.add(task)
-            task.add_done_callback(self._done)
+
+    def _take(self) -> bool:
+        """Take in the next one; False when there is none, or no room for it."""
+        try:
+            client, _address = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        except OSError as error:  # most likely too many open files: whoever looks after us opens again
+            log.warning("connections.not_accepted", reason=error.strerror)
+            self.close()
+            return False
+        client.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._take_in(client))
+        self._arriving.add(task)
+        task.add_done_callback(self._done)
+        return True
 
     async def _take_in(self, client: socket.socket) -> None:
         try:

@@ -55,7 +55,7 @@ class Server:
         """Accept nobody, and soon let go of whoever has nothing to be answered."""
         if not self.stopping:
             self.stopping = True
-            self._acceptor.close()
+            self._acceptor.finish()
             asyncio.get_running_loop().call_later(self.bounds.parting_seconds, self._part)
             self._changed.set()
 

@@ -127,7 +127,18 @@ def challenge_for(request: Request, error: str = "") -> str:
         sources = request.query.get("from") if request.query.get("mount") else None
         scopes = scope_for(request.method, unquote(request.words["name"]), sources[0] if sources else "")
     service = request.base.partition("://")[2].partition("/")[0]
-    return str(Challenge(f"{request.base}{request.prefix}/v2/token", service, scopes, error))
+    return str(Challenge(f"{request.base}{_prefix(request, service)}/v2/token", service, scopes, error))
+
+
+def _prefix(request: Request, host: str) -> str:
+    """Return what precedes `/v2/token` at the base URL, where names mean what they mean to this client.
+
+    On a port or a sub-domain the key of the repository is no part of the name, and a base URL leads away from there.
+    """
+    key = request.words.get("repo")
+    if request.prefix or not key or host == request.headers.get("host"):
+        return request.prefix
+    return f"/artifactory/api/docker/{key}"
 
 
 def _scope(text: str) -> ScopeEntry | None:

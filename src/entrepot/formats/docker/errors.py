@@ -18,7 +18,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from entrepot.errors import EntrepotError, Invalid, NotAllowed, NotFound, TooLarge, Unauthenticated, Unsatisfiable
+from entrepot.errors import (
+    Denied,
+    EntrepotError,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unsatisfiable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,6 +127,10 @@ class TagInvalid(Invalid):
 
 class Unsupported(NotAllowed):
     """The operation is unsupported."""
+
+
+class RejectedByPatterns(Denied):
+    """The repository '{key}' rejected the artifact '{key}:{path}' due to its include/exclude pattern settings."""
 
 
 class RemoteBlobUpload(Invalid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Never
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
@@ -11,7 +12,7 @@ from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import Denied
-from entrepot.formats.docker.errors import ManifestInvalid
+from entrepot.formats.docker.errors import ManifestInvalid, RejectedByPatterns
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.manifests import Manifest as Document
@@ -24,6 +25,7 @@ from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
+from entrepot.repositories.granted import Granted
 
 _TAGS_AT_ONCE = 100
 _CONFIG_LIMIT = 1 << 20
@@ -95,7 +97,7 @@ class Push:
         for tag in tags:
             check_tag(tag)
             if not request.granted.may(Action.DEPLOY, image.repository, manifest_path(image.name, tag)):
-                raise Denied(detail={"tag": tag})
+                _refuse(request.granted, image, tag)
         return tags or [""]
 
     async def _read(self, request: Request) -> bytes:
@@ -110,6 +112,13 @@ class Push:
         if stored is None or stored.size > _CONFIG_LIMIT:
             return {}
         return labels(await self._content.whole(stored, _CONFIG_LIMIT))
+
+
+def _refuse(granted: Granted, image: Image, tag: str) -> Never:
+    path = manifest_path(image.name, tag)
+    if granted.may_by_right(Action.DEPLOY, image.repository, path):
+        raise RejectedByPatterns(key=image.repository.key, path=path, detail={"tag": tag})
+    raise Denied(detail={"tag": tag})
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:

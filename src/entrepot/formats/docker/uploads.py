@@ -18,7 +18,7 @@ from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
 from entrepot.errors import EntrepotError
-from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, SizeInvalid
+from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, RejectedByPatterns, SizeInvalid
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.records import name_for_now
@@ -56,8 +56,10 @@ class Uploads:
         self._lifetime = lifetime
 
     async def start(self, request: Request) -> Reply:
-        """POST: begin a session, or do all at once."""
+        """POST: begin a session, or do all at once. Raises RejectedByPatterns where no file of the image may be."""
         image = writable_image(request)
+        if not image.repository.patterns.accepts(image.name, folder=True, start=True):
+            raise RejectedByPatterns(key=image.repository.key, path=image.name)
         algorithm = (request.query.get("digest-algorithm") or [""])[0]
         if algorithm and algorithm not in {"sha256", "sha512"}:
             raise DigestInvalid(detail=algorithm)

@@ -19,7 +19,7 @@ from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.directory.source import LdapSource
-from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import TokenRevoked
 from entrepot.auth.keys import SigningKey, TextSeals, Vault
 from entrepot.auth.outside import Outside, SourceUnavailable
@@ -28,6 +28,7 @@ from entrepot.auth.tokens import Order, Tokens
 from entrepot.configuration.documents import Documents, Entry
 from entrepot.errors import Invalid
 from entrepot.metadata.database import Tx
+from entrepot.metadata.versions import bump
 from entrepot.settings import Secret, Settings
 from tests.parts.processes import free_port
 from tests.parts.slapd import GROUPS, MANAGER, MANAGER_PASSWORD, PEOPLE, Slapd, slapd

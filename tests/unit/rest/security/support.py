@@ -9,7 +9,7 @@ import httpx
 from entrepot.auth import accounts, groups, targets
 from entrepot.auth.audit import Actor
 from entrepot.auth.entrance import Itself, entrance
-from entrepot.auth.epochs import Epochs, bump
+from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SigningKey, TextSeals, Vault
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
@@ -19,6 +19,7 @@ from entrepot.messages import Reply, Request, Row
 from entrepot.metadata.database import Row as Found
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
+from entrepot.metadata.versions import bump
 from entrepot.repositories import configuration
 from entrepot.repositories.catalog import Repositories, insert
 from entrepot.repositories.granted import Granter

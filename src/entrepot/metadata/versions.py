@@ -1,0 +1,16 @@
+"""Versions of what each process keeps a snapshot of, by scope: counted up by whoever changes it (`auth.epochs`)."""
+
+from __future__ import annotations
+
+from entrepot.metadata.database import Tx
+from entrepot.metadata.sql import sql
+
+_BUMP = sql("""
+INSERT INTO cfg_version (scope, version) VALUES (:scope, 1)
+ON CONFLICT (scope) DO UPDATE SET version = cfg_version.version + 1
+""")
+
+
+async def bump(tx: Tx, scope: str) -> None:
+    """Count a scope up within the transaction that changes something in it; serialises such changes on PostgreSQL."""
+    await tx.execute(_BUMP, scope=scope)
