@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +43,13 @@ def run_fsck(flags: Mapping[str, str], file: Path | None, *, repair: bool, json:
 
 
 async def _inspect(flags: Mapping[str, str], file: Path | None, inspect: Inspect, *, words: str) -> Inspection:
-    from entrepot.metadata.open import open_database  # noqa: PLC0415 - heavy, and not before the settings are right
+    import structlog  # noqa: PLC0415 - heavy, and not before the settings are right
+
+    from entrepot.metadata.open import open_database  # noqa: PLC0415 - as above
     from entrepot.wiring import open_blobs  # noqa: PLC0415 - as above
 
     settings = existing(flags, file)
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for what is found
     database = await open_database(settings.home, settings.database_url)
     try:
         driver = open_blobs(await with_its_store(settings, flags, database))
