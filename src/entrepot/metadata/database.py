@@ -88,7 +88,8 @@ class Database(Reads, Protocol):
     ) -> AsyncGenerator[Sequence[Row], None]:
         """Yield the rows of a read of any size in batches, as of one moment, away from the loop.
 
-        Each batch has `seconds` (DatabaseUnavailable). To be closed by whoever does not read it to its end.
+        Whoever takes them slowly keeps neither a connection nor a transaction. Each batch has `seconds` to be found
+        (DatabaseUnavailable). Raises TooMany at the beginning. To be closed by whoever does not read it to its end.
         """
         ...
 

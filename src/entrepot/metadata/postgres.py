@@ -18,6 +18,7 @@ import asyncpg
 from entrepot.errors import EntrepotError
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx, Unstorable
 from entrepot.metadata.sql import Parameter, Statement, sql
+from entrepot.metadata.streams import Streams
 
 _ATTEMPTS = 6
 _CONNECTIONS = 16
@@ -100,6 +101,7 @@ class PostgresDatabase:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._streams = Streams()
         self._ahead = 0  # of this machine's clock, milliseconds
         self._keeping_time = asyncio.create_task(self._keep_time())
 
@@ -129,10 +131,15 @@ class PostgresDatabase:
             raise_translated(error)
         return found
 
-    async def stream(
+    def stream(
         self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter
     ) -> AsyncGenerator[Sequence[Row], None]:
         """See Database: a cursor of the server's."""
+        return self._streams.read(self._cursor(statement, parameters, seconds))
+
+    async def _cursor(
+        self, statement: Statement, parameters: dict[str, Parameter], seconds: float
+    ) -> AsyncGenerator[Sequence[Row], None]:
         try:
             async with (
                 self._pool.acquire(timeout=_DEADLINE) as connection,

@@ -21,6 +21,7 @@ from entrepot.metadata.database import DatabaseUnavailable, Duplicate, Reference
 from entrepot.metadata.sql import Parameter, Statement
 from entrepot.metadata.sqlite_unchanged import Unchanged
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
+from entrepot.metadata.streams import Streams
 
 _SCANNERS = 2
 _BATCH = 1000  # rows of a stream per thread hop
@@ -100,6 +101,7 @@ class SqliteDatabase:
         ).fetchone()  # makes the WAL index, where it is not there
         self._unchanged = Unchanged(file.with_name(f"{file.name}-shm"))
         self._scanners = ThreadPoolExecutor(_SCANNERS, thread_name_prefix="scan")
+        self._streams = Streams()
 
     async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
         """See Reads: runs on the calling thread."""
@@ -161,10 +163,15 @@ class SqliteDatabase:
                 raise
             raise DatabaseUnavailable("The query took longer than {seconds:.0f} s.", seconds=seconds) from ended
 
-    async def stream(
+    def stream(
         self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter
     ) -> AsyncGenerator[Sequence[Row], None]:
         """See Database: a connection of its own, each batch on a thread."""
+        return self._streams.read(self._cursor(statement, parameters, seconds))
+
+    async def _cursor(
+        self, statement: Statement, parameters: dict[str, Parameter], seconds: float
+    ) -> AsyncGenerator[Sequence[Row], None]:
         text, spread = statement.for_sqlite(parameters)
         loop, until = asyncio.get_running_loop(), [0.0]
         connection = await loop.run_in_executor(self._scanners, connect_reader, self._file)

@@ -109,7 +109,8 @@ _DOMAINS: Final = (
             ("downloads", "int", "{a}.downloads", "n"), ("downloaded", "date", "{a}.last_downloaded", "n"),
             ("downloaded_by", "text", "{a}.last_downloaded_by", "n"),
             *_remote(
-                ("remote_downloads", "int", "SUM(sr.downloads)"), ("remote_downloaded", "date", "MAX(sr.last_downloaded)"),
+                ("remote_downloads", "int", "CAST(SUM(sr.downloads) AS BIGINT)"),
+                ("remote_downloaded", "date", "MAX(sr.last_downloaded)"),
                 ("remote_downloaded_by", "text", "MAX(sr.last_downloaded_by)"), ("remote_origin", "text", "MAX(sr.origin)"),
                 ("remote_path", "text", "MAX(sr.path)"),
             ),

@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 
 from entrepot.access.actions import Action
-from entrepot.errors import TooMany
 from entrepot.metadata.database import Database, Row
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
@@ -23,8 +22,7 @@ from entrepot.search.aql.repositories import Known
 from entrepot.search.aql.roots import roots
 from entrepot.search.aql.syntax import Query
 
-_AT_ONCE: Final = 8  # queries per process; others wait
-_PATIENCE: Final = 10.0  # seconds that they wait
+_RELATED_AT_ONCE: Final = 4  # batches per process whose related rows are fetched; others wait
 _SECONDS: Final = 60.0  # that a query may take for each batch of its rows
 
 
@@ -34,7 +32,7 @@ class Aql:
     def __init__(self, database: Database, repositories: Callable[[], Iterable[Repository]]) -> None:
         self._database = database
         self._repositories = repositories
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._places = asyncio.Semaphore(_RELATED_AT_ONCE)
 
     async def answer(self, granted: Granted, text: str) -> AsyncIterator[bytes]:
         """Return the answer in pieces. Everything that can be wrong with the query is raised before: Invalid, TooMany, Unavailable."""
@@ -44,21 +42,9 @@ class Aql:
         first = await roots(self._database, query, known, hidden=asks_for_repository(query), fields=shown)
         rest = query if query.descending else _after(query, len(first))
         made = plan(rest, known, self._database.engine)
-        await self._enter()
         pages = self._pages(granted, rest, known, made)
-        try:
-            page = await anext(pages, None)
-        except BaseException:
-            self._places.release()
-            raise
+        page = await anext(pages, None)
         return self._told(query, page, pages, roots=first)
-
-    async def _enter(self) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._places.acquire()
-        except TimeoutError:
-            raise TooMany(seconds=5) from None
 
     async def _told(
         self,
@@ -70,21 +56,18 @@ class Aql:
     ) -> AsyncIterator[bytes]:
         count = 0
         first, last = ([], roots) if query.descending else (roots[query.offset :], [])
-        try:
-            async with aclosing(_around(first, page, pages, last)) as everything:
-                yield b'{\n"results" : [ '
-                async for some in everything:
-                    rows = some if query.limit is None else some[: max(query.limit - count, 0)]
-                    if rows:
-                        told = b",".join(map(msgspec.json.encode, rows))
-                        yield b"," + told if count else told
-                        count += len(rows)
-                ends: dict[str, int] = {"start_pos": query.offset, "end_pos": count, "total": count}
-                if query.limit is not None:
-                    ends["limit"] = query.limit
-                yield b' ],\n"range" : ' + msgspec.json.encode(ends) + b"\n}\n"
-        finally:
-            self._places.release()
+        async with aclosing(_around(first, page, pages, last)) as everything:
+            yield b'{\n"results" : [ '
+            async for some in everything:
+                rows = some if query.limit is None else some[: max(query.limit - count, 0)]
+                if rows:
+                    told = b",".join(map(msgspec.json.encode, rows))
+                    yield b"," + told if count else told
+                    count += len(rows)
+            ends: dict[str, int] = {"start_pos": query.offset, "end_pos": count, "total": count}
+            if query.limit is not None:
+                ends["limit"] = query.limit
+            yield b' ],\n"range" : ' + msgspec.json.encode(ends) + b"\n}\n"
 
     async def _pages(
         self, granted: Granted, query: Query, known: Known, made: Plan
@@ -111,7 +94,10 @@ class Aql:
     async def _printed(
         self, query: Query, known: Known, made: Plan, rows: Sequence[Row], *, nesting: Nesting | None, virtual: bool
     ) -> list[dict[str, Any]]:
-        related = await nesting.of([row[-1] for row in rows]) if nesting is not None and rows else {}
+        related = {}
+        if nesting is not None and rows:
+            async with self._places:
+                related = await nesting.of([row[-1] for row in rows])
         order = [one for one in query.domain.fields.values() if one in made.fields]
         places = {one: place for place, one in enumerate(made.fields)}
         told = []
