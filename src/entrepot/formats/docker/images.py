@@ -22,7 +22,7 @@ from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 
 PACKAGE_TYPES = frozenset({"docker", "oci", "helmoci"})
-_JUDGED = 1000  # paths at which a blob is looked for on behalf of a caller with narrow rights
+MOST_PATHS = 1000  # paths at which a blob is looked for on behalf of a caller with narrow rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,18 @@ def visible_manifest(granted: Granted, image: Image, held: list[Manifest]) -> Ma
     return None
 
 
-async def visible_blob(reads: Reads, granted: Granted, image: Image, blob: NamedBlob) -> bool:
-    """Whether the caller may read a blob that the image names: at some path that holds it, or as its own upload."""
+async def visible_blob(
+    reads: Reads, granted: Granted, image: Image, blob: NamedBlob, *, judged: int = MOST_PATHS
+) -> bool:
+    """Whether the caller may read a blob that the image names: at some path that holds it, or as its own upload.
+
+    `judged` is at how many paths it is looked for.
+    """
     if granted.throughout(Action.READ, image.repository, image.name):
         return True
     if blob.expires is not None and blob.created_by == granted.caller.name:
         return True
-    paths = await holder_paths(reads, image.repository.id, image.name, blob.blob_id, limit=_JUDGED)
+    paths = await holder_paths(reads, image.repository.id, image.name, blob.blob_id, limit=judged)
     return any(granted.may(Action.READ, image.repository, path) for path in paths)
 
 

@@ -6,21 +6,23 @@ The source is judged by the caller's identity within the ceiling of its credenti
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import EntrepotError
-from entrepot.formats.docker.images import PACKAGE_TYPES, Image, visible_blob
+from entrepot.formats.docker.images import MOST_PATHS, PACKAGE_TYPES, Image, visible_blob
 from entrepot.formats.docker.names import check_image, split_name
-from entrepot.formats.docker.records import NamedBlob, blob_id_of, holders, lock_blob, name_for_now, named_blob
+from entrepot.formats.docker.records import blob_id_of, holders, lock_blob, name_for_now, named_blob
 from entrepot.messages import Request
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.repository import Repository
 
 _SOURCES = 500  # images looked at for a mount that names no source
+_PATHS = 20  # in each of them; a client that is told no uploads, which costs less than looking on
 
 
 class Mounts:
@@ -34,18 +36,18 @@ class Mounts:
     async def mount(self, request: Request, target: Image, wanted: str) -> bool:
         """Mount the blob; False when it cannot be, for whatever reason. Raises DigestInvalid."""
         digest = Digest.parse(wanted)
-        async for source in self._sources(request, digest):
+        stated = (request.query.get("from") or [""])[0]
+        sources = self._stated(request, stated) if stated else self._holders(digest)
+        judged = MOST_PATHS if stated else _PATHS
+        base = self._granter.everywhere(request.caller.by_identity())
+        async for source in sources:
             named = await named_blob(self._database, source.repository.id, source.name, digest)
-            if named is not None and await self._readable(request, source, named):
+            if named is not None and await visible_blob(self._database, base, source, named, judged=judged):
                 return await self._name(target, named.blob_id, request.caller.name)
+            await asyncio.sleep(0)  # others have their turn
         return False
 
-    async def _sources(self, request: Request, digest: Digest) -> AsyncIterator[Image]:
-        stated = (request.query.get("from") or [""])[0]
-        if stated:
-            for image in self._stated(request, stated):
-                yield image
-            return
+    async def _holders(self, digest: Digest) -> AsyncIterator[Image]:
         blob_id = await blob_id_of(self._database, digest)
         if blob_id is None:
             return
@@ -57,8 +59,8 @@ class Mounts:
                     yield Image(repository, name)
             after, seen = page[-1], seen + len(page)
 
-    def _stated(self, request: Request, stated: str) -> list[Image]:
-        """Return the image that `from` names: with its repository's key, or within the one that the access method names."""
+    async def _stated(self, request: Request, stated: str) -> AsyncIterator[Image]:
+        """Yield the image that `from` names: with its repository's key, or within the one that the access method names."""
         try:
             if request.words.get("repo"):
                 key, name = unquote(request.words["repo"]), stated
@@ -67,12 +69,10 @@ class Mounts:
                 key, name = split_name(stated)
             granted = self._granter.grant(request.caller.by_identity(), Action.READ, key, name, folder=True)
         except EntrepotError:
-            return []
-        return [Image(one, name) for one in granted.physical if one.package_type in PACKAGE_TYPES]
-
-    async def _readable(self, request: Request, source: Image, named: NamedBlob) -> bool:
-        base = self._granter.everywhere(request.caller.by_identity())
-        return await visible_blob(self._database, base, source, named)
+            return
+        for one in granted.physical:
+            if one.package_type in PACKAGE_TYPES:
+                yield Image(one, name)
 
     async def _name(self, target: Image, blob_id: int, actor: str) -> bool:
         async def body(tx: Tx) -> bool:

@@ -94,6 +94,18 @@ async def test_a_blob_is_mounted_from_what_the_caller_may_read_and_from_nothing_
     assert (await node.put("t/new", "1.0", manifest(ONE, BIG), caller=mine)).status == 201
 
 
+async def test_a_mount_without_a_source_looks_at_some_paths_of_each_image_and_one_with_a_source_at_all(node: Node) -> None:
+    await node.create("t")
+    await node.upload("r/app", ONE)
+    for n in range(30):
+        await node.put("r/app", f"v{n:02}", manifest(ONE))
+    mine = node.grant("mine", "r", "app/v29/**")
+    node.grant("mine", "t", rights=Action.READ | Action.DEPLOY)
+    url = f"/v2/t/new/blobs/uploads/?mount={sha256(ONE)}"
+    assert (await node.ask("POST", url, caller=mine)).status == 202
+    assert (await node.ask("POST", f"{url}&from=r/app", caller=mine)).status == 201
+
+
 async def test_pages_of_the_catalog_go_over_repositories_in_byte_order(node: Node) -> None:
     expected = []
     for key in ("a", "a-b", "b"):
