@@ -7,6 +7,7 @@ what is removed goes deepest first, what is copied comes after its folder.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,7 @@ class Branches:
             for item in page:
                 yield item
             after = split(page[-1].path)
+            await asyncio.sleep(0)  # others have their turn: on SQLite no read ever suspends
 
     async def _page(self, repo_id: int, path: str, after: tuple[str, str]) -> list[Item]:
         if not path:

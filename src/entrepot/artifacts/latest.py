@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from entrepot.access.actions import Action
-from entrepot.metadata.database import Database
+from entrepot.metadata.database import Database, Row
 from entrepot.metadata.items import below
 from entrepot.metadata.sql import sql
 from entrepot.repositories.granted import Granted
@@ -52,25 +53,25 @@ class Latest:
         return None if best is None else best[1]
 
     async def _files(self, repository: Repository, folder: str) -> AsyncIterator[str]:
-        """Yield the paths of the files in and below a folder."""
-        name = ""
-        while folder and (
-            rows := await self._database.rows(_OF_FOLDER, repo_id=repository.id, path=folder, name=name, limit=_PAGE)
-        ):
-            for row in rows:
-                yield f"{folder}/{row[1]}"
-            name = rows[-1][1]
+        """Yield the paths of the files in and below a folder, some `_MOST` of them."""
+        looked = 0
+        for page in (self._within, self._below) if folder else (self._below,):
+            after: Row = ("", "")
+            while looked < _MOST and (rows := await page(repository.id, folder, after)):
+                for row in rows:
+                    yield row[1] if row[0] == "." else f"{row[0]}/{row[1]}"
+                after = rows[-1]
+                looked += len(rows)
+                await asyncio.sleep(0)  # others have their turn
+
+    async def _within(self, repo_id: int, folder: str, after: Row) -> Sequence[Row]:
+        return await self._database.rows(_OF_FOLDER, repo_id=repo_id, path=folder, name=after[1], limit=_PAGE)
+
+    async def _below(self, repo_id: int, folder: str, after: Row) -> Sequence[Row]:
         low, high = below(folder) if folder else ("", "\U0010ffff")
-        place, name, looked = "", "", 0
-        while looked < _MOST and (
-            rows := await self._database.rows(
-                _FILES, repo_id=repository.id, low=low, high=high, path=place, name=name, limit=_PAGE
-            )
-        ):
-            for row in rows:
-                yield row[1] if row[0] == "." else f"{row[0]}/{row[1]}"
-            place, name = rows[-1]
-            looked += len(rows)
+        return await self._database.rows(
+            _FILES, repo_id=repo_id, low=low, high=high, path=after[0], name=after[1], limit=_PAGE
+        )
 
 
 def wants_latest(path: str) -> bool:
