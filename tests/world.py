@@ -168,9 +168,9 @@ class Node:
         self.pipeline = Pipeline(None, granter, self.repositories.refresh)  # type: ignore[arg-type]
 
     async def ask(
-        self, method: str, url: str, body: bytes | Sent = b"", *, caller: Caller = ADMIN, **headers: str
+        self, method: str, url: str, body: bytes | Sent = b"", *, caller: Caller = ADMIN, repo: str = "", **headers: str
     ) -> Answer:
-        """Send a request; errors come back as answers, anything else is a fault."""
+        """Send a request; errors come back as answers, anything else is a fault. `repo` is what the access method names."""
         parts = urlsplit(url)
         given = Given({name.replace("_", "-"): value for name, value in headers.items()})
         request = Request(
@@ -179,7 +179,7 @@ class Node:
             "0" * 16, "127.0.0.1", "http", lambda: "http://r", caller,
         )  # fmt: skip
         match = self.table.find("GET" if method == "HEAD" else method, parts.path)
-        request.words = match.words
+        request.words = {**match.words, "repo": repo} if repo else match.words
         try:
             reply = await self.pipeline.run(request, match.row)
         except EntrepotError as error:

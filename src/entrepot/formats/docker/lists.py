@@ -69,17 +69,17 @@ class Lists:
         """GET _catalog: of the whole registry, or of the repository that the access method names."""
         page = parse_page(request.query, default=_CATALOG, most=_TAGS)
         only = unquote(request.words.get("repo", ""))
-        shown: list[str] = []
+        found: set[str] = set()
         for repository in self._registries(request, only):
             base = "" if only else f"{repository.key}/"
             after = _after(page.last, base)
             if after is not None:
-                shown += [base + name for name in await self._images_of(request, repository, after, page.n + 1)]
-            if len(shown) > page.n:
-                break
-        more, shown = len(shown) > page.n, sorted(shown)[: page.n]
+                found.update(base + name for name in await self._images_of(request, repository, after, page.n + 1))
+            if not only and len(found) > page.n:
+                break  # names begin with the keys, so those of further repositories come later
+        shown = sorted(found)[: page.n]
         reply = json_reply({"repositories": shown})
-        if page.n and more:
+        if page.n and len(found) > page.n:
             reply.headers.append(("link", link(f"{request.prefix}/v2/_catalog", n=page.n, last=shown[-1])))
         return reply
 

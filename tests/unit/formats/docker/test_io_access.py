@@ -128,6 +128,26 @@ async def test_pages_of_the_catalog_go_over_repositories_in_byte_order(node: Nod
     assert await listed(node, "/v2/_catalog?n=0") == []
 
 
+async def test_the_catalog_of_a_virtual_repository_names_each_image_of_its_members_once(node: Node) -> None:
+    for key, names in (("va", "bcd"), ("vb", "ab")):
+        await node.create(key)
+        for name in names:
+            await node.push(f"{key}/{name}", "1", ONE)
+    await node.create("v", "virtual", repositories=["va", "vb"])
+    assert await listed(node, "/v2/_catalog", repo="v") == ["a", "b", "c", "d"]
+    for n in (1, 2, 3, 4):
+        found: list[str] = []
+        url: str | None = f"/v2/_catalog?n={n}"
+        while url:
+            answer = await node.ask("GET", url, repo="v")
+            page = answer.json["repositories"]
+            assert isinstance(page, list)
+            assert len(page) <= n
+            found += page
+            url = _next(answer.headers)
+        assert found == ["a", "b", "c", "d"], n
+
+
 async def test_pages_of_tags_leave_nothing_out(node: Node) -> None:
     await node.upload("r/app", ONE)
     names = sorted(f"v{n}" for n in range(11))
