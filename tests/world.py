@@ -31,6 +31,7 @@ from entrepot.formats.docker.placing import Placing
 from entrepot.formats.docker.projection import DockerProjection
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
+from entrepot.formats.docker.referrers import Referrers
 from entrepot.formats.docker.retention import Retention
 from entrepot.formats.docker.routes import rows
 from entrepot.formats.docker.tickets import Tickets
@@ -162,7 +163,8 @@ class Node:
             uploads=Uploads(
                 database, self.content, self.intake, tickets=tickets, mounts=mounts, lifetime=self.lifetime
             ),
-            lists=Lists(database, self.content, granter, self.repositories.all),
+            lists=Lists(database, granter, self.repositories.all),
+            referrers=Referrers(database, self.content),
         )
         self.table = Table(made)
         self.pipeline = Pipeline(None, granter, self.repositories.refresh)  # type: ignore[arg-type]

@@ -46,6 +46,7 @@ from entrepot.formats.docker.placing import Placing
 from entrepot.formats.docker.projection import DockerProjection
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
+from entrepot.formats.docker.referrers import Referrers
 from entrepot.formats.docker.routes import rows as docker_rows
 from entrepot.formats.docker.tickets import Tickets
 from entrepot.formats.docker.uploads import Uploads as DockerUploads
@@ -166,7 +167,8 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
             lifetime=lifetime,
         ),
         taking=shared.taking,
-        lists=Lists(store.database, store.content, shared.granter, shared.repositories.all),
+        lists=Lists(store.database, shared.granter, shared.repositories.all),
+        referrers=Referrers(store.database, store.content),
     )
 
 

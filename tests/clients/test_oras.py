@@ -74,6 +74,23 @@ def test_what_is_attached_is_discovered_as_a_tree_and_by_type(oras: Oras, regist
     assert not filtered.get("referrers")
 
 
+def test_all_that_is_attached_is_discovered_also_when_it_is_large(oras: Oras, registry: Registry) -> None:
+    reference = registry.image("oras/large")
+    push(oras, reference, b"thing")
+    (oras.folder / "note").write_text("note")
+    attached = []
+    for n in range(4):
+        notes = {"$manifest": {"note": f"{n}" + "x" * 1_500_000}}
+        (oras.folder / "notes.json").write_text(json.dumps(notes))
+        attach = ("attach", "--plain-http", "--format", "json", "--artifact-type", "application/x.note")
+        told = oras(*attach, "--annotation-file", "notes.json", reference, "note").out
+        attached.append(json.loads(told)["reference"])
+
+    found = json.loads(oras("discover", "--plain-http", "--format", "json", reference).out)["referrers"]
+
+    assert sorted(entry["reference"] for entry in found) == sorted(attached)
+
+
 def test_an_artifact_is_copied_with_all_that_is_attached(oras: Oras, registry: Registry, second: str) -> None:
     source, target = registry.image("oras/source"), registry.image("oras/target", repository=second)
     push(oras, source, b"thing")

@@ -1,4 +1,4 @@
-"""Lists: tags of an image, images of a registry, referrers of a manifest (A9, A10).
+"""Lists: tags of an image, images of a registry (A9).
 
 A page is read off an index from where the last one ended; each row is judged before it is shown, and pages are filled up
 when rows fall away. So a page costs the same at a hundred tags and at a million.
@@ -7,43 +7,31 @@ when rows fall away. So a page costs the same at a hundred tags and at a million
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
-import msgspec
-
 from entrepot.access.actions import Action
-from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.errors import NameUnknown
 from entrepot.formats.docker.errors import shown as quoted
 from entrepot.formats.docker.images import PACKAGE_TYPES, Image, image_name, readable_images
 from entrepot.formats.docker.layout import manifest_path
-from entrepot.formats.docker.manifests import Descriptor
-from entrepot.formats.docker.names import parse_digest
 from entrepot.formats.docker.pages import Page, link, parse_page
-from entrepot.formats.docker.records import Referrer, images, is_known, manifest_by_reference, referrers, tags
-from entrepot.formats.docker.references import MOST_FALLBACK, fallback_tag, parse_fallback
+from entrepot.formats.docker.records import images, is_known, tags
 from entrepot.messages import Reply, Request, json_reply
 from entrepot.metadata.database import Reads
-from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted, Granter
 from entrepot.repositories.repository import Repository
 
-_TAGS, _CATALOG, _REFERRERS = 100_000, 100, 1000  # default page lengths; who asks for no page wants all tags
+_TAGS, _CATALOG = 100_000, 100  # default page lengths; who asks for no page wants all tags
 _MOST = 100_000  # tags of an unbounded list: what clients without paging get
-_MOST_REFERRERS = 10_000  # of one subject; clients want them all, and few follow links here
 _JUDGED = 1_000_000  # rows looked at for one page on behalf of a caller who may read few of them
-_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class Lists:
     """The handlers of the listing routes."""
 
-    def __init__(
-        self, reads: Reads, content: Content, granter: Granter, repositories: Callable[[], Iterable[Repository]]
-    ) -> None:
+    def __init__(self, reads: Reads, granter: Granter, repositories: Callable[[], Iterable[Repository]]) -> None:
         self._reads = reads
-        self._content = content
         self._granter = granter
         self._repositories = repositories
 
@@ -81,22 +69,6 @@ class Lists:
         reply = json_reply({"repositories": shown})
         if page.n and len(found) > page.n:
             reply.headers.append(("link", link(f"{request.prefix}/v2/_catalog", n=page.n, last=shown[-1])))
-        return reply
-
-    async def referrers(self, request: Request) -> Reply:
-        """GET referrers: always an index, also for a digest that nobody knows (a 404 would tell: no such API)."""
-        digest = parse_digest(request.words["digest"])
-        wanted = (request.query.get("artifactType") or [""])[0]
-        found: dict[str, Referrer | Descriptor] = {}
-        for image in readable_images(request):
-            for old in await self._before_there_was_an_api(request.granted, image, digest):
-                found.setdefault(str(old.digest), old)
-            found |= {one.digest: one for one in await self._referrers_of(request.granted, image, str(digest))}
-        shown = [one for one in found.values() if not wanted or one.artifact_type == wanted]
-        body = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [_descriptor(one) for one in shown]}
-        reply = Reply(200, [("content-type", _INDEX)], msgspec.json.encode(body))
-        if wanted:
-            reply.headers.append(("oci-filters-applied", "artifactType"))
         return reply
 
     async def _is_known(self, granted: Granted, image: Image) -> bool:
@@ -167,35 +139,6 @@ class Lists:
             return False
         return bool(await self._tags_of(granted, image, Page(1, "")))
 
-    async def _before_there_was_an_api(self, granted: Granted, image: Image, digest: Digest) -> Sequence[Descriptor]:
-        """Return the referrers that a client listed under a tag, as images do that come from a registry without the API."""
-        tag = fallback_tag(digest)
-        path = manifest_path(image.name, str(tag))
-        kept = await manifest_by_reference(self._reads, image.repository.id, image.name, str(tag))
-        if kept is None or not granted.may(Action.READ, image.repository, path):
-            return ()
-        stored = await self._content.find(kept.blob_id)
-        if stored is None or stored.size > MOST_FALLBACK:
-            return ()
-        return parse_fallback(await self._content.whole(stored, MOST_FALLBACK))
-
-    async def _referrers_of(self, granted: Granted, image: Image, digest: str) -> list[Referrer]:
-        everything = granted.throughout(Action.READ, image.repository, image.name)
-        rows: list[Referrer] = []
-        after = 0
-        while len(rows) < _MOST_REFERRERS and (
-            batch := await referrers(
-                self._reads, image.repository.id, image.name, digest, after=after, limit=_REFERRERS
-            )
-        ):
-            rows += batch
-            after = batch[-1].blob_id
-        return [
-            row
-            for row in rows
-            if everything or granted.may(Action.READ, image.repository, manifest_path(image.name, row.reference))
-        ]
-
 
 def _after(last: str, base: str) -> str | None:
     """Return where to go on within a repository, None when `last` lies beyond it; keys and names order by bytes."""
@@ -204,12 +147,3 @@ def _after(last: str, base: str) -> str | None:
     if last.startswith(base):
         return last[len(base) :]
     return "" if last < base else None
-
-
-def _descriptor(one: Referrer | Descriptor) -> dict[str, object]:
-    descriptor: dict[str, object] = {"mediaType": one.media_type, "digest": str(one.digest), "size": one.size}
-    if one.artifact_type:
-        descriptor["artifactType"] = one.artifact_type
-    if one.annotations:
-        descriptor["annotations"] = one.annotations
-    return descriptor

@@ -78,10 +78,17 @@ WITH RECURSIVE hop(image, n) AS (
 SELECT image FROM hop WHERE image IS NOT NULL
 """)
 _REFERRERS = sql("""
-SELECT m.blob_id, MIN(m.media_type), b.sha256, b.size, d.artifact_type, d.annotations, MIN(m.reference)
-FROM docker_manifest m JOIN blob b ON b.id = m.blob_id JOIN docker_document d ON d.blob_id = m.blob_id
-WHERE m.repo_id = :repo_id AND m.image = :image AND m.subject = :subject AND m.blob_id > :after
-GROUP BY m.blob_id, b.sha256, b.size, d.artifact_type, d.annotations ORDER BY m.blob_id LIMIT :limit
+WITH page AS (
+  SELECT m.blob_id, MIN(m.media_type) AS media_type, b.sha256, b.size,
+    CASE WHEN :artifact_type IN ('', d.artifact_type) THEN b.size ELSE 0 END AS counted
+  FROM docker_manifest m JOIN blob b ON b.id = m.blob_id JOIN docker_document d ON d.blob_id = m.blob_id
+  WHERE m.repo_id = :repo_id AND m.image = :image AND m.subject = :subject AND m.blob_id > :after
+  GROUP BY m.blob_id, b.sha256, b.size, d.artifact_type ORDER BY m.blob_id LIMIT :limit
+), measured AS (
+  SELECT page.*, CAST(SUM(counted) OVER (ORDER BY blob_id) AS BIGINT) - counted AS counted_before FROM page
+)
+SELECT p.blob_id, p.media_type, p.sha256, p.size, d.artifact_type, CASE WHEN p.counted > 0 THEN d.annotations END
+FROM measured p JOIN docker_document d ON d.blob_id = p.blob_id WHERE p.counted_before < :most ORDER BY p.blob_id
 """)
 _DOCUMENT = sql("""
 INSERT INTO docker_document (blob_id, media_type, artifact_type, subject, annotations)
@@ -123,7 +130,6 @@ class Referrer:
     size: int
     artifact_type: str | None
     annotations: dict[str, str] | None
-    reference: str
 
 
 async def manifest_by_reference(reads: Reads, repo_id: int, image: str, reference: str) -> Manifest | None:
@@ -222,15 +228,21 @@ async def images(reads: Reads, repo_id: int, *, after: str, limit: int) -> list[
 
 
 async def referrers(
-    reads: Reads, repo_id: int, image: str, subject: str, *, after: int, limit: int
+    reads: Reads, repo_id: int, image: str, subject: str, *, artifact_type: str, after: int, most: int, limit: int
 ) -> Sequence[Referrer]:
-    """Return a page of the manifests that name a subject."""
-    rows = await reads.rows(_REFERRERS, repo_id=repo_id, image=image, subject=subject, after=after, limit=limit)
+    """Return a page of the manifests that name a subject; those of another artifact type without their annotations.
+
+    It ends with the one by which those of the type, or all when it is empty, have `most` bytes.
+    """
+    rows = await reads.rows(
+        _REFERRERS, repo_id=repo_id, image=image, subject=subject, artifact_type=artifact_type, after=after, most=most,
+        limit=limit,
+    )  # fmt: skip
     return [_referrer(*row) for row in rows]
 
 
 def _referrer(*row: object) -> Referrer:
-    blob_id, media_type, sha256, size, artifact_type, annotations, reference = row
+    blob_id, media_type, sha256, size, artifact_type, annotations = row
     assert isinstance(sha256, bytes)
     return Referrer(
         blob_id,  # type: ignore[arg-type]
@@ -239,7 +251,6 @@ def _referrer(*row: object) -> Referrer:
         size,  # type: ignore[arg-type]
         artifact_type,  # type: ignore[arg-type]
         msgspec.json.decode(annotations, type=dict[str, str]) if isinstance(annotations, str) else None,
-        reference,  # type: ignore[arg-type]
     )
 
 

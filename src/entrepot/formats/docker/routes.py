@@ -13,6 +13,7 @@ from entrepot.formats.docker.errors import AuthenticationRequired
 from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
+from entrepot.formats.docker.referrers import Referrers
 from entrepot.formats.docker.uploads import Uploads
 from entrepot.messages import Gate, Handler, Reply, Request, Row
 
@@ -36,6 +37,7 @@ def rows(
     blobs: Blobs,
     uploads: Uploads,
     lists: Lists,
+    referrers: Referrers,
     taking: tuple[Gate, ...] = (),
 ) -> tuple[Row, ...]:
     """Return all rows; `taking` are the gates of those that take bytes in."""
@@ -54,7 +56,7 @@ def rows(
         _image("GET", blob, "docker.blob.fetch", "READ", blobs.fetch, response=_BYTES),
         _image("DELETE", blob, "docker.blob.delete", "DELETE", blobs.delete, status=202),
         _image("GET", "/v2/{name*}/tags/list", "docker.tags", "READ", lists.tags, response=dict),
-        _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", lists.referrers, response=_INDEX),
+        _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", referrers.fetch, response=_INDEX),
         Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", response=_MANIFEST,
             summary="Pull a manifest"),
         Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", taking, "manifest", request=_MANIFEST, status=201,
