@@ -227,9 +227,11 @@ class Node:
     async def compact(self) -> int:
         return await Compaction(self.database, self.intake).round()
 
-    def grant(self, name: str, key: str, *patterns: str, rights: Action = Action.READ) -> Caller:
-        """Let a user do something at some paths; return the user as a caller."""
-        section = Section({key: Covered(tuple(patterns) or ("**",))}, {name: rights})
+    def grant(
+        self, name: str, key: str, *patterns: str, rights: Action = Action.READ, but: tuple[str, ...] = ()
+    ) -> Caller:
+        """Let a user do something at some paths, but not at others; return the user as a caller."""
+        section = Section({key: Covered(tuple(patterns) or ("**",), but)}, {name: rights})
         self.rules.append(PermissionTarget(f"{name}-{len(self.rules)}", {"artifact": section}))
         return Caller(name, 7)
 

@@ -27,6 +27,10 @@ SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.r
 FROM blob_digest d JOIN docker_manifest m ON m.repo_id = :repo_id AND m.image = :image AND m.blob_id = d.blob_id
 WHERE d.algorithm = :algorithm AND d.digest = :digest ORDER BY m.is_tag DESC, m.reference LIMIT :limit
 """)
+_REFERENCES = sql("""
+SELECT reference FROM docker_manifest
+WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND reference > :after ORDER BY reference LIMIT :limit
+""")
 _BLOB_BY_SHA256 = sql("""
 SELECT i.blob_id, i.expires, i.created_by FROM blob b
 JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = b.id WHERE b.sha256 = :digest
@@ -149,6 +153,12 @@ async def manifests_by_digest(
             _BY_OTHER, repo_id=repo_id, image=image, algorithm=digest.algorithm, digest=digest.raw, limit=limit
         )
     return [Manifest(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
+
+
+async def references(reads: Reads, repo_id: int, image: str, blob_id: int, *, after: str, limit: int) -> list[str]:
+    """Return a page of the references under which an image holds a manifest, in byte order."""
+    rows = await reads.rows(_REFERENCES, repo_id=repo_id, image=image, blob_id=blob_id, after=after, limit=limit)
+    return [row[0] for row in rows]
 
 
 async def named_blob(reads: Reads, repo_id: int, image: str, digest: Digest) -> NamedBlob | None:

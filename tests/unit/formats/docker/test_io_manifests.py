@@ -3,8 +3,11 @@
 import asyncio
 import json
 
+import pytest
+
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
+from entrepot.formats.docker import discard
 from entrepot.formats.docker.records import named_blob, prolong
 from tests.world import GRACE, INDEX, MANIFEST, Node, another, index, manifest, sha256
 
@@ -139,6 +142,36 @@ async def test_deleting_a_digest_takes_all_its_tags(node: Node) -> None:
     assert await tags(node) == ["3.0"]
     assert await got(node, sha256(body)) is None
     assert await got(node, "3.0") == other
+
+
+async def test_deleting_a_digest_takes_all_its_tags_however_many(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discard, "_AT_ONCE", 3)
+    body = await node.push("r/app", "v0", ONE)
+    for n in range(1, 9):
+        await node.put("r/app", f"v{n}", body)
+    assert (await node.ask("DELETE", f"/v2/r/app/manifests/{sha256(body)}")).status == 202
+    assert await got(node, sha256(body)) is None
+    assert await node.count("docker_manifest") == 0
+
+
+async def test_a_digest_goes_only_when_each_of_its_tags_may_be_deleted(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discard, "_AT_ONCE", 3)
+    monkeypatch.setattr(discard, "_JUDGED_AT_ONCE", 2)
+    body = await node.push("r/app", "v0", ONE)
+    for n in range(1, 9):
+        await node.put("r/app", f"v{n}", body)
+    url = f"/v2/r/app/manifests/{sha256(body)}"
+    most, none, every = (
+        node.grant(name, "r", "app/**", rights=Action.READ | Action.DELETE, but=(excluded,))
+        for name, excluded in (("most", "app/v8/**"), ("none", "app/v*/**"), ("every", "app/x/**"))
+    )
+    assert (await node.ask("DELETE", url, caller=most)).status == 403
+    assert (await node.ask("DELETE", url, caller=none)).status == 404
+    assert await node.count("docker_manifest") == 9
+    assert (await node.ask("DELETE", url, caller=every)).status == 202
+    assert await node.count("docker_manifest") == 0
 
 
 async def test_one_push_may_set_several_tags(node: Node) -> None:
