@@ -24,7 +24,6 @@ from entrepot.cluster.writers import Writer
 from entrepot.errors import EntrepotError, TooLarge
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
-from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.placing import Placing
@@ -45,6 +44,7 @@ from entrepot.metadata.open import open_database
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.configuration import create
 from entrepot.repositories.content import Content
+from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granter
 from entrepot.web.pipeline import Pipeline
 from entrepot.web.table import Table
@@ -149,7 +149,7 @@ class Node:
         self.repositories = Repositories(database, bump=bump, announce=lambda scope: None)
         self.writer = Writer(database, new_id(), "node")
         self.intake = Intake(self.driver, KeyMaker(self.writer.id, self.writer.opened, clock), self.writer.id, clock)
-        self.tree = Tree(dict.fromkeys(PACKAGE_TYPES, DockerProjection()))
+        self.tree = Tree(dict.fromkeys(DOCKER, DockerProjection()))
         self.content = Content(database, self.driver)
         granter = Granter(self.repositories.get, lambda: Rules(self.rules), self.repositories.by_id)
         placing = Placing(self.tree)

@@ -39,7 +39,6 @@ from entrepot.errors import Invalid, Unavailable, reason
 from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
-from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.placing import Placing
@@ -58,6 +57,7 @@ from entrepot.metadata.versions import bump
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
+from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.layouts import SECTION, Layouts
 from entrepot.rest.artifacts import Artifacts
@@ -118,7 +118,7 @@ async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -
     writer = Writer(database, new_id(), settings.node_id)
     clock = SystemClock()
     intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)
-    tree = Tree(dict.fromkeys(PACKAGE_TYPES, DockerProjection()))
+    tree = Tree(dict.fromkeys(DOCKER, DockerProjection()))
     return Store(database, driver, intake, writer, Content(database, driver, moved), tree)
 
 

@@ -14,9 +14,9 @@ from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.sidecars import Sidecar, Sidecars
 from entrepot.clock import LATEST
 from entrepot.errors import Conflict, Denied, Invalid
-from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.messages import Gate, Headers, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.items import Stamps
+from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.repository import Repository
 
 _CREATED: Final = "application/vnd.org.jfrog.artifactory.storage.ItemCreated+json"
@@ -70,7 +70,7 @@ class Artifacts:
         """PUT: a file, its checksum, a folder, a file that is here already by its checksum, or an archive to be taken apart."""
         address = parse(request.words["path"])
         repository = writable(request.granted, address.path)
-        if repository.package_type in PACKAGE_TYPES:
+        if repository.package_type in DOCKER:
             raise ImagesOnly(key=repository.key)
         if address.path.is_folder:
             await request.body.read(0)

@@ -16,10 +16,10 @@ from entrepot.artifacts.deploy import Deploy, writable
 from entrepot.artifacts.storage import ItemNotFound, Storage
 from entrepot.clock import http_date
 from entrepot.errors import Denied, Invalid, NotAllowed
-from entrepot.formats.docker.images import PACKAGE_TYPES
 from entrepot.messages import Parameter, Reply, Request, Row
 from entrepot.metadata.items import Item
 from entrepot.paths import RepoPath
+from entrepot.repositories.fields import DOCKER
 from entrepot.rest.artifacts import ImagesOnly
 
 _ONE: Final = "/artifactory/{repo}/{path*}"
@@ -72,7 +72,7 @@ class WebDavApi:
         await request.body.read(0)
         path = _path(request)
         repository = writable(request.granted, path)
-        if repository.package_type in PACKAGE_TYPES:
+        if repository.package_type in DOCKER:
             raise ImagesOnly(key=repository.key)
         try:
             await self._storage.place(request.granted, path.text)

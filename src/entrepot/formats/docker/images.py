@@ -18,10 +18,10 @@ from entrepot.formats.docker.names import split_name
 from entrepot.formats.docker.records import Manifest, NamedBlob, holder_paths
 from entrepot.messages import Request
 from entrepot.metadata.database import Reads
+from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 
-PACKAGE_TYPES = frozenset({"docker", "oci", "helmoci"})
 MOST_PATHS = 1000  # paths at which a blob is looked for on behalf of a caller with narrow rights
 
 
@@ -86,6 +86,6 @@ async def visible_blob(
 
 
 def _known(granted: Granted) -> Repository:
-    if granted.addressed is None or granted.addressed.package_type not in PACKAGE_TYPES:
+    if granted.addressed is None or granted.addressed.package_type not in DOCKER:
         raise NameUnknown(granted.key, f"there is no Docker repository {shown(granted.key)}")
     return granted.addressed

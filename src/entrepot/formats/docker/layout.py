@@ -13,23 +13,15 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.errors import Invalid
+from entrepot.formats.docker.media_types import DOCKER_LIST, OCI_INDEX
 from entrepot.formats.docker.names import ImageName, check_image, parse_reference
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 MANIFEST_FILE = "manifest.json"
 LIST_FILE = "list.manifest.json"
-LABEL_PREFIX = "docker.label."
 
-_LIST_TYPES = frozenset({
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.index.v1+json",
-})  # fmt: skip
 _BLOB_FILE = re.compile(r"sha256__([0-9a-f]{64})")
 
 
@@ -83,7 +75,7 @@ def manifest_path(image: str, reference: str, media_type: str = "") -> str:
 
 def manifest_file_name(media_type: str) -> str:
     """Return `list.manifest.json` for the types of an index, `manifest.json` for all others."""
-    return LIST_FILE if media_type in _LIST_TYPES else MANIFEST_FILE
+    return LIST_FILE if media_type in {DOCKER_LIST, OCI_INDEX} else MANIFEST_FILE
 
 
 def blob_file_name(sha256: bytes) -> str:
@@ -108,29 +100,6 @@ def place_of(path: str) -> Place | None:
     if blob:
         return Place(known, reference, File.BLOB, Digest("sha256", blob[1]))
     return Place(known, reference, File(name))
-
-
-def manifest_properties(
-    image: str, reference: str, *, digest: Digest, media_type: str, labels: Mapping[str, Sequence[str]]
-) -> dict[str, list[str]]:
-    """Return the properties of a manifest's file; `digest` is its sha256, `labels` those of the image's configuration.
-
-    `docker.manifest` is there for tags alone. Raises DigestInvalid unless the digest is a sha256.
-    """
-    tag = {} if ":" in reference else {"docker.manifest": [reference]}
-    return {
-        **tag,
-        "docker.repoName": [image],
-        "docker.manifest.digest": [str(digest)],
-        "docker.manifest.type": [media_type],
-        **blob_properties(digest),
-        **{f"{LABEL_PREFIX}{name}": list(values) for name, values in labels.items()},
-    }
-
-
-def blob_properties(digest: Digest) -> dict[str, list[str]]:
-    """Return the properties of a blob's file. Raises DigestInvalid unless the digest is a sha256."""
-    return {"sha256": [_sha256(digest).hex]}
 
 
 def _sha256(digest: Digest) -> Digest:

@@ -13,12 +13,13 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import NameUnknown
 from entrepot.formats.docker.errors import shown as quoted
-from entrepot.formats.docker.images import PACKAGE_TYPES, Image, image_name, readable_images
+from entrepot.formats.docker.images import Image, image_name, readable_images
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.pages import Page, link, parse_page
 from entrepot.formats.docker.records import images, is_known, tags
 from entrepot.messages import Reply, Request, json_reply
 from entrepot.metadata.database import Reads
+from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granted, Granter
 from entrepot.repositories.repository import Repository
 
@@ -107,10 +108,10 @@ class Lists:
         """Return the physical registries to list, in the byte order of their keys."""
         if only:
             granted = self._granter.grant(request.caller, Action.READ, only, "", folder=True)
-            if granted.addressed is None or granted.addressed.package_type not in PACKAGE_TYPES:
+            if granted.addressed is None or granted.addressed.package_type not in DOCKER:
                 raise NameUnknown(only, f"there is no Docker repository {quoted(only)}")
             return list(granted.physical)
-        docker = (one for one in self._repositories() if one.package_type in PACKAGE_TYPES and not one.is_virtual)
+        docker = (one for one in self._repositories() if one.package_type in DOCKER and not one.is_virtual)
         return sorted(docker, key=lambda one: f"{one.key}/")
 
     async def _images_of(self, request: Request, repository: Repository, after: str, want: int) -> list[str]:

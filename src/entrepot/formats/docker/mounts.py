@@ -13,11 +13,12 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import EntrepotError
-from entrepot.formats.docker.images import MOST_PATHS, PACKAGE_TYPES, Image, visible_blob
+from entrepot.formats.docker.images import MOST_PATHS, Image, visible_blob
 from entrepot.formats.docker.names import check_image, split_name
 from entrepot.formats.docker.records import blob_id_of, holders, lock_blob, name_for_now, named_blob
 from entrepot.messages import Request
 from entrepot.metadata.database import Database, Tx
+from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.repository import Repository
 
@@ -71,7 +72,7 @@ class Mounts:
         except EntrepotError:
             return
         for one in granted.physical:
-            if one.package_type in PACKAGE_TYPES:
+            if one.package_type in DOCKER:
                 yield Image(one, name)
 
     async def _name(self, target: Image, blob_id: int, actor: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.formats.docker import wire
-from entrepot.formats.docker.manifests import Descriptor, Manifest
+from entrepot.formats.docker.manifests import Descriptor
 from entrepot.formats.docker.media_types import OCI_INDEX
 from entrepot.formats.docker.names import Tag, check_tag
 
@@ -27,13 +27,6 @@ MOST_FALLBACK = 4 << 20  # bytes of an index
 class _Listed(msgspec.Struct):
     manifests: list[msgspec.Raw] | None = None
     mediaType: str | None = None  # noqa: N815 - the name on the wire
-
-
-def referrer(manifest: Manifest, digest: Digest, size: int) -> Descriptor:
-    """Return how the referrers of its subject list a manifest; `digest` and `size` are those of its bytes."""
-    return Descriptor(
-        manifest.media_type, digest, size, annotations=manifest.annotations, artifact_type=manifest.artifact_type
-    )
 
 
 def of_type(referrers: Iterable[Descriptor], artifact_type: str) -> list[Descriptor]:

@@ -11,6 +11,7 @@ from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
 from entrepot.formats.docker.errors import AuthenticationRequired
 from entrepot.formats.docker.lists import Lists
+from entrepot.formats.docker.media_types import OCI_INDEX, OCI_MANIFEST
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
 from entrepot.formats.docker.referrers import Referrers
@@ -18,8 +19,6 @@ from entrepot.formats.docker.uploads import Uploads
 from entrepot.messages import Gate, Handler, Reply, Request, Row
 
 _BYTES: Final = "application/octet-stream"
-_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
-_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 
 
 async def ping(request: Request) -> Reply:
@@ -56,10 +55,10 @@ def rows(
         _image("GET", blob, "docker.blob.fetch", "READ", blobs.fetch, response=_BYTES),
         _image("DELETE", blob, "docker.blob.delete", "DELETE", blobs.delete, status=202),
         _image("GET", "/v2/{name*}/tags/list", "docker.tags", "READ", lists.tags, response=dict),
-        _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", referrers.fetch, response=_INDEX),
-        Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", response=_MANIFEST,
+        _image("GET", "/v2/{name*}/referrers/{digest}", "docker.referrers", "READ", referrers.fetch, response=OCI_INDEX),
+        Row("GET", manifest, "docker.pull", "READ", pull.fetch, "oci", target="manifest", response=OCI_MANIFEST,
             summary="Pull a manifest"),
-        Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", taking, "manifest", request=_MANIFEST, status=201,
+        Row("PUT", manifest, "docker.push", "DEPLOY", push.store, "oci", taking, "manifest", request=OCI_MANIFEST, status=201,
             summary="Push a manifest"),
         Row("DELETE", manifest, "docker.delete", "DELETE", discard.delete, "oci", target="manifest", status=202,
             summary="Delete a tag, or a manifest with all its tags"),

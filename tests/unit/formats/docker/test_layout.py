@@ -9,12 +9,10 @@ from entrepot.formats.docker.layout import (
     File,
     Place,
     blob_file_name,
-    blob_properties,
     digest_folder,
     folder_of,
     manifest_file_name,
     manifest_path,
-    manifest_properties,
     place_of,
 )
 from entrepot.formats.docker.names import check_image
@@ -56,8 +54,6 @@ def test_folders_and_blobs_are_named_as_artifactory_names_them() -> None:
 def test_only_sha256_names_a_place_in_the_tree() -> None:
     with pytest.raises(DigestInvalid):
         digest_folder(SHA512)
-    with pytest.raises(DigestInvalid):
-        blob_properties(SHA512)
 
 
 @pytest.mark.parametrize(
@@ -90,25 +86,3 @@ def test_a_path_says_which_file_of_which_image_it_is(path: str, place: Place) ->
 )  # fmt: skip
 def test_every_other_path_is_just_a_path(path: str) -> None:
     assert place_of(path) is None
-
-
-def test_a_tagged_manifest_gets_the_properties_that_clients_search_by() -> None:
-    found = manifest_properties(APP, "1", digest=SHA256, media_type="t/x", labels={"a": ["1", "2"], "b/c": ["x"]})
-    assert found == {
-        "docker.manifest": ["1"],
-        "docker.repoName": ["lib/app"],
-        "docker.manifest.digest": [f"sha256:{HEX}"],
-        "docker.manifest.type": ["t/x"],
-        "sha256": [HEX],
-        "docker.label.a": ["1", "2"],
-        "docker.label.b/c": ["x"],
-    }
-
-
-def test_a_manifest_kept_by_digest_has_no_tag_among_its_properties() -> None:
-    found = manifest_properties(APP, digest_folder(SHA256), digest=SHA256, media_type="t/x", labels={})
-    assert "docker.manifest" not in found
-
-
-def test_a_blob_has_its_sha256_as_a_property() -> None:
-    assert blob_properties(SHA256) == {"sha256": [HEX]}

@@ -7,22 +7,15 @@ import json
 import pytest
 
 from entrepot.blobs.digest import Digest
-from entrepot.formats.docker.manifests import Descriptor, Kind, Manifest, index_of
+from entrepot.formats.docker.manifests import Descriptor, index_of
 from entrepot.formats.docker.media_types import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST
 from entrepot.formats.docker.names import check_tag
-from entrepot.formats.docker.references import fallback_subject, fallback_tag, of_type, parse_fallback, referrer
+from entrepot.formats.docker.references import fallback_subject, fallback_tag, of_type, parse_fallback
 
 HEX = "0f" * 32
 SUBJECT = Digest("sha256", HEX)
 ONE = Descriptor(OCI_MANIFEST, Digest("sha256", "1" * 64), 10, annotations={"a": "b"}, artifact_type="x/y")
 TWO = Descriptor(OCI_INDEX, Digest("sha256", "2" * 64), 20)
-
-
-def test_a_referrer_is_listed_with_its_own_type_and_annotations() -> None:
-    manifest = Manifest(
-        body=b"{}", media_type=OCI_MANIFEST, kind=Kind.IMAGE, artifact_type="x/y", annotations={"a": "b"}, subject=TWO
-    )
-    assert referrer(manifest, ONE.digest, 10) == ONE
 
 
 def test_referrers_are_filtered_by_artifact_type() -> None:
