@@ -110,12 +110,6 @@ class RepoPath:
         folder, _, name = self.text.rpartition("/")
         return folder or ".", name
 
-    def child(self, name: str) -> RepoPath:
-        """Return the place called `name`, one segment, within this one. Raises PathInvalid."""
-        if not name or "/" in name:
-            raise PathInvalid("a name is one segment")
-        return RepoPath(f"{self.text}/{name}" if self.text else name)
-
     def __str__(self) -> str:
         return self.text
 

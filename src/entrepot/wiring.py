@@ -36,7 +36,6 @@ from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
 from entrepot.errors import Invalid, Unavailable, reason
-from entrepot.first_contents import fill
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
 from entrepot.formats.docker.lists import Lists
@@ -270,12 +269,6 @@ async def writing(store: Store) -> AsyncIterator[None]:
     async with in_background((BEAT_SECONDS, lambda: store.writer.beat(store.intake), "writer")):
         yield
     await store.writer.leave(store.intake)
-
-
-async def bootstrap(settings: Settings, database: Database, password: str) -> bool:
-    """Fill a new database; `password` is what `admin` gets. Does nothing, and returns False, when it has been filled."""
-    del settings
-    return await fill(database, password)
 
 
 async def reset_password(settings: Settings, user: str, password: str) -> str:

@@ -71,15 +71,6 @@ def test_a_set_accepts_what_the_reference_says(
         assert patterns.accepts(path)
 
 
-@fuzz
-@given(SOME, PLACE)
-def test_each_accepted_path_has_one_of_the_literal_beginnings(includes: list[str], path: str) -> None:
-    patterns = PatternSet(tuple(includes))
-    prefixes = patterns.literal_prefixes()
-    if prefixes is not None and patterns.accepts(path):
-        assert path.startswith(prefixes)
-
-
 def plainly(sets: list[tuple[list[str], list[str], int]], path: str, *, folder: bool) -> int:
     found = 0
     for includes, excludes, mask in sets:

@@ -16,7 +16,6 @@ from entrepot.formats.docker import wire
 from entrepot.formats.docker.challenge import (
     Challenge,
     ScopeEntry,
-    parse_challenge,
     parse_scopes,
     parse_token_query,
     scope_for,
@@ -49,7 +48,7 @@ from entrepot.formats.docker.names import (
     split_name,
 )
 from entrepot.formats.docker.pages import link, parse_page
-from entrepot.formats.docker.references import fallback_subject, parse_fallback
+from entrepot.formats.docker.references import parse_fallback
 from entrepot.paths import MAX_PATH, MAX_SEGMENT, PathInvalid, RepoKey, RepoKeyInvalid, RepoPath
 from entrepot.ranges import Conditions, Span, evaluate, parse_content_range, parse_date, parse_range
 
@@ -92,7 +91,7 @@ def test_a_path_that_is_encoded_is_read_back(text: str) -> None:
     assert RepoPath.parse(quote(text, safe="/")) == RepoPath.parse(quote(text, safe="")) == path
     folder, name = path.split()
     if name:
-        assert RepoPath("" if folder == "." else folder).child(name) == path
+        assert RepoPath(name if folder == "." else f"{folder}/{name}") == path
 
 
 @fuzz
@@ -154,7 +153,6 @@ def test_a_reference_is_a_tag_or_a_digest_or_refused(text: str) -> None:
         return
     assert (reference.tag is None) is not (reference.digest is None)
     assert str(reference) == text
-    assert fallback_subject(text) is None or text.startswith("sha256-")
 
 
 @fuzz
@@ -268,8 +266,8 @@ def check_manifest(body: bytes, content_type: str | None) -> None:
     else:
         assert [str(child.digest) for child in manifest.children] == reread(body, "manifests")
         assert reread(body, "layers") == []
-    both = {blob.digest for blob in manifest.blobs()} | {blob.digest for blob in manifest.foreign()}
-    assert both == {one.digest for one in (*manifest.layers, *([manifest.config] if manifest.config else []))}
+    needed = [*(layer for layer in manifest.layers if not layer.is_foreign), *filter(None, [manifest.config])]
+    assert {blob.digest for blob in manifest.blobs()} == {one.digest for one in needed}
 
 
 @fuzz
@@ -344,20 +342,16 @@ scope_entry = st.builds(
 
 
 @fuzz
-@given(ascii_text, st.lists(scope_entry, max_size=4))
-def test_a_challenge_that_is_written_is_read_back(realm: str, scopes: list[ScopeEntry]) -> None:
+@given(st.lists(scope_entry, max_size=4))
+def test_scopes_that_are_written_are_read_back(scopes: list[ScopeEntry]) -> None:
     merged = parse_scopes([" ".join(map(str, scopes))])
     assert {(one.type, one.name) for one in merged} == {(one.type, one.name) for one in scopes}
-    challenge = Challenge(realm, "s", merged, "invalid_token")
-    assert parse_challenge(str(challenge)) == challenge
-    assert parse_challenge(f'Negotiate YII==, Basic realm=x, {challenge}, Digest qop="auth"') == challenge
+    assert parse_scopes([" ".join(map(str, merged))]) == merged
 
 
 @fuzz
 @given(st.one_of(anything, st.text(st.sampled_from('Bearer realm="x\\",=: \t'), max_size=60)), anything)
 def test_challenges_and_scopes_of_others_never_raise(text: str, other: str) -> None:
-    found = parse_challenge(text)
-    assert found is None or found.realm
     assert len(parse_token_query({"scope": [text, other], "service": [other]}).scopes) <= 100
     for entry in scope_for("POST", text, other):
         assert follows_the_grammar(entry.name)

@@ -84,15 +84,6 @@ class TestRepoPath:
         path = RepoPath(text)
         assert (path.split(), path.depth, path.name) == (split, depth, name)
 
-    def test_a_child_is_one_segment_further(self) -> None:
-        assert RepoPath("").child("a").child("b") == RepoPath("a/b")
-
-    @pytest.mark.parametrize("name", ["", "a/b", "..", "a\x00"])
-    def test_a_child_cannot_lead_elsewhere(self, name: str) -> None:
-        for path in (RepoPath("a"), RepoPath("")):
-            with pytest.raises(PathInvalid):
-                path.child(name)
-
     def test_paths_are_ordered_by_their_text(self) -> None:
         assert sorted([RepoPath("b"), RepoPath("B"), RepoPath("a")]) == [RepoPath("B"), RepoPath("a"), RepoPath("b")]
 

@@ -169,19 +169,6 @@ class PatternSet:
             return any(pattern.begins(place) for pattern in self.including)
         return any(pattern.matches(place) for pattern in self.including)
 
-    def literal_prefixes(self) -> tuple[str, ...] | None:
-        """Return beginnings, one of which each accepted path has, none within another; None when nothing can be said.
-
-        For range filters in SQL. Folders on the way to an accepted path are not among these.
-        """
-        if self.all_included:
-            return None
-        found: list[str] = []
-        for prefix in sorted(_literal_prefix(pattern) for pattern in self.including if not pattern.absolute):
-            if not found or not prefix.startswith(found[-1]):
-                found.append(prefix)
-        return None if "" in found else tuple(found)
-
 
 def split(patterns: str | Iterable[str]) -> list[str]:
     """Split at commas, trim, drop the empty. Raises PatternInvalid when there are too many."""
@@ -205,14 +192,6 @@ def _plain(token: str) -> str:
     if _EXPRESSION.search(_VARIABLE.sub("", token)):
         raise PatternInvalid("A pattern may hold {name}, but no expression in braces.")
     return "*" if count and not plain.strip("*") else plain
-
-
-def _literal_prefix(pattern: Pattern) -> str:
-    prefix = pattern.head
-    rest = pattern.tokens[prefix.count("/") :]
-    if not rest or rest[0] == "**":
-        return prefix[:-1]  # the folder itself is accepted too
-    return prefix + re.split(r"[*?]", rest[0], maxsplit=1)[0]
 
 
 def _expression(tokens: Sequence[str]) -> str:

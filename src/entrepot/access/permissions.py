@@ -143,16 +143,6 @@ class Rules:
             self._held[asked] = found
         return found
 
-    def allow(
-        self, principals: Iterable[str], action: Action, repository: RepositoryFacts, path: str, *, folder: bool = False
-    ) -> bool:
-        """Whether the targets grant an action on a path to principals, `u:<user>` and `g:<group>`."""
-        names = list(principals)
-        user = next((name[2:] for name in names if name.startswith("u:")), None)
-        groups = frozenset(name[2:] for name in names if name.startswith("g:"))
-        need = int(action)
-        return self.coverage(user, groups, repository).at(Place.of(path), need, folder=folder) == need
-
     def principals(self, repository: RepositoryFacts, path: str, *, folder: bool = False) -> Principals:
         """Return who may do what at a path by these targets: users, and groups; administrators stand above them."""
         kind, place = _SECTION_OF.get(repository.package_type.lower(), ARTIFACT), Place.of(path)

@@ -62,11 +62,6 @@ class Hashes:
         """That of what was added."""
         return self._states["sha256"].digest()
 
-    @property
-    def has_sha512(self) -> bool:
-        """Whether sha512 is among them."""
-        return "sha512" in self._states
-
     def update(self, buffer: bytes) -> None:
         """Add the bytes that follow. Takes 2 ms of CPU per MiB; more than a few KiB belong on a thread."""
         for state in self._states.values():

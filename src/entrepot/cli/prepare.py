@@ -90,11 +90,11 @@ def _password(settings: Settings) -> tuple[str, bool]:
 
 
 async def _bootstrap(settings: Settings, password: str) -> bool:
-    from entrepot import wiring  # noqa: PLC0415 - not before the schema is there
+    from entrepot import first_contents  # noqa: PLC0415 - not before the schema is there
 
     database = await open_database(settings.home, settings.database_url)
     try:
-        return await wiring.bootstrap(settings, database, password)
+        return await first_contents.fill(database, password)
     finally:
         await database.close()
 

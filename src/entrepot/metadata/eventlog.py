@@ -15,8 +15,6 @@ import msgspec
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import Parameter, sql
 
-VERSION = 1
-
 _INSERT = sql("""
 INSERT INTO event (time, kind, repo_id, repo_key, path, actor, origin, version, before, after)
 VALUES ({now}, :kind, :repo_id, :repo_key, :path, :actor, :origin, 1, :before, :after)

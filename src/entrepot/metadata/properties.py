@@ -15,7 +15,6 @@ _OF_ITEMS = sql("SELECT item_id, key, value FROM prop WHERE item_id {any:ids} OR
 _INSERT = sql("INSERT INTO prop (item_id, key, value, value_hash) VALUES (:item_id, :key, :value, :value_hash)")
 _CLEAR = sql("DELETE FROM prop WHERE item_id = :item_id")
 _CLEAR_ALL = sql("DELETE FROM prop WHERE item_id {any:ids}")
-_CLEAR_KEY = sql("DELETE FROM prop WHERE item_id = :item_id AND key = :key")
 
 
 def value_hash(value: str) -> bytes:
@@ -51,13 +50,6 @@ async def replace_all(tx: Tx, properties: Mapping[int, Properties], *, held: lis
 async def replace_properties(tx: Tx, item_id: int, properties: Properties) -> None:
     """Make these the only properties of an item."""
     await tx.execute(_CLEAR, item_id=item_id)
-    await add_properties(tx, item_id, properties)
-
-
-async def set_properties(tx: Tx, item_id: int, properties: Properties) -> None:
-    """Replace the values of the named keys; the others stay."""
-    for key in properties:
-        await tx.execute(_CLEAR_KEY, item_id=item_id, key=key)
     await add_properties(tx, item_id, properties)
 
 

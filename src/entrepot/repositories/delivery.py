@@ -25,15 +25,12 @@ def deliver(
     etag: str,
     file_name: str,
     modified: int | None = None,
-    ranges: bool = True,
 ) -> Reply:
     """Answer GET or HEAD of a blob: 200, 206, 304 or 416. `modified` is in milliseconds.
 
     Validators are accepted as we give them, bare or quoted, and as the sha1 that Artifactory gives.
     """
-    fixed = _headers(
-        stored.sha256, stored.sha1, stored.md5, tuple(headers), etag, file_name, modified=modified, ranges=ranges
-    )
+    fixed = _headers(stored.sha256, stored.sha1, stored.md5, tuple(headers), etag, file_name, modified=modified)
     reply = Reply(200, fixed=fixed)
     conditions = Conditions.of(request.headers)
     if request.method == "GET" and conditions.any:
@@ -41,7 +38,7 @@ def deliver(
         if evaluate(conditions, tags, modified):
             reply.status = 304
             return reply
-    spans = _spans(request, conditions, stored, etag=etag, modified=modified) if ranges else None
+    spans = _spans(request, conditions, stored, etag=etag, modified=modified)
     if spans is None:
         return content.fill(reply, stored)
     if len(spans) > 1:
@@ -72,7 +69,6 @@ def _headers(
     file_name: str,
     *,
     modified: int | None,
-    ranges: bool,
 ) -> tuple[tuple[bytes, bytes], ...]:
     common = [
         *headers,
@@ -84,8 +80,7 @@ def _headers(
     ]
     if modified is not None:
         common.append(("last-modified", http_date(modified)))
-    if ranges:
-        common.append(("accept-ranges", "bytes"))
+    common.append(("accept-ranges", "bytes"))
     return encoded(common)
 
 

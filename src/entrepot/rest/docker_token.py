@@ -28,7 +28,6 @@ from entrepot.repositories.granted import Granter
 
 _LIFETIME = 3600  # seconds
 _FORM = 64 << 10  # bytes
-_FORM_TYPE = "application/x-www-form-urlencoded"
 _YEAR = 31_536_000
 
 

@@ -201,19 +201,6 @@ def test_a_folder_on_the_way_is_accepted_only_when_asked_for() -> None:
     assert patterns.accepts("com/acme/x")
 
 
-@pytest.mark.parametrize(
-    ("includes", "prefixes"),
-    [
-        ((), None), (("**",), None), (("a", "*.jar"), None), (("a", "**/b"), None), (("{x}/a",), None),
-        (("com/acme/**",), ("com/acme",)), (("com/acme/*.jar",), ("com/acme/",)), (("com/ab*/x",), ("com/ab",)),
-        (("com/a?c",), ("com/a",)), (("a//b/",), ("a/b",)), (("/a/**",), ()), (("b/**", "a/x", "b/c/**"), ("a/x", "b")),
-        (("a", "ab"), ("a",)),
-    ],
-)  # fmt: skip
-def test_literal_beginnings_of_what_is_accepted(includes: tuple[str, ...], prefixes: tuple[str, ...] | None) -> None:
-    assert PatternSet(includes).literal_prefixes() == prefixes
-
-
 def test_a_pattern_is_compiled_once() -> None:
     assert compiled("once/**") is compiled("once/**")
     assert PatternSet(("once/**",)).including == (compiled("once/**"),)

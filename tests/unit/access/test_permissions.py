@@ -5,6 +5,7 @@ from entrepot.access.actions import Action
 from entrepot.access.coverage import EVERYWHERE, NOWHERE, Coverage
 from entrepot.access.patterns import PatternInvalid, PatternSet, Place
 from entrepot.access.permissions import Covered, PermissionTarget, RepositoryFacts, Rules, Section
+from tests.rights import grants
 
 READ, DEPLOY, ANNOTATE, DELETE = Action.READ, Action.DEPLOY, Action.ANNOTATE, Action.DELETE
 LOCAL = RepositoryFacts("libs", "local", "generic")
@@ -75,16 +76,16 @@ def test_rights_of_name_and_groups_and_targets_add_up() -> None:
 def test_a_name_of_a_group_is_not_a_name_of_a_user() -> None:
     rules = Rules([target("libs", users={"devs": READ}), target("libs", groups={"bob": DEPLOY})])
     assert held(rules, LOCAL, "a", "devs") == 0
-    assert rules.allow({"u:devs"}, READ, LOCAL, "a")
-    assert rules.allow({"g:bob", "g:x"}, DEPLOY, LOCAL, "a")
-    assert not rules.allow({"u:bob", "g:devs"}, READ, LOCAL, "a")
+    assert grants(rules, {"u:devs"}, READ, LOCAL, "a")
+    assert grants(rules, {"g:bob", "g:x"}, DEPLOY, LOCAL, "a")
+    assert not grants(rules, {"u:bob", "g:devs"}, READ, LOCAL, "a")
 
 
 def test_several_actions_may_come_from_several_targets_and_all_are_needed() -> None:
     rules = Rules([target("libs", users={"bob": READ}), target("libs", users={"bob": DEPLOY}, includes=("a/*",))])
-    assert rules.allow({"u:bob"}, READ | DEPLOY, LOCAL, "a/b")
-    assert not rules.allow({"u:bob"}, READ | DEPLOY, LOCAL, "b")
-    assert not rules.allow({"u:bob"}, READ | DELETE, LOCAL, "a/b")
+    assert grants(rules, {"u:bob"}, READ | DEPLOY, LOCAL, "a/b")
+    assert not grants(rules, {"u:bob"}, READ | DEPLOY, LOCAL, "b")
+    assert not grants(rules, {"u:bob"}, READ | DELETE, LOCAL, "a/b")
 
 
 def test_no_targets_grant_nothing() -> None:

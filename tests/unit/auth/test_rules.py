@@ -10,6 +10,7 @@ from entrepot.auth.epochs import Epochs
 from entrepot.auth.rules import LiveRules
 from entrepot.errors import Invalid
 from entrepot.metadata.database import Tx
+from tests.rights import grants
 from tests.unit.auth.support import Clocked
 
 REPOSITORY = RepositoryFacts("libs", "local")
@@ -36,14 +37,14 @@ async def people(database: Clocked) -> None:
 
 async def test_rules_grant_nothing_before_they_are_read(database: Clocked, epochs: Epochs) -> None:
     rules = LiveRules(database, epochs, anonymous=lambda: False)
-    assert not rules().allow(frozenset({"u:bob"}), Action.READ, REPOSITORY, "a")
+    assert not grants(rules(), frozenset({"u:bob"}), Action.READ, REPOSITORY, "a")
 
 
 async def test_a_grant_and_its_removal_are_in_force_after_the_epoch_moved(database: Clocked, epochs: Epochs) -> None:
     rules = LiveRules(database, epochs, anonymous=lambda: False)
 
     def allowed() -> bool:
-        return rules().allow(frozenset({"u:bob"}), Action.READ, REPOSITORY, "a")
+        return grants(rules(), frozenset({"u:bob"}), Action.READ, REPOSITORY, "a")
 
     await rules.refresh()
     await epochs.change(database, "security", lambda tx: targets.create(tx, body(users={"bob": ["READ"]})))

@@ -137,7 +137,8 @@ async def test_however_it_is_cut_the_checksums_and_the_bytes_are_those_of_the_bo
 
 
 def test_sha512_is_computed_only_when_asked_for() -> None:
-    assert (Hashes().has_sha512, Hashes(sha512=True).has_sha512) == (False, True)
+    assert Hashes().checksums(0).sha512 is None
+    assert Hashes(sha512=True).checksums(0).sha512 == hashlib.sha512().digest()
 
 
 @pytest.mark.parametrize("sha512", [True, False])
@@ -148,7 +149,7 @@ def test_a_copy_of_hashes_goes_its_own_way(sha512: bool) -> None:
     twin.update(b"b")
     assert hashes.checksums(1).sha256 == hashlib.sha256(b"a").digest()
     assert twin.checksums(2).sha256 == hashlib.sha256(b"ab").digest()
-    assert twin.has_sha512 == sha512
+    assert twin.checksums(2).sha512 == (hashlib.sha512(b"ab").digest() if sha512 else None)
 
 
 async def test_buffers_of_a_mebibyte_reach_driver_and_threads() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot import __version__, wiring
+from entrepot import __version__, first_contents, wiring
 from entrepot.cli import serve as serving
 from entrepot.cli.existing import existing
 from entrepot.cli.main import main, plain_flags
@@ -450,11 +450,11 @@ class TestPreparing:
     ) -> None:
         opened: list[str] = []
 
-        async def bootstrap(_settings: Settings, _database: object, password: str) -> bool:
+        async def fill(_database: object, password: str) -> bool:
             opened.append(password)
             return True
 
-        monkeypatch.setattr(wiring, "bootstrap", bootstrap)
+        monkeypatch.setattr(first_contents, "fill", fill)
         settings = self.settings(tmp_path)
         prepare(settings)
         prepare(settings)

@@ -1,4 +1,4 @@
-"""Bearer challenges and the scopes in them (distribution, "Token Authentication"; RFC 7235), read and written.
+"""Bearer challenges and the scopes in them (distribution, "Token Authentication"; RFC 7235): written, and scopes read.
 
 A scope is `type:name:actions`. Its name may hold colons (`host:5000/app`); a class after its type, as in
 `repository(plugin)`, is out of use and dropped. What is no scope is left out, never an error: a token may always grant
@@ -21,15 +21,9 @@ if TYPE_CHECKING:
     from entrepot.messages import Request
 
 _MOST_SCOPES = 100  # of one request; clients send a handful
-_MOST_HEADER = 16384  # characters of a challenge
 _TYPE = re.compile(r"([a-z0-9]{1,64})(?:\([a-z0-9]{1,64}\))?")
 _NAME = re.compile(r"[!#-\[\]-~]{1,512}")  # printable, without quotes and backslashes
 _ACTIONS = re.compile(r"(?:[a-z]{1,32}|\*)?(?:,(?:[a-z]{1,32}|\*)){0,31}")
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PARAMETER = re.compile(rf'[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=][^\s",]*))')
-# A scheme, or the credentials that another scheme has in the place of parameters.
-_WORD = re.compile(rf"[ \t,]*(?:({_TOKEN})(?=[ \t,]|$)|[A-Za-z0-9._~+/-]+=+(?=[ \t,]|$))")
-_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +65,6 @@ class TokenQuery:
     client_id: str
     offline: bool  # a refresh token is wanted
     scopes: tuple[ScopeEntry, ...]
-
-
-def parse_challenge(header: str) -> Challenge | None:
-    """Return the first Bearer challenge of a WWW-Authenticate value that has a realm; None when there is none."""
-    if len(header) > _MOST_HEADER:
-        return None
-    for scheme, words in _challenges(header):
-        if scheme == "bearer" and words.get("realm"):
-            scopes = parse_scopes([words.get("scope", "")])
-            return Challenge(words["realm"], words.get("service", ""), scopes, words.get("error", ""))
-    return None
 
 
 def parse_scopes(values: Iterable[str]) -> tuple[ScopeEntry, ...]:
@@ -156,24 +139,6 @@ def _is_name(name: str) -> bool:
     except NameInvalid:
         return False
     return True
-
-
-def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
-    """Return schemes, lower-case, with their parameters; what comes after something unreadable is left out."""
-    found: list[tuple[str, dict[str, str]]] = []
-    position = 0
-    while True:
-        if parameter := _PARAMETER.match(header, position):
-            value = parameter[3] if parameter[2] is None else _ESCAPED.sub(r"\1", parameter[2])
-            if found:
-                found[-1][1].setdefault(parameter[1].lower(), value)
-            position = parameter.end()
-        elif word := _WORD.match(header, position):
-            if word[1]:
-                found.append((word[1].lower(), {}))
-            position = word.end()
-        else:
-            return found
 
 
 def _quoted(text: str) -> str:

@@ -18,16 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from entrepot.errors import (
-    Denied,
-    EntrepotError,
-    Invalid,
-    NotAllowed,
-    NotFound,
-    TooLarge,
-    Unauthenticated,
-    Unsatisfiable,
-)
+from entrepot.errors import Denied, EntrepotError, Invalid, NotFound, TooLarge, Unauthenticated, Unsatisfiable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,12 +31,6 @@ class BlobUnknown(NotFound):
     """blob unknown to registry"""
 
     code = "BLOB_UNKNOWN"
-
-
-class BlobUploadInvalid(Invalid):
-    """blob upload invalid"""
-
-    code = "BLOB_UPLOAD_INVALID"
 
 
 class BlobUploadUnknown(NotFound):
@@ -80,12 +65,6 @@ class ManifestUnknown(NotFound):
     """The named manifest is not known to the registry."""
 
     code = "MANIFEST_UNKNOWN"
-
-
-class ManifestUnverified(Invalid):
-    """manifest failed signature verification"""
-
-    code = "MANIFEST_UNVERIFIED"
 
 
 class NameInvalid(Invalid):
@@ -125,30 +104,8 @@ class TagInvalid(Invalid):
     code = "TAG_INVALID"
 
 
-class Unsupported(NotAllowed):
-    """The operation is unsupported."""
-
-
 class RejectedByPatterns(Denied):
     """The repository '{key}' rejected the artifact '{key}:{path}' due to its include/exclude pattern settings."""
-
-
-class RemoteBlobUpload(Invalid):
-    """Unable to upload blobs to a remote repository."""
-
-    code = "UNSUPPORTED"
-
-
-class RemoteManifestUpload(Invalid):
-    """Unable to upload a manifest to a remote repository."""
-
-    code = "UNSUPPORTED"
-
-
-class RemoteManifestDelete(Invalid):
-    """Unable to delete a manifest from a remote repository."""
-
-    code = "UNSUPPORTED"
 
 
 class AuthenticationRequired(Unauthenticated):

@@ -87,10 +87,6 @@ class Manifest:
         config = [self.config] if self.config is not None else []
         return _once([*config, *(layer for layer in self.layers if not layer.is_foreign)])
 
-    def foreign(self) -> tuple[Descriptor, ...]:
-        """Return the layers that the registry need not hold, each digest once."""
-        return _once(layer for layer in self.layers if layer.is_foreign)
-
     def required(self) -> tuple[Digest, ...]:
         """Return the digests of `blobs`."""
         return tuple(blob.digest for blob in self.blobs())

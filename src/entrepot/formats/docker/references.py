@@ -5,7 +5,6 @@ Distribution specification, "Listing Referrers" and "Referrers Tag Schema".
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +18,6 @@ from entrepot.formats.docker.names import Tag, check_tag
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FALLBACK = re.compile(r"sha256-([0-9a-f]{64})")
 _ALGORITHM, _ENCODED = 32, 64  # characters that the tag keeps of each
 MOST_FALLBACK = 4 << 20  # bytes of an index
 
@@ -37,12 +35,6 @@ def of_type(referrers: Iterable[Descriptor], artifact_type: str) -> list[Descrip
 def fallback_tag(subject: Digest) -> Tag:
     """Return the tag under which clients keep the referrers of a subject where a registry has no API for them."""
     return check_tag(f"{subject.algorithm[:_ALGORITHM]}-{subject.hex[:_ENCODED]}")
-
-
-def fallback_subject(tag: str) -> Digest | None:
-    """Return the subject that a tag was made for; None for every other tag, and for sha512, which tags cut short."""
-    found = _FALLBACK.fullmatch(tag)
-    return Digest("sha256", found[1]) if found else None
 
 
 def parse_fallback(body: bytes) -> tuple[Descriptor, ...]:

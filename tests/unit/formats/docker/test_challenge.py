@@ -1,4 +1,4 @@
-"""Challenges and scopes: what is written, and what is read of what others write."""
+"""Challenges and scopes: what is written, and which scopes are read of what others write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from entrepot.formats.docker.challenge import (
     ScopeEntry,
     TokenQuery,
     challenge_for,
-    parse_challenge,
     parse_scopes,
     parse_token_query,
     scope_for,
@@ -38,44 +37,6 @@ def test_what_a_challenge_does_not_say_is_left_out() -> None:
 
 def test_nothing_breaks_out_of_its_quotes() -> None:
     assert str(Challenge('a"b\\c\r\nX: y\u00e9')) == 'Bearer realm="a\\"b\\\\c??X: y?"'
-
-
-@pytest.mark.parametrize(
-    ("header", "challenge"),
-    [
-        (f'Bearer realm="{REALM}"', Challenge(REALM)),
-        (f"bearer realm={REALM}", Challenge(REALM)),
-        (f'BEARER  Realm = "{REALM}" , SERVICE="s"', Challenge(REALM, "s")),
-        (
-            f'Bearer realm="{REALM}",service="s",scope="repository:docker-local/app:pull,push",error="invalid_token"',
-            Challenge(REALM, "s", (APP,), "invalid_token"),
-        ),
-        (f'Basic realm="x", Bearer realm="{REALM}", Basic realm="y"', Challenge(REALM)),
-        (f'Negotiate YII==, NTLM, Bearer realm="{REALM}"', Challenge(REALM)),
-        (f'Negotiate YII=, Bearer realm="{REALM}"', Challenge(REALM)),
-        (f'Bearer, Bearer realm="", Bearer realm="{REALM}"', Challenge(REALM)),
-        (f'Bearer realm="{REALM}",realm="other"', Challenge(REALM)),
-        (f'Bearer realm="{REALM}",x="unclosed', Challenge(REALM)),
-        (r'Bearer realm="a\"b\\c",service="\s"', Challenge('a"b\\c', "s")),
-        (f'Bearer realm="{REALM}",  ', Challenge(REALM)),
-    ],
-)
-def test_the_first_bearer_challenge_with_a_realm_is_read(header: str, challenge: Challenge) -> None:
-    assert parse_challenge(header) == challenge
-
-
-@pytest.mark.parametrize(
-    "header",
-    ["", "Bearer", 'Basic realm="x"', 'Bearer service="s"', 'realm="x"', 'realm="x" Bearer', '"Bearer"', "Bearer é",
-     "Bearer =", 'Bearer realm="unclosed', f'Bearer realm="{"a" * 20000}"'],
-)  # fmt: skip
-def test_everything_else_is_no_challenge(header: str) -> None:
-    assert parse_challenge(header) is None
-
-
-def test_what_is_written_is_read_back() -> None:
-    challenge = Challenge('https://h:1/a"b\\', "h:1", (APP, BASE, CATALOG), "insufficient_scope")
-    assert parse_challenge(str(challenge)) == challenge
 
 
 @pytest.mark.parametrize(

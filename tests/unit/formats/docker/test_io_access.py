@@ -94,7 +94,9 @@ async def test_a_blob_is_mounted_from_what_the_caller_may_read_and_from_nothing_
     assert (await node.put("t/new", "1.0", manifest(ONE, BIG), caller=mine)).status == 201
 
 
-async def test_a_mount_without_a_source_looks_at_some_paths_of_each_image_and_one_with_a_source_at_all(node: Node) -> None:
+async def test_a_mount_without_a_source_looks_at_some_paths_of_each_image_and_one_with_a_source_at_all(
+    node: Node,
+) -> None:
     await node.create("t")
     await node.upload("r/app", ONE)
     for n in range(30):

@@ -248,13 +248,18 @@ async def test_a_blob_that_a_manifest_names_cannot_be_deleted_also_beside_deeper
     assert await blob(node, ONE)
 
 
-async def test_labels_become_properties(node: Node) -> None:
+async def test_a_manifest_has_the_properties_that_clients_search_by(node: Node) -> None:
     config = json.dumps({"config": {"Labels": {"team": "core"}}}).encode()
     await node.upload("r/app", config)
-    assert (await node.put("r/app", "1.0", manifest(config))).status == 201
-    from tests.stores import value
-
-    assert await value(node.database, "SELECT value FROM prop WHERE key = 'docker.label.team'") == "core"
+    body = manifest(config)
+    named = {
+        "docker.repoName": "app", "docker.manifest.digest": sha256(body), "docker.manifest.type": MANIFEST,
+        "sha256": sha256(body).removeprefix("sha256:"), "docker.label.team": "core",
+    }  # fmt: skip
+    for reference, found in (("1.0", {**named, "docker.manifest": "1.0"}), (sha256(body), named)):
+        assert (await node.put("r/app", reference, body)).status == 201
+        assert dict(map(tuple, await node.database.rows(_PROPERTIES))) == found
+        await node.ask("DELETE", f"/v2/r/app/manifests/{sha256(body)}")
 
 
 async def test_referrers_name_what_refers(node: Node) -> None:
@@ -295,6 +300,7 @@ async def test_referrers_that_clients_listed_under_a_tag_are_told_too(node: Node
 
 from entrepot.metadata.sql import sql  # noqa: E402 - beside what it serves
 
+_PROPERTIES = sql("SELECT key, value FROM prop")
 _UNNAMED = sql("""
 SELECT i.path, i.name FROM item i JOIN docker_manifest m ON m.item_id = i.id
 LEFT JOIN image_blob b ON b.repo_id = i.repo_id AND b.image = m.image AND b.blob_id = i.blob_id

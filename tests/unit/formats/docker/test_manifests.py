@@ -153,7 +153,6 @@ class TestBlobs:
     def test_layers_from_elsewhere_need_not_be_here(self, layer: dict[str, object]) -> None:
         manifest = read(image(layers=[described(2), layer, layer]))
         assert numbers(manifest.blobs()) == [1, 2]
-        assert numbers(manifest.foreign()) == [9]
 
     @pytest.mark.parametrize("urls", [None, []])
     def test_no_urls_lead_nowhere_else(self, urls: object) -> None:

@@ -10,7 +10,7 @@ from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.manifests import Descriptor, index_of
 from entrepot.formats.docker.media_types import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST
 from entrepot.formats.docker.names import check_tag
-from entrepot.formats.docker.references import fallback_subject, fallback_tag, of_type, parse_fallback
+from entrepot.formats.docker.references import fallback_tag, of_type, parse_fallback
 
 HEX = "0f" * 32
 SUBJECT = Digest("sha256", HEX)
@@ -26,19 +26,12 @@ def test_referrers_are_filtered_by_artifact_type() -> None:
 
 def test_the_tag_of_a_subject_is_its_digest_with_a_dash() -> None:
     assert fallback_tag(SUBJECT) == f"sha256-{HEX}"
-    assert fallback_subject(fallback_tag(SUBJECT)) == SUBJECT
 
 
-def test_the_tag_of_a_longer_digest_is_cut_and_tells_nothing_back() -> None:
+def test_the_tag_of_a_longer_digest_is_cut() -> None:
     tag = fallback_tag(Digest("sha512", HEX + "a" * 64))
     assert tag == f"sha512-{HEX}"
     assert check_tag(tag)
-    assert fallback_subject(tag) is None
-
-
-@pytest.mark.parametrize("tag", ["", "latest", f"sha256-{HEX}.sig", f"sha256-{HEX[1:]}", f"sha256:{HEX}", f"x-{HEX}"])
-def test_other_tags_have_no_subject(tag: str) -> None:
-    assert fallback_subject(tag) is None
 
 
 def test_the_entries_of_a_fallback_index_are_read_each_once() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from entrepot.access.actions import Action
 from entrepot.access.permissions import RepositoryFacts
+from tests.rights import grants
 from tests.unit.rest.security.support import Site, message
 
 V1 = "/artifactory/api/security/permissions"
@@ -30,7 +31,7 @@ OF_ACCESS = {
 
 async def allowed(site: Site, key: str = "libs", path: str = "com/a", user: str = "bob") -> bool:
     await site.rules.refresh()
-    return site.rules().allow(frozenset({f"u:{user}"}), Action.DEPLOY, RepositoryFacts(key, "local"), path)
+    return grants(site.rules(), frozenset({f"u:{user}"}), Action.DEPLOY, RepositoryFacts(key, "local"), path)
 
 
 async def test_v1_reads_back_what_it_was_told(site: Site) -> None:
@@ -204,10 +205,10 @@ async def test_what_is_wrong_is_refused_and_says_so(
 async def test_the_default_target_can_be_removed_and_then_grants_nothing(site: Site) -> None:
     await site.rules.refresh()
     facts = RepositoryFacts("libs", "local")
-    assert site.rules().allow(frozenset({"u:bob"}), Action.READ, facts, "a")
+    assert grants(site.rules(), frozenset({"u:bob"}), Action.READ, facts, "a")
     assert (await site.ask("DELETE", f"{ACCESS}/Anything")).status_code == 204
     await site.rules.refresh()
-    assert not site.rules().allow(frozenset({"u:bob"}), Action.READ, facts, "a")
+    assert not grants(site.rules(), frozenset({"u:bob"}), Action.READ, facts, "a")
 
 
 async def test_every_change_is_in_the_audit_trail(site: Site) -> None:
