@@ -62,8 +62,8 @@ async def test_a_walk_lets_others_have_their_turn(database: Database) -> None:  
 
 
 async def test_the_newest_is_looked_for_among_so_many_files_and_others_have_their_turn(
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    database: Database,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(latest, "_MOST", 300)
     monkeypatch.setattr(latest, "_PAGE", 50)
