@@ -18,7 +18,7 @@ from entrepot.metadata.sql import sql
 
 BEAT_SECONDS = 5.0
 _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections
-_UNSETTLED_AFTER = 60_000  # ms after which we ask the database what became of an object
+_UNSETTLED_AFTER = 300_000  # ms after which we ask the database what became of an object; no commit takes that long
 _PAGE = 500
 
 _ENTER = sql("INSERT INTO writer (id, node, started, heartbeat) VALUES (:id, :node, {now}, {now})")
@@ -77,8 +77,10 @@ class Writer:
         await self._close_hours(intake)
 
     async def leave(self, intake: Intake) -> None:
-        """End well: when nothing is unsettled the row goes, else the sweep will look."""
-        await self._settle(intake, old=0)
+        """End well: when nothing is unsettled the row goes, else the sweep will look.
+
+        What is in doubt now may still be committed: a transaction goes on although its request was cut off.
+        """
         if intake.unsettled:
             return
 
@@ -87,11 +89,14 @@ class Writer:
 
         await self.database.transact(work)
 
-    async def _settle(self, intake: Intake, old: int = _UNSETTLED_AFTER) -> None:
+    async def _settle(self, intake: Intake) -> None:
         """Ask what became of objects whose transaction's outcome we did not hear."""
-        long_ago = intake.clock.now() - old
+        long_ago = intake.clock.now() - _UNSETTLED_AFTER
         asked = [key for key, since in intake.unsettled.items() if since < long_ago and key in intake.doubtful][:_PAGE]
-        kept = await named(self.database, asked)
+        if not asked:
+            return
+        # In a transaction: on SQLite it waits its turn behind those that wait to be written, and may name them.
+        kept = await self.database.transact(lambda tx: named(tx, asked))
         for key in asked:
             if key not in kept:
                 await intake.driver.delete(key)

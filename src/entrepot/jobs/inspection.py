@@ -1,8 +1,9 @@
 """Inspecting the store: do the rows and the objects agree, and are the bytes what their digests say?
 
 Both inspections only read, in pages, and may run beside a serving node: what is in flight (keys of live writers, chunks of
-open sessions, blobs that are collected meanwhile) is not a finding. `repair` mends what they find: orphans go to the
-delete queue, and a blob whose bytes are lost or damaged says so, which makes the next push of the same bytes heal it.
+open sessions, blobs that are collected meanwhile) is not a finding. `repair` mends what they find: a blob whose bytes are lost
+or damaged says so, which makes the next push of the same bytes heal it; an orphan that has lost bytes is given back to its blob
+(it was restored from a backup, say, or its disk is mounted again), and the others go after the grace time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.cluster.writers import named
 from entrepot.errors import Invalid, reason
-from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.blob_rows import Piece, discard, heal
 from entrepot.metadata.database import Database, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
@@ -34,6 +35,12 @@ SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id W
 """)
 _KNOWN_WRITERS = sql("SELECT id FROM writer")
 _LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
+_GRACE = sql("SELECT millis FROM grace")
+_LOST = sql("""
+SELECT id, sha256, size FROM blob b WHERE storage_key IS NULL AND size > 0
+AND NOT EXISTS (SELECT 1 FROM blob_inline i WHERE i.blob_id = b.id)
+AND NOT EXISTS (SELECT 1 FROM blob_segment s WHERE s.blob_id = b.id) LIMIT :limit
+""")
 _LOSE_INLINE = sql("DELETE FROM blob_inline WHERE blob_id = :id")
 _LOSE_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
 
@@ -94,7 +101,11 @@ async def check(
             found.missing[len(found.missing) :] = [finding] if len(found.missing) < _LISTED else []
             if repair:
                 found.repaired += await _lose(database, row)
+    lost = await _lost(database) if repair else {}
     async for orphan in _orphans(database, driver, found):
+        if orphan.size in lost and await _give_back(database, driver, orphan, lost[orphan.size]):
+            found.repaired += 1
+            continue
         found.orphan_count += 1
         found.orphan_bytes += orphan.size
         if len(found.orphans) < _LISTED:
@@ -247,7 +258,29 @@ async def _queue(database: Database, orphan: Piece) -> int:
     async def work(tx: Tx) -> int:
         if await named(tx, [orphan.key]):
             return 0
-        await discard(tx, (orphan,))
+        grace = await tx.row(_GRACE)
+        assert grace is not None
+        await discard(tx, (orphan,), wait=int(grace[0]))
         return 1
+
+    return await database.transact(work)
+
+
+async def _lost(reads: Reads) -> dict[int, dict[bytes, int]]:
+    """Return the ids of blobs that have no bytes, by size and digest."""
+    found: dict[int, dict[bytes, int]] = {}
+    for blob_id, sha256, size in await reads.rows(_LOST, limit=_LISTED):
+        found.setdefault(size, {})[sha256] = blob_id
+    return found
+
+
+async def _give_back(database: Database, driver: Driver, orphan: Piece, lost: dict[bytes, int]) -> bool:
+    read = await rehash(driver.read(orphan.key), Hashes.proof())
+    blob_id = lost.get(read.sha256)
+    if blob_id is None:
+        return False
+
+    async def work(tx: Tx) -> bool:
+        return not await named(tx, [orphan.key]) and await heal(tx, blob_id, orphan.key)
 
     return await database.transact(work)

@@ -151,10 +151,15 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
     if not lost:
         await discard(tx, arrival.pieces)
     elif len(arrival.pieces) == 1:
-        if not await tx.execute(_HEAL, id=blob_id, storage_key=arrival.pieces[0].key):  # somebody else just did
+        if not await heal(tx, blob_id, arrival.pieces[0].key):
             await discard(tx, arrival.pieces)
     else:
         await _place(tx, blob_id, arrival)
+
+
+async def heal(tx: Tx, blob_id: int, key: str) -> bool:
+    """Give a blob that has lost its bytes an object that has them; False when somebody else just did."""
+    return await tx.execute(_HEAL, id=blob_id, storage_key=key) > 0
 
 
 async def discard(tx: Tx, pieces: tuple[Piece, ...], wait: int = 0) -> None:

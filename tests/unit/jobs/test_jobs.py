@@ -146,6 +146,16 @@ class TestWriters:
         await node.writer.leave(node.intake)
         assert await value(node.database, "SELECT id FROM writer") == busy.writer.id
 
+    async def test_what_is_in_doubt_at_the_end_may_still_be_committed_and_is_left_to_the_sweep(
+        self, node: Node
+    ) -> None:
+        left = await leave_garbage(node)
+        node.intake.doubt(left)
+        await node.writer.leave(node.intake)
+        assert await node.objects() == [left.key]
+        await write(node.database, "UPDATE writer SET heartbeat = 0")
+        assert await sweep_dead(node.database, node.driver, wait=0) == 1
+
 
 class TestQueue:
     async def test_a_job_is_done_once_and_gone(self, node: Node) -> None:
@@ -355,9 +365,27 @@ class TestInspection:
         await write(node.database, "DELETE FROM writer")
         assert [one.key for one in (await check(node.database, node.driver)).orphans] == [left.key]
         await check(node.database, node.driver, repair=True)
-        await node.later(10)
+        await node.later(GRACE - 60_000)
+        await node.collect()
+        assert await node.objects() == [left.key]
+        await node.later(120_000)
         await node.collect()
         assert await node.objects() == []
+
+    async def test_lost_bytes_that_are_back_are_given_back(self, node: Node) -> None:
+        await node.push("r/app", "1.0", BIG, HUGE)
+        assert isinstance(node.driver, Memory)
+        key = next(key for key, body in node.driver._objects.items() if body == BIG)
+        body = node.driver._objects.pop(key)
+        assert (await check(node.database, node.driver, repair=True)).repaired == 1
+        node.driver._objects[key] = body
+        await write(node.database, "DELETE FROM writer")
+        found = await check(node.database, node.driver)
+        assert (found.missing_count, found.orphan_count) == (1, 1)
+        assert (await check(node.database, node.driver, repair=True)).repaired == 1
+        assert (await check(node.database, node.driver)).clean
+        fresh = await another(node)
+        assert (await fresh.ask("GET", f"/v2/r/app/blobs/{sha256(BIG)}")).body == BIG
 
 
 class Follower:
