@@ -33,11 +33,11 @@ class Served:
         await self._application(scope, receive, send)
 
 
-def settings_of(home: Path, url: str = "") -> Settings:
+def settings_of(home: Path, url: str = "", **more: str) -> Settings:
     """Make a home folder and return the settings of an instance in it, whose administrator's password is known."""
     for folder in (home, run_folder(home), logs_folder(home)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = {"home": str(home), **({"database.url": url} if url else {})}
+    flags = {"home": str(home), **({"database.url": url} if url else {}), **more}
     return load(flags, {"ENTREPOT_ADMIN_PASSWORD": PASSWORD}).settings
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.parts.entrepot import entrepot
+from tests.parts.entrepot import entrepot, program
 from tests.parts.inspections import complaint, inspect
 from tests.parts.postgres import postgres
 from tests.parts.presence import root_on_linux
+from tests.parts.processes import free_port
 from tests.parts.registry_client import Refused, Registry
 from tests.parts.versitygw import versitygw
 
@@ -114,3 +116,37 @@ async def test_a_store_that_is_gone_refuses_and_comes_back(tmp_path: Path) -> No
             await registry.push("docker-local/gone", "1", [registry.dice.randbytes(100_000)])
             await registry.check(kept)
             await registry.close()
+
+
+@pytest.mark.parametrize(
+    ("bucket", "secret", "why"),
+    [("", "not-the-secret", "SignatureDoesNotMatch"), ("no-such-bucket", "", "NoSuchBucket")],
+)
+def test_a_store_that_does_not_let_us_in_is_told_in_one_line_at_the_start(
+    tmp_path: Path, bucket: str, secret: str, why: str
+) -> None:
+    with versitygw(tmp_path / "s3") as store:
+        url = f"s3://{bucket or store.bucket}/x?endpoint={store.endpoint}&region={store.region}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+        environment |= {
+            "ENTREPOT_S3_ACCESS_KEY": store.access_key,
+            "ENTREPOT_S3_SECRET_KEY": secret or store.secret_key,
+        }
+        words = [
+            str(program()),
+            "serve",
+            "--home",
+            str(tmp_path / "home"),
+            "--port",
+            str(free_port()),
+            "--blob-store",
+            url,
+        ]
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 2
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("entrepot: worker-")
+        assert f"did not start: The blob store refuses us: {why}." in last
+        assert "Traceback" not in done.stderr

@@ -1,6 +1,7 @@
 """What clients of registries are told when they may not, so that they can tell their users what to do."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,22 @@ async def test_a_repository_that_is_not_there_is_named(settings: Settings) -> No
             told = refused.json()["errors"][0]
             assert (refused.status_code, told["code"]) == (404, "NAME_UNKNOWN")
             assert told["message"] == f"repository name not known to registry: {hint}"
+
+
+@pytest.mark.parametrize("base", ["", "https://registry.example.org"])
+async def test_a_sub_domain_leads_to_tokens_that_count_there_whatever_the_base_url(tmp_path: Path, base: str) -> None:
+    flags = {"docker.subdomain": "entrepot.test", **({"base.url": base} if base else {})}
+    settings = await asyncio.to_thread(prepared, settings_of(tmp_path / "home", **flags))
+    host = {"host": "docker-local.entrepot.test"}
+    async with served(settings) as client:
+        refused = await client.post("/v2/app/blobs/uploads/", headers=host, auth=None)
+        challenge = refused.headers["www-authenticate"]
+        realm, scope = (re.search(f'{name}="([^"]*)"', challenge) for name in ("realm", "scope"))
+        assert realm is not None
+        assert scope is not None
+        assert realm[1].startswith(base or "http://docker-local.entrepot.test")
+        path = "/" + realm[1].partition("://")[2].partition("/")[2]
+        own = {} if base else host
+        token = (await client.get(path, params={"scope": scope[1], "service": "x"}, headers=own)).json()["token"]
+        bearer = {"authorization": f"Bearer {token}", **host}
+        assert (await client.post("/v2/app/blobs/uploads/", headers=bearer, auth=None)).status_code == 202
