@@ -59,6 +59,7 @@ from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.layouts import SECTION, Layouts
+from entrepot.repositories.project_quota import Room
 from entrepot.rest.artifacts import Artifacts
 from entrepot.rest.configuration import ConfigurationApi
 from entrepot.rest.docker_token import DockerTokens
@@ -134,6 +135,7 @@ class Shared:
     anonymous: Callable[[], bool]  # whether callers without credentials are let in
 
     taking: tuple[Gate, ...]  # the gates before whatever takes bytes in
+    room: Room
 
     @property
     def layouts(self) -> Layouts:
@@ -176,16 +178,18 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     store, documents, repositories = shared.store, shared.entrance.documents, shared.repositories
     database, content = store.database, store.content
     branches = Branches(database, store.tree)
-    deploy = Deploy(database, content, store.intake, tree=store.tree, granter=shared.granter)
+    deploy = Deploy(database, content, store.intake, tree=store.tree, granter=shared.granter, room=shared.room)
     lifetime = shared.settings.upload_expiry_seconds * 1000
     uploads = Uploads(database, store.intake, deploy, key=key, lifetime=lifetime)
     removal = Removal(database, branches, find_repository=repositories.get, documents=documents)
     storage, packing = Storage(database, content, branches), Packing(content, branches, documents)
-    transfer = TransferApi(Transfer(database, branches), removal, repositories.get, storage=storage, packing=packing)
+    transfer = TransferApi(
+        Transfer(database, branches, shared.room), removal, repositories.get, storage=storage, packing=packing
+    )
     return (
         *StorageApi(database, storage, Annotate(database, branches)).rows(),
         *transfer.rows(),
-        *UploadsApi(uploads, shared.granter, shared.taking).rows(),
+        *UploadsApi(uploads, shared.granter, shared.room, shared.taking).rows(),
         *Artifacts(
             deploy,
             Download(database, content, shared.downloads, Latest(database, shared.layouts)),

@@ -141,11 +141,11 @@ async def _application(
     downloads = Downloads(store.database, store.database.now)
     refusals = Refusals(store.database)
     watching = Watching(settings, refusals.note)
-    taking = (
-        DiskQuota(documents, blob_folder(settings)).check,
-        ProjectQuota(store.database, repositories, epochs.all).check,
-    )
-    shared = Shared(store, settings, at, granter, repositories, downloads, lambda: snapshots.rules().anonymous, taking)
+    disk, projects = DiskQuota(documents, blob_folder(settings)), ProjectQuota(store.database, repositories, epochs.all)
+    shared = Shared(
+        store, settings, at, granter, repositories, downloads,
+        anonymous=lambda: snapshots.rules().anonymous, taking=(disk.check, projects.check), room=projects.admit,
+    )  # fmt: skip
     readiness = Readiness(store)
     table: Table
     table = Table(

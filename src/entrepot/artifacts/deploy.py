@@ -21,6 +21,7 @@ from entrepot.paths import RepoPath
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted, Granter
+from entrepot.repositories.project_quota import Room
 from entrepot.repositories.repository import Repository
 
 T = TypeVar("T")
@@ -82,7 +83,10 @@ class Kept:
 class Deploy:
     """Deploy files for callers. One per process."""
 
-    def __init__(self, database: Database, content: Content, intake: Intake, *, tree: Tree, granter: Granter) -> None:
+    def __init__(
+        self, database: Database, content: Content, intake: Intake, *, tree: Tree, granter: Granter, room: Room
+    ) -> None:
+        self._room = room
         self._database = database
         self._content = content
         self._intake = intake
@@ -144,6 +148,7 @@ class Deploy:
         stored = None if blob_id is None else await self._content.find(blob_id)
         if stored is None:
             raise failed
+        await self._room(target.repository, stored.size)
 
         async def work(tx: Tx) -> Item | None:
             if not await keep(tx, stored.id):

@@ -11,12 +11,18 @@ from entrepot.artifacts.deploy import Rejected, where
 from entrepot.artifacts.removal import TagsAreImmutable, refuse_immutable
 from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound
 from entrepot.metadata.database import Database
-from entrepot.metadata.items import Item, find
+from entrepot.metadata.items import Item, below, find
+from entrepot.metadata.sql import sql
 from entrepot.paths import RepoPath
 from entrepot.repositories.granted import Granted
+from entrepot.repositories.project_quota import Room, project_of
 from entrepot.repositories.repository import Repository
 
 _TOLD: Final = 100  # reasons that one answer repeats
+
+_SIZE = sql("""
+SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,13 @@ class Outcome:
 class Transfer:
     """Copy and move. One per process."""
 
-    def __init__(self, database: Database, branches: Branches) -> None:
+    def __init__(self, database: Database, branches: Branches, room: Room) -> None:
         self._database = database
+        self._room = room
         self._branches = branches
 
     async def run(self, granted: Granted, wish: Wish) -> Outcome:
-        """Carry a wish out. Raises NotFound, Denied, Conflict, Invalid."""
+        """Carry a wish out. Raises NotFound, Denied, Conflict, Invalid, ProjectQuotaExceeded."""
         if wish.moving:
             refuse_immutable(wish.source)
         to = await self._destination(wish)
@@ -67,7 +74,16 @@ class Transfer:
             dry=wish.dry,
         )
         self._judge_top(granted, wish, top, to)
+        if project_of(wish.target) and not (wish.moving and project_of(wish.source) == project_of(wish.target)):
+            await self._room(wish.target, 0 if wish.dry else await self._size(wish, top))
         return _outcome(wish, to, await self._branches.carry(journey))
+
+    async def _size(self, wish: Wish, top: Item | None) -> int:
+        if top is not None and top.is_file:
+            return top.size
+        low, high = below(wish.path) if wish.path else ("", "\U0010ffff")
+        rows = await self._database.scan(_SIZE, repo_id=wish.source.id, path=wish.path, low=low, high=high)
+        return int(rows[0][0])
 
     async def _destination(self, wish: Wish) -> str:
         """Return the exact new path: beneath `to` where that is a folder already, the root of the repository included."""

@@ -102,6 +102,10 @@ class Granter:
         repository = self._by_id(repo_id)
         return repository is not None and granted.may(Action.READ, repository, path)
 
+    def repository(self, repo_id: int) -> Repository | None:
+        """Return a live repository by its id, for what was granted before."""
+        return self._by_id(repo_id)
+
     def everywhere(self, caller: Caller) -> Granted:
         """Return a grant over no repository in particular, for lists that judge each row themselves."""
         return Granted(caller, self._rules(), "", None, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.granted import Granted
+from entrepot.repositories.repository import Repository
 
 log = structlog.get_logger()
 
@@ -52,6 +53,10 @@ class _Count:
     warned: float = -_WARNED
 
 
+Room = Callable[[Repository, int], Awaitable[None]]
+"""Makes sure that a repository may hold so many bytes more: `ProjectQuota.admit`."""
+
+
 class ProjectQuota:
     """A gate before whatever takes bytes in. One per process, used on its loop."""
 
@@ -65,11 +70,16 @@ class ProjectQuota:
 
     async def check(self, request: Request) -> None:
         """Raise ProjectQuotaExceeded when the project, with what the request brings, would hold too much."""
-        project = self._project(request)
+        repository = self._target(request)
+        if repository is not None:
+            await self.admit(repository, request.body.length or 0)
+
+    async def admit(self, repository: Repository, length: int) -> None:
+        """Count bytes that a repository is about to hold. Raises ProjectQuotaExceeded when its project would hold too much."""
+        project = project_of(repository)
         if not project:
             return
         count = await self._count(project)
-        length = request.body.length or 0
         if count.limit.quota < 0:
             return
         if count.held + length > count.limit.quota:
@@ -78,17 +88,12 @@ class ProjectQuota:
             self._warn(project, count)
         count.held += length
 
-    def _project(self, request: Request) -> str:
+    def _target(self, request: Request) -> Repository | None:
         granted: Granted | None = request.granted
         if granted is not None and granted.physical:
-            repository = granted.physical[0]
-        else:  # a multi-part upload names the repository in its query
-            named = request.query.get("repoKey")
-            found = self._repositories.get(named[0]) if named else None
-            if found is None:
-                return ""
-            repository = found
-        return str(repository.config.get("projectKey") or "")
+            return granted.physical[0]
+        named = request.query.get("repoKey")  # of a multi-part upload that begins
+        return self._repositories.get(named[0]) if named else None
 
     async def _count(self, project: str) -> _Count:
         count = self._counts.get(project)
@@ -118,13 +123,18 @@ class ProjectQuota:
         found = await projects.find(self._database, project)
         if found is None or found.storage_quota_bytes < 0:
             return _Limit()
-        ids = (one.id for one in self._repositories.all() if one.config.get("projectKey") == project)
+        ids = (one.id for one in self._repositories.all() if project_of(one) == project)
         return _Limit(found.storage_quota_bytes, found.soft_limit, tuple(sorted(ids)))
 
     def _warn(self, project: str, count: _Count) -> None:
         if time.monotonic() - count.warned > _WARNED:
             count.warned = time.monotonic()
             log.warning("project.quota", project=project, held=count.held, quota=int(count.limit.quota))
+
+
+def project_of(repository: Repository) -> str:
+    """Return the key of the project that a repository belongs to; empty: none."""
+    return str(repository.config.get("projectKey") or "")
 
 
 def _is_fresh(count: _Count) -> bool:

@@ -13,6 +13,7 @@ from entrepot.messages import Gate, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.multipart import CANCELLED, DONE, FAILED, HASHING, PARTS, READY, Multipart
 from entrepot.paths import RepoPath
 from entrepot.repositories.granted import Granter
+from entrepot.repositories.project_quota import Room
 
 _UPLOADS: Final = "/artifactory/api/v1/uploads"
 _WORDS: Final = {
@@ -30,8 +31,9 @@ _SHA1: Final = (Parameter("sha1", "Of the whole file, to compare"),)
 class UploadsApi:
     """The handlers."""
 
-    def __init__(self, uploads: Uploads, granter: Granter, taking: tuple[Gate, ...] = ()) -> None:
+    def __init__(self, uploads: Uploads, granter: Granter, room: Room, taking: tuple[Gate, ...] = ()) -> None:
         self._uploads = uploads
+        self._room = room
         self._taking = taking  # the gates before what takes bytes in
         self._granter = granter
 
@@ -79,7 +81,11 @@ class UploadsApi:
 
     async def part(self, request: Request) -> Reply:
         """PUT."""
-        await self._uploads.part(_asked(request, "token"), _number(request), aiter(request.body))
+        ticket = _asked(request, "token")
+        repository = self._granter.repository((await self._uploads.find(ticket)).repo_id)
+        if repository is not None:
+            await self._room(repository, request.body.length or 0)
+        await self._uploads.part(ticket, _number(request), aiter(request.body))
         return Reply(200)
 
     async def complete(self, request: Request) -> Reply:

@@ -18,6 +18,10 @@ from tests.stores import done_or_waiting
 from tests.world import ADMIN, Node
 
 
+async def no_bound(*_: object) -> None:
+    pass
+
+
 class World:
     """What callers do in the repository `libs`."""
 
@@ -27,7 +31,7 @@ class World:
         self.node, self.repository = node, found
         self.where = Where(found.id, found.key, found.package_type, "admin")
         self.branches = Branches(node.database, node.tree)
-        self.deploy = Deploy(node.database, node.content, node.intake, tree=node.tree, granter=None)  # type: ignore[arg-type]
+        self.deploy = Deploy(node.database, node.content, node.intake, tree=node.tree, granter=None, room=no_bound)  # type: ignore[arg-type]
 
     async def put(self, path: str, content: bytes, caller: Caller = ADMIN) -> None:
         async def body() -> AsyncIterator[bytes]:

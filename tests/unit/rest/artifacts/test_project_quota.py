@@ -45,3 +45,25 @@ async def test_a_project_takes_in_no_more_than_its_quota(http: httpx.AsyncClient
     await http.put(f"{PROJECTS}/full", json={**project, "storage_quota_bytes": -1})
     assert (await http.put(f"/artifactory/{repo}/again", content=LARGE)).status_code == 201
     await http.delete(f"{PROJECTS}/_/attach/repositories/docker-local")
+
+
+async def test_what_is_here_already_counts_for_a_project_that_gets_it(http: httpx.AsyncClient, repo: str) -> None:
+    await http.post(PROJECTS, json={"project_key": "tight", "display_name": "Tight", "storage_quota_bytes": GIB})
+    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/tight?force=true")).status_code == 204
+    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
+    assert (await http.put(f"/artifactory/generic-local/{repo}", content=LARGE)).status_code == 201
+    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
+    deployed = [(await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code for number in range(1, 17)]
+    assert deployed == [201] * 15 + [413]
+
+    begun = await http.post(f"/artifactory/api/v1/uploads/create?repoKey={repo}&repoPath=parts")
+    ticket = begun.json()["token"]
+    url = f"/artifactory/api/v1/uploads/part?partNumber=1&token={ticket}"
+    assert (await http.put(url, content=b"x")).status_code == 413
+    copied = [
+        await http.post(f"/artifactory/api/copy/{source}?to=/{repo}/copied{more}")
+        for source, more in ((f"{repo}/0", ""), (f"generic-local/{repo}", ""), (f"{repo}/0", "&dry=1"))
+    ]
+    assert [one.status_code for one in copied] == [413, 413, 200]
+    assert "The storage quota of the project 'tight' is used up" in copied[0].text
+    assert (await http.post(f"/artifactory/api/move/{repo}/0?to=/{repo}/moved")).status_code == 200
