@@ -39,7 +39,8 @@ class Aql:
         query = parse(text, self._database.now())
         known = Known(granted, self._repositories())
         shown = [one for one in query.domain.fields.values() if one in main_fields(query.domain, query.includes)]
-        first = await roots(self._database, query, known, hidden=asks_for_repository(query), fields=shown)
+        told = await roots(self._database, query, known, hidden=asks_for_repository(query), fields=shown)
+        first = [*map(msgspec.json.encode, told)]
         rest = query if query.descending else _after(query, len(first))
         made = plan(rest, known, self._database.engine)
         pages = self._pages(granted, rest, known, made)
@@ -49,10 +50,10 @@ class Aql:
     async def _told(
         self,
         query: Query,
-        page: list[dict[str, Any]] | None,
-        pages: AsyncGenerator[list[dict[str, Any]], None],
+        page: list[bytes] | None,
+        pages: AsyncGenerator[list[bytes], None],
         *,
-        roots: list[dict[str, Any]],
+        roots: list[bytes],
     ) -> AsyncIterator[bytes]:
         count = 0
         first, last = ([], roots) if query.descending else (roots[query.offset :], [])
@@ -61,7 +62,7 @@ class Aql:
             async for some in everything:
                 rows = some if query.limit is None else some[: max(query.limit - count, 0)]
                 if rows:
-                    told = b",".join(map(msgspec.json.encode, rows))
+                    told = b",".join(rows)
                     yield b"," + told if count else told
                     count += len(rows)
             ends: dict[str, int] = {"start_pos": query.offset, "end_pos": count, "total": count}
@@ -71,8 +72,11 @@ class Aql:
 
     async def _pages(
         self, granted: Granted, query: Query, known: Known, made: Plan
-    ) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Yield rows as they are printed, in batches, for each of which its related rows are fetched."""
+    ) -> AsyncGenerator[list[bytes], None]:
+        """Yield rows as they are printed, in batches, for each of which its related rows are fetched.
+
+        They are encoded at once: a client who reads slowly keeps a batch for long, and as values it takes many times the room.
+        """
         if query.limit == 0:
             return
         nesting = Nesting(self._database, query, known) if made.identified else None
@@ -93,7 +97,7 @@ class Aql:
 
     async def _printed(
         self, query: Query, known: Known, made: Plan, rows: Sequence[Row], *, nesting: Nesting | None, virtual: bool
-    ) -> list[dict[str, Any]]:
+    ) -> list[bytes]:
         related = {}
         if nesting is not None and rows:
             async with self._places:
@@ -112,7 +116,7 @@ class Aql:
                 one["virtual_repos"] = [] if repository is None else known.virtuals_of(repository, path)
             if nesting is not None:
                 one |= related[row[-1]]
-            told.append(one)
+            told.append(msgspec.json.encode(one))
         return told
 
 
@@ -123,11 +127,11 @@ def _after(query: Query, roots: int) -> Query:
 
 
 async def _around(
-    first: list[dict[str, Any]],
-    page: list[dict[str, Any]] | None,
-    pages: AsyncGenerator[list[dict[str, Any]], None],
-    last: list[dict[str, Any]],
-) -> AsyncGenerator[list[dict[str, Any]], None]:
+    first: list[bytes],
+    page: list[bytes] | None,
+    pages: AsyncGenerator[list[bytes], None],
+    last: list[bytes],
+) -> AsyncGenerator[list[bytes], None]:
     """Yield all pages, with rows before the first and after the last."""
     async with aclosing(pages):
         yield first
