@@ -9,10 +9,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from entrepot import __version__, first_contents, wiring
 from entrepot.cli import serve as serving
@@ -35,10 +36,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
         if name.startswith("ENTREPOT_"):
             monkeypatch.delenv(name)
+    yield
+    structlog.reset_defaults()  # commands have their log on stderr
 
 
 @pytest.fixture
