@@ -162,9 +162,14 @@ class LastAdmin(Denied):
 def check_name(name: str) -> str:
     """Return a new user's name as it is stored. Raises Invalid."""
     lowered = name.lower()
-    if not _NAME.fullmatch(lowered) or lowered in _RESERVED:
+    if not may_be_name(lowered):
         raise Invalid(f"'{name[:100]}' is not a valid user name: it may have lower-case letters, digits and . - _ @")
     return lowered
+
+
+def may_be_name(name: str) -> bool:
+    """Whether an account can have a name, which is in lower case."""
+    return _NAME.fullmatch(name) is not None and name not in _RESERVED
 
 
 async def find(reads: Reads, name: str) -> Account | None:

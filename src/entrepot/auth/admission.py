@@ -17,7 +17,6 @@ from entrepot.auth.audit import Actor, record
 from entrepot.auth.directory import names
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.outside import Person
-from entrepot.errors import Invalid
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
 
@@ -55,9 +54,9 @@ class Admissions:
         """See Admission. Raises DatabaseUnavailable."""
         account = await accounts.find(self._database, person.name)
         if account is None:
-            account = await self._create(person) if person.create else None
-            if account is None:
+            if not person.create:
                 return await self._transient(person)
+            account = await self._create(person)
         if await _need(self._database, account, person):
             return await self._epochs.change(self._database, "security", lambda tx: _synchronise(tx, person))
         return account
@@ -75,7 +74,7 @@ class Admissions:
 
         await self._epochs.change(self._database, "security", work)
 
-    async def _create(self, person: Person) -> Account | None:
+    async def _create(self, person: Person) -> Account:
         profile = accounts.Profile(internal_password_disabled=True, profile_updatable=person.profile_updatable)
 
         async def work(tx: Tx) -> Account:
@@ -90,9 +89,7 @@ class Admissions:
         try:
             return await self._epochs.change(self._database, "security", work)
         except AccountExists:
-            return await accounts.find(self._database, person.name)
-        except Invalid:
-            return None  # a name that no account can have
+            return await accounts.get(self._database, person.name)
 
     async def _transient(self, person: Person) -> frozenset[str]:
         rows = await self._database.rows(_IMPORTED, realm=person.realm)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from entrepot.access.caller import Caller
-from entrepot.auth.accounts import ANONYMOUS_NAME, Account
+from entrepot.auth.accounts import ANONYMOUS_NAME, Account, may_be_name
 from entrepot.auth.recent import Recent
 from entrepot.auth.standing import by_password
 from entrepot.clock import Clock
@@ -110,9 +110,11 @@ class Outside:
     def keeps_password_of(self, name: str, account: Account | None) -> bool:
         """Whether a source, and not we, is to be asked: for names that are not taken here, and for its own users.
 
-        The name of a user who has a password here is not for sources to give away.
+        The name of a user who has a password here is not for sources to give away. Nor is a source asked for a name that
+        no account can have: servers compare names without spaces around them and in any width, so it could be another
+        spelling of somebody who is disabled here.
         """
-        if not any(source.enabled() for source in self._sources) or name == ANONYMOUS_NAME:
+        if name == ANONYMOUS_NAME or not may_be_name(name) or not any(source.enabled() for source in self._sources):
             return False
         if account is None or account.realm in self._realms:
             return True

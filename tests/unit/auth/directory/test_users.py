@@ -92,6 +92,12 @@ class Company:
     async def account(self, name: str) -> Account:
         return await accounts.get(self.database, name)
 
+    async def disable(self, name: str) -> None:
+        async def work(tx: Tx) -> None:
+            await accounts.alter(tx, await accounts.get(tx, name), Change(disabled=True))
+
+        await self.epochs.change(self.database, "security", work)
+
     async def imported(self, name: str, **rest: bool) -> str:
         """Add a group to the directory, and the same here; return the name of its entry."""
         dn = self.server.group(name, f"cn=nobody,{GROUPS}")
@@ -237,13 +243,23 @@ async def test_who_shall_have_no_account_has_groups_and_nothing_else(company: Co
 async def test_a_disabled_account_stays_out_whatever_the_directory_says(company: Company) -> None:
     name = company.person()
     await company.login(name)
-
-    async def disable(tx: Tx) -> None:
-        await accounts.alter(tx, await accounts.get(tx, name), Change(disabled=True))
-
-    await company.epochs.change(company.database, "security", disable)
+    await company.disable(name)
     with pytest.raises(BadCredentials):
         await company.login(name)
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("spelling", ["{} ", " {}", "\uff55{}"])
+async def test_another_spelling_of_a_name_lets_in_nobody_who_is_disabled_here(
+    company: Company, create: bool, spelling: str
+) -> None:
+    name = company.person()
+    await company.login(name)
+    await company.disable(name)
+    await company.ask(setting(company.server, autoCreateUser=create))
+    written = spelling.format(name.removeprefix("u") if "\uff55" in spelling else name)
+    with pytest.raises(BadCredentials):
+        await company.login(written)
 
 
 async def test_several_servers_are_asked_in_order_and_a_dead_one_does_not_keep_out_the_next(company: Company) -> None:
