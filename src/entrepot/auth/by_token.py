@@ -76,9 +76,11 @@ class ByToken:
         return Credential(by_password(account, how="session"), account=account, until=ends)
 
     async def docker_login(self, secret: str) -> Credential:
-        """Return who owns what `docker login` stored. Raises TokenRevoked."""
+        """Return who owns what `docker login` stored, while what it was bought with counts. Raises TokenRevoked."""
         found = await self._tokens.find_secret(secret)
         if found is None or found.kind != "docker":
+            raise TokenRevoked
+        if found.parent and await self._tokens.find(found.parent) is None:
             raise TokenRevoked
         return await self._owner(found)
 

@@ -101,7 +101,7 @@ class DockerTokens:
         if oauth2:
             answer["scope"] = " ".join(f"{one.type}:{one.name}:{','.join(one.actions)}" for one in granted)
         if wish.offline and credential.account is not None:
-            answer["refresh_token"] = await self._refresh_token(credential, request.address)
+            answer["refresh_token"] = await self._refresh_token(credential, request.address, now)
         reply = json_reply(answer)
         reply.headers.append(("cache-control", "no-store"))
         return reply
@@ -124,15 +124,18 @@ class DockerTokens:
         )
         return await tokens.sign(claims, "docker+jwt")
 
-    async def _refresh_token(self, credential: Credential, address: str) -> str:
-        account = credential.account
+    async def _refresh_token(self, credential: Credential, address: str, now: int) -> str:
+        """Return what is to be stored, which lasts no longer than what it is bought with."""
+        account, lasts = credential.account, _YEAR
         assert account is not None
+        if credential.expires is not None:
+            lasts = min(lasts, max((credential.expires - now) // 1000, 0))
         order = Order(
             account.name,
             account.id,
             account.security_epoch,
             credential.scope,
-            expires_in=_YEAR,
+            expires_in=lasts,
             description="docker login",
         )
         return await self._tokens.issue_for_docker(order, credential.parent, Actor(account.name, address))

@@ -1,6 +1,6 @@
 """A server of the security endpoints alone: the real pipeline over a real database, spoken to by HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -72,9 +72,13 @@ class Site:
         self.repositories = Repositories(database, bump=bump, announce=epochs.announce)
         self.rows = rows(self.at, self.repositories)
         snapshots = Snapshots(database, epochs, self.repositories, self.rules, self.documents)
-        granter = Granter(self.repositories.get, self.rules, self.repositories.by_id)
-        pipeline = Pipeline(self.authenticator, granter, snapshots.fresh)
-        self.app = Application(Table(self.rows), pipeline, doors=Doors(), watcher=self.watcher, always=())
+        self.granter = Granter(self.repositories.get, self.rules, self.repositories.by_id)
+        self.pipeline = Pipeline(self.authenticator, self.granter, snapshots.fresh)
+        self.serve(self.rows)
+
+    def serve(self, rows: Iterable[Row]) -> None:
+        """Answer these routes."""
+        self.app = Application(Table(rows), self.pipeline, doors=Doors(), watcher=self.watcher, always=())
 
     @asynccontextmanager
     async def client(self, name: str = "root", *, token: str = "") -> AsyncIterator[httpx.AsyncClient]:
