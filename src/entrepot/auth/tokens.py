@@ -54,7 +54,11 @@ INSERT INTO token (id, kind, account_id, security_epoch, subject, scope, audienc
 VALUES (:id, :kind, :account_id, :security_epoch, :subject, :scope, :audience, :description, :secret_hash, :parent,
   :issued, :expires)
 """)
-_DELETE = sql("DELETE FROM token WHERE id = :id OR parent = :id")
+_DELETE = sql("""
+WITH RECURSIVE ended (id) AS (
+  SELECT id FROM token WHERE id = :id UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
+DELETE FROM token WHERE id IN (SELECT id FROM ended)
+""")
 _PRUNE = sql("""
 DELETE FROM token WHERE id IN (
   SELECT id FROM token AS old WHERE expires < :before
@@ -198,7 +202,11 @@ class Tokens:
         return [_row(row) for row in rows]
 
     async def revoke(self, token_id: str, by: Actor) -> None:
-        """End a token and all that was bought with it, before this returns on this node. Raises TokenAbsent."""
+        """End a token, before this returns on this node. Raises TokenAbsent.
+
+        With it end its refresh token and what `docker login` bought with it. Access tokens that were ordered with it are
+        tokens of their own, to be listed and revoked as such.
+        """
 
         async def body(tx: Tx) -> None:
             found = _stored(await tx.row(_BY_ID, id=token_id))

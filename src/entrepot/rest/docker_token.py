@@ -100,7 +100,8 @@ class DockerTokens:
         }
         if oauth2:
             answer["scope"] = " ".join(f"{one.type}:{one.name}:{','.join(one.actions)}" for one in granted)
-        if wish.offline and credential.account is not None:
+        # A key is to be revoked with all that it gives, and what is stored would not know; clients store the key then.
+        if wish.offline and credential.account is not None and caller.how != "api-key":
             answer["refresh_token"] = await self._refresh_token(credential, request.address, now)
         reply = json_reply(answer)
         reply.headers.append(("cache-control", "no-store"))

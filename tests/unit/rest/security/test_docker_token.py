@@ -61,3 +61,24 @@ async def test_what_docker_stores_ends_with_the_token_that_bought_it(shop: Site)
     await shop.epochs.look(shop.database)
     for stored in (secret, told["refresh_token"]):
         assert (await with_stored(shop, stored))[0] == 401
+
+
+async def test_revoking_a_token_ends_all_that_was_bought_with_it_at_any_remove(shop: Site) -> None:
+    token = await shop.token("bob")
+    first = (await bought(shop, token=token))["refresh_token"]
+    second = (await with_stored(shop, first, access_type="offline"))[1]
+    third = (await with_stored(shop, second["refresh_token"], access_type="offline"))[1]
+    assert await caller_of(shop, third["token"]) == "bob"
+    assert (await shop.ask("DELETE", f"{TOKENS}/me", token=token)).status_code == 200
+    for stored in (first, second["refresh_token"], third["refresh_token"]):
+        assert (await with_stored(shop, stored))[0] == 401
+    for bearer in (second["token"], third["token"]):
+        with pytest.raises(TokenRevoked):
+            await caller_of(shop, bearer)
+
+
+async def test_an_api_key_buys_nothing_that_would_outlive_it(shop: Site) -> None:
+    key = (await shop.ask("POST", KEY, name="bob")).json()["apiKey"]
+    told = await bought(shop, auth=("bob", key))
+    assert "refresh_token" not in told
+    assert await caller_of(shop, told["token"]) == "bob"
