@@ -41,9 +41,10 @@ class EffectiveApi:
     async def user(self, request: Request) -> Reply:
         """GET: of oneself, or by an administrator."""
         name = word(request, "name").lower()
-        if request.caller.is_anonymous:
+        caller = request.caller
+        if caller.is_anonymous:
             raise Unauthenticated
-        if name != request.caller.name and not request.caller.may_administer:
+        if not caller.may_administer and (name != caller.name or caller.user_id is None):
             raise Denied("Only administrators see what others may do.")
         account = await accounts.get(self._database, name)
         return self._told(request, by_password(account))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from entrepot.access.caller import Caller
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.jwt import TokenExpired, TokenUnknown
 from entrepot.auth.orders import Wish, order_of
@@ -114,10 +115,10 @@ class TokensApi:
     async def list(self, request: Request) -> Reply:
         """GET: an administrator's view of all tokens, anybody else's of its own."""
         _somebody(request)
-        subject = asked(request, "username").lower()
-        if not request.caller.may_administer:
-            subject = request.caller.name
-        found = await listed(self._tokens, subject)
+        caller, subject = request.caller, asked(request, "username").lower()
+        if not caller.may_administer:
+            subject = caller.name
+        found = [one for one in await listed(self._tokens, subject) if _may_see(caller, one)]
         wanted = asked(request, "refreshable")
         return json_reply({
             "tokens": [shown(one, self._tokens.issuer) for one in found if wanted in ("", str(one.refreshable).lower())]
@@ -153,9 +154,8 @@ class TokensApi:
     async def _owned(self, request: Request, token_id: str) -> Stored:
         """Return a token that the caller may see and revoke. Raises TokenAbsent for any other, whether or not it exists."""
         _somebody(request)
-        caller, found = request.caller, await self._tokens.find(token_id)
-        own = found is not None and found.account_id is not None and found.account_id == caller.user_id
-        if found is None or not (caller.may_administer or own or found.id == caller.token_id):
+        found = await self._tokens.find(token_id)
+        if found is None or not _may_see(request.caller, found):
             raise TokenAbsent
         return found
 
@@ -202,6 +202,16 @@ def granted(issued: Issued) -> dict[str, Any]:
     if issued.refresh_token is not None:
         told["refresh_token"] = issued.refresh_token
     return told
+
+
+def _may_see(caller: Caller, found: Stored) -> bool:
+    """Whether a caller may see and revoke a token: itself, and with all rights of its user those of the same account.
+
+    A name is not enough: a subject without an account may have that of a user.
+    """
+    if caller.may_administer or found.id == caller.token_id:
+        return True
+    return caller.ceiling.admin and found.account_id is not None and found.account_id == caller.user_id
 
 
 def _somebody(request: Request) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from entrepot.auth.audit import Actor
+from entrepot.auth.tokens import Order
 from tests.unit.rest.security.support import PASSWORD, Site, message
 
 TOKENS = "/access/api/v1/tokens"
@@ -89,6 +91,34 @@ async def test_a_token_shows_itself_to_its_owner_and_to_administrators(site: Sit
     assert (await site.ask("GET", TOKENS, name="ann")).json() == {"tokens": []}
     assert (await site.ask("GET", TOKENS, name="bob")).json() == {"tokens": [shown]}
     assert (await site.ask("GET", TOKENS)).json() == {"tokens": [shown]}
+
+
+@pytest.mark.parametrize("owner", ["bob", "root"])
+async def test_a_narrow_token_sees_and_revokes_itself_alone(site: Site, owner: str) -> None:
+    whole = await made(site, name=owner)
+    narrow = await site.token(owner, "artifact:libs/a:r")
+    itself = claims(narrow)["jti"]
+    assert [one["token_id"] for one in (await site.ask("GET", TOKENS, token=narrow)).json()["tokens"]] == [itself]
+    for method, path, body in (
+        ("GET", f"{TOKENS}/{whole['token_id']}", None),
+        ("DELETE", f"{TOKENS}/{whole['token_id']}", None),
+        ("POST", f"{TOKENS}/revoke", {"token_id": whole["token_id"]}),
+    ):
+        assert (await site.ask(method, path, body, token=narrow)).status_code == 404
+    assert await works(site, whole["access_token"])
+    assert (await site.ask("DELETE", f"{TOKENS}/{itself}", token=narrow)).status_code == 200
+
+
+async def test_a_subject_without_an_account_is_not_the_user_of_its_name(site: Site) -> None:
+    mine = await made(site, name="bob")
+    order = Order("bob", None, 0, "artifact:libs/a:r", expires_in=60)
+    robot = await site.tokens.issue(order, Actor("root", ""))
+    told = (await site.ask("GET", TOKENS, token=robot.access_token)).json()["tokens"]
+    assert [one["token_id"] for one in told] == [robot.token_id]
+    assert (await site.ask("GET", f"{TOKENS}/{mine['token_id']}", token=robot.access_token)).status_code == 404
+    rights = "/artifactory/api/security/permissions/users/bob"
+    assert (await site.ask("GET", rights, token=robot.access_token)).status_code == 403
+    assert (await site.ask("GET", rights, name="bob")).status_code == 200
 
 
 async def test_lists_are_filtered(site: Site) -> None:
