@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from entrepot.auth import accounts, groups
+from entrepot.auth import accounts, groups, projects, targets
 from entrepot.auth.accounts import Account, AccountExists, Change
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.directory import names
@@ -22,9 +22,7 @@ from entrepot.metadata.sql import sql
 
 _IMPORTED = sql("SELECT name, profile FROM team WHERE realm = :realm ORDER BY name")
 _KNOWN_AS = sql("SELECT realm, external_id FROM account WHERE id = :id")
-_ADOPT = sql("""
-UPDATE account SET realm = :realm, external_id = :external_id, security_epoch = security_epoch + :stops WHERE id = :id
-""")
+_ADOPT = sql("UPDATE account SET realm = :realm, external_id = :external_id WHERE id = :id")
 _EMAIL = sql("UPDATE account SET email = :email WHERE id = :id AND email = ''")
 _DN: Final = "groupdn"
 
@@ -34,7 +32,7 @@ class _Need:
     """What has to change so that an account is as its source says."""
 
     adopt: bool
-    stops: bool  # the name belongs to another person now: what was given to the former one must stop
+    replace: bool  # the name belongs to another person now, who must get nothing of what the former one had
     email: bool
     join: tuple[str, ...]
     leave: tuple[str, ...]
@@ -75,16 +73,9 @@ class Admissions:
         await self._epochs.change(self._database, "security", work)
 
     async def _create(self, person: Person) -> Account:
-        profile = accounts.Profile(internal_password_disabled=True, profile_updatable=person.profile_updatable)
-
         async def work(tx: Tx) -> Account:
             found = await accounts.find(tx, person.name)
-            if found is None:
-                change = Change(email=person.email, profile=profile)
-                found = await accounts.create(tx, person.name, change, realm=person.realm)
-                await tx.execute(_ADOPT, id=found.id, realm=person.realm, external_id=person.unique, stops=0)
-                await record(tx, Actor(person.realm, ""), "user.create", found.name, detail="at the first login")
-            return found
+            return await _first(tx, person) if found is None else found
 
         try:
             return await self._epochs.change(self._database, "security", work)
@@ -97,17 +88,39 @@ class Admissions:
         return frozenset(joined) | {name for name, profile in rows if _is_in(person, name, profile)}
 
 
+async def _first(tx: Tx, person: Person, *, disabled: bool = False) -> Account:
+    """Make the account of a person, who is in no imported group yet."""
+    profile = accounts.Profile(internal_password_disabled=True, profile_updatable=person.profile_updatable)
+    change = Change(email=person.email, profile=profile, disabled=disabled)
+    made = await accounts.create(tx, person.name, change, realm=person.realm)
+    await tx.execute(_ADOPT, id=made.id, realm=person.realm, external_id=person.unique)
+    await record(tx, Actor(person.realm, ""), "user.create", made.name, detail="at the first login")
+    return made
+
+
+async def _replaced(tx: Tx, former: Account, person: Person) -> Account:
+    """Put a new account in the place of one whose name another person has now; a disabled one stays disabled."""
+    await accounts.delete(tx, former)
+    await targets.forget(tx, "users", former.name)
+    await projects.forget(tx, "users", former.name)
+    await record(tx, Actor(person.realm, ""), "user.delete", former.name, detail="another person has its name")
+    return await _first(tx, person, disabled=former.disabled)
+
+
 async def _synchronise(tx: Tx, person: Person) -> Account:
     account = await accounts.get(tx, person.name)
     need = await _need(tx, account, person)
+    if need.replace:
+        account = await _replaced(tx, account, person)
+        need = await _need(tx, account, person)
     if need.adopt:
-        await tx.execute(_ADOPT, id=account.id, realm=person.realm, external_id=person.unique, stops=int(need.stops))
+        await tx.execute(_ADOPT, id=account.id, realm=person.realm, external_id=person.unique)
     if need.email:
         await tx.execute(_EMAIL, id=account.id, email=person.email)
     await groups.leave(tx, account.id, need.leave)
     await groups.join(tx, account.id, need.join)
     if need.join or need.leave or need.adopt:
-        said = f"add {' '.join(need.join)} remove {' '.join(need.leave)}{' another person' if need.stops else ''}"
+        said = f"add {' '.join(need.join)} remove {' '.join(need.leave)}"
         await record(tx, Actor(person.realm, ""), "user.groups", account.name, detail=said)
     return await accounts.get(tx, person.name)
 
@@ -120,7 +133,7 @@ async def _need(reads: Reads, account: Account, person: Person) -> _Need:
     held = {name for name, _ in rows} & set(account.groups)
     return _Need(
         adopt=realm != person.realm or (bool(person.unique) and unique != person.unique),
-        stops=realm == person.realm and bool(unique) and bool(person.unique) and unique != person.unique,
+        replace=realm == person.realm and bool(unique) and bool(person.unique) and unique != person.unique,
         email=bool(person.email) and not account.email,
         join=tuple(sorted(wanted - held)),
         leave=tuple(sorted(held - wanted)),

@@ -10,9 +10,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from entrepot.access.caller import Caller
-from entrepot.auth import accounts, groups
+from entrepot.auth import accounts, groups, ssh_keys, targets
 from entrepot.auth.accounts import Account, Change, Profile
 from entrepot.auth.admission import Admissions
+from entrepot.auth.api_keys import ApiKeys
 from entrepot.auth.audit import Actor
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_token import GivenOut
@@ -57,12 +58,14 @@ class Company:
         self.database, self.epochs, self.server = database, epochs, server
         self.documents = Documents(database, bump=bump, announce=epochs.announce, seals=TextSeals(Vault(b"k" * 32)))
         self.tokens = Tokens(database, epochs, key, "01abc")
+        self.api_keys = ApiKeys(database, epochs, Vault(b"k" * 32))
         self.passwords = Passwords(database)
         self.authenticator = self.another_process()
 
     def another_process(self) -> Authenticator:
         outside = Outside([LdapSource(self.documents)], Admissions(self.database, self.epochs), self.database)
-        return Authenticator(self.database, self.epochs, GivenOut(self.tokens), self.passwords, outside=outside)
+        given = GivenOut(self.tokens, self.api_keys)
+        return Authenticator(self.database, self.epochs, given, self.passwords, outside=outside)
 
     async def ask(self, *servers: dict[str, object]) -> None:
         await self.documents.put(
@@ -97,6 +100,21 @@ class Company:
             await accounts.alter(tx, await accounts.get(tx, name), Change(disabled=True))
 
         await self.epochs.change(self.database, "security", work)
+
+    async def granted_everything(self, name: str, team: str) -> Account:
+        """Let somebody in, and give the account all that an administrator can."""
+        await self.login(name)
+        actions = {"users": {name: ["READ"]}}
+        resource = {"actions": actions, "targets": {"ANY": {"include_patterns": ["**"], "exclude_patterns": []}}}
+
+        async def work(tx: Tx) -> Account:
+            account = await accounts.get(tx, name)
+            await groups.create(tx, groups.Group(team))
+            await targets.create(tx, {"name": team, "resources": {"artifact": resource}})
+            await ssh_keys.add(tx, account.id, ssh_keys.SshKey(f"SHA256:{team}", "", "ssh-ed25519 AAAA"))
+            return await accounts.alter(tx, account, Change(admin=True, email="former@x", groups=("readers", team)))
+
+        return await self.epochs.change(self.database, "security", work)
 
     async def imported(self, name: str, **rest: bool) -> str:
         """Add a group to the directory, and the same here; return the name of its entry."""
@@ -229,6 +247,37 @@ async def test_another_person_of_the_same_name_does_not_inherit_tokens(company: 
     assert (await company.login(name, "otherpw")).name == name
     with pytest.raises(TokenRevoked):
         await company.with_token(token)
+
+
+async def test_another_person_of_the_same_name_inherits_nothing_else_either(company: Company) -> None:
+    name, team = company.person(), f"board-{company.database.engine}-{next(NUMBERS)}"
+    before = await company.granted_everything(name, team)
+    key = await company.api_keys.create(before.id, Actor(name, HERE))
+    assert (await company.with_token(key)).is_admin
+    company.server.delete(f"uid={name},{PEOPLE}")
+    company.server.person(name, "otherpw")
+    company.database.wait(seconds=301)
+    with pytest.raises(TokenRevoked):
+        await company.with_token(key)
+    caller = await company.login(name, "otherpw")
+    assert (caller.groups, caller.is_admin) == (frozenset({"readers"}), False)
+    with pytest.raises(BadCredentials):
+        await company.with_token(key)
+    [(_, body)] = await targets.page(company.database)
+    assert name not in body
+    assert await ssh_keys.of(company.database, caller.user_id or 0) == []
+    assert (await company.account(name)).email == f"{name}@ent.test"
+
+
+async def test_another_person_of_a_disabled_name_stays_out_until_it_is_enabled(company: Company) -> None:
+    name = company.person()
+    await company.login(name)
+    await company.disable(name)
+    company.server.delete(f"uid={name},{PEOPLE}")
+    company.server.person(name, "otherpw")
+    company.database.wait(seconds=301)
+    with pytest.raises(BadCredentials):
+        await company.login(name, "otherpw")
 
 
 async def test_who_shall_have_no_account_has_groups_and_nothing_else(company: Company) -> None:
