@@ -6,6 +6,7 @@ Only groups of the source's realm follow it: they were imported from there, and 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ _KNOWN_AS = sql("SELECT realm, external_id FROM account WHERE id = :id")
 _ADOPT = sql("UPDATE account SET realm = :realm, external_id = :external_id WHERE id = :id")
 _EMAIL = sql("UPDATE account SET email = :email WHERE id = :id AND email = ''")
 _DN: Final = "groupdn"
+_ID: Final = re.compile(r"(?:^|:)((?:entryuuid|objectguid|nsuniqueid):[0-9a-f]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +131,35 @@ async def _need(reads: Reads, account: Account, person: Person) -> _Need:
     rows = await reads.rows(_IMPORTED, realm=person.realm)
     known = await reads.row(_KNOWN_AS, id=account.id)
     realm, unique = (known[0], known[1] or "") if known else ("", "")
+    another = _is_another(unique, person.unique)
     wanted = {name for name, profile in rows if _is_in(person, name, profile)}
     held = {name for name, _ in rows} & set(account.groups)
     return _Need(
-        adopt=realm != person.realm or (bool(person.unique) and unique != person.unique),
-        replace=realm == person.realm and bool(unique) and bool(person.unique) and unique != person.unique,
+        adopt=realm != person.realm or another or _is_news(unique, person.unique),
+        replace=realm == person.realm and another,
         email=bool(person.email) and not account.email,
         join=tuple(sorted(wanted - held)),
         leave=tuple(sorted(held - wanted)),
     )
+
+
+def _is_another(stored: str, told: str) -> bool:
+    """Whether an account was somebody else's. A name where there is an id at other times does not prove that."""
+    before, now = _entry_id(stored), _entry_id(told)
+    if before and now:
+        return before != now
+    return not (before or now) and bool(stored and told) and stored != told
+
+
+def _is_news(stored: str, told: str) -> bool:
+    """Whether what a source tells of an entry says more than what is stored."""
+    return bool(told) and told != stored and not _entry_id(stored)
+
+
+def _entry_id(unique: str) -> str:
+    """Return the id of a directory's entry, which once was stored after the key of a setting; empty for anything else."""
+    found = _ID.search(unique)
+    return found[1] if found else ""
 
 
 def _is_in(person: Person, name: str, profile: str) -> bool:

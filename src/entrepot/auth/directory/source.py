@@ -148,10 +148,15 @@ def _person(name: str, found: Found) -> Person:
     return Person(
         realm=LdapSource.realm,
         name=name,
-        unique=f"{found.setting.key}:{found.unique}"[:255],
+        unique=_unique(found),
         email=found.email,
         groups=found.held.names,
         group_entries=found.held.entries,
         create=found.setting.auto_create_user,
         profile_updatable=found.setting.allow_user_to_access_profile,
     )
+
+
+def _unique(found: Found) -> str:
+    """Return what tells a user apart: an id of the entry in all servers of its directory, a name in the one alone."""
+    return f"{found.setting.key}:{found.unique}"[:255] if found.unique.startswith("dn:") else found.unique

@@ -23,12 +23,13 @@ from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import TokenRevoked
 from entrepot.auth.keys import SigningKey, TextSeals, Vault
-from entrepot.auth.outside import Outside, SourceUnavailable
+from entrepot.auth.outside import Outside, Person, SourceUnavailable
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.tokens import Order, Tokens
 from entrepot.configuration.documents import Documents, Entry
 from entrepot.errors import Invalid
 from entrepot.metadata.database import Tx
+from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
 from entrepot.settings import Secret, Settings
 from tests.parts.processes import free_port
@@ -48,6 +49,8 @@ def setting(server: Slapd, **rest: object) -> dict[str, object]:
     return {"ldapUrl": server.url, "search": search, **rest}
 
 
+KNOWN_BEFORE = sql("UPDATE account SET external_id = :written || external_id WHERE name = :name")
+KNOWN_AS = sql("SELECT external_id FROM account WHERE name = :name")
 GROUPS_OF = {"enabledLdap": "main", "groupBaseDn": "ou=groups", "groupMemberAttribute": "member"}
 
 
@@ -317,6 +320,51 @@ async def test_several_servers_are_asked_in_order_and_a_dead_one_does_not_keep_o
     assert (await company.login(company.person())).user_id is not None
     with pytest.raises(SourceUnavailable):  # perhaps the dead one knows
         await company.login("stranger")
+
+
+@pytest.mark.parametrize("written", ["", "main:"])
+async def test_a_second_server_of_the_same_directory_knows_its_users_as_the_same(
+    company: Company, written: str
+) -> None:
+    await company.ask(setting(company.server), setting(company.server))
+    name = company.person()
+    await company.login(name)
+    if written:  # as ids were stored once
+        await company.database.transact(lambda tx: tx.execute(KNOWN_BEFORE, name=name, written=written))
+    token = await company.token(name)
+    await company.documents.put([Entry("ldapSettings", "main", setting(company.server, enabled=False))])
+    company.database.wait(seconds=301)
+    assert (await company.with_token(token)).name == name
+    company.server.delete(f"uid={name},{PEOPLE}")
+    company.server.person(name, "otherpw")
+    company.database.wait(seconds=301)
+    await company.login(name, "otherpw")
+    with pytest.raises(TokenRevoked):
+        await company.with_token(token)
+
+
+@pytest.mark.parametrize(
+    ("stored", "told", "kept", "then"),
+    [
+        ("entryuuid:0a", "entryuuid:0b", False, "entryuuid:0b"),
+        ("main:entryuuid:0a", "entryuuid:0b", False, "entryuuid:0b"),
+        ("main:entryuuid:0a", "entryuuid:0a", True, "main:entryuuid:0a"),
+        ("main:dn:uid=a", "main:dn:uid=b", False, "main:dn:uid=b"),
+        ("main:dn:uid=a", "entryuuid:0a", True, "entryuuid:0a"),
+        ("entryuuid:0a", "main:dn:uid=a", True, "entryuuid:0a"),
+        ("", "entryuuid:0a", True, "entryuuid:0a"),
+        ("entryuuid:0a", "", True, "entryuuid:0a"),
+    ],
+)
+async def test_only_another_id_of_the_same_kind_is_another_person(
+    company: Company, stored: str, told: str, kept: bool, then: str
+) -> None:
+    admissions, name = Admissions(company.database, company.epochs), f"p{next(NUMBERS)}"
+    before, after = [await admissions.admit(Person("ldap", name, unique)) for unique in (stored, told)]
+    assert isinstance(before, Account)
+    assert isinstance(after, Account)
+    assert (before.id == after.id) is kept
+    assert tuple(await company.database.row(KNOWN_AS, name=name) or ()) == (then,)
 
 
 async def test_a_server_that_hangs_keeps_out_its_users_with_a_clear_word_and_nobody_else(
