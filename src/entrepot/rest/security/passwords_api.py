@@ -45,6 +45,10 @@ class EncryptedPasswordsUnsupported(Conflict):
     """Server doesn't support encrypted passwords"""
 
 
+class PasswordSuperseded(Conflict):
+    """The password was changed meanwhile; nothing has been changed now."""
+
+
 class PasswordsApi:
     """The handlers."""
 
@@ -98,7 +102,7 @@ class PasswordsApi:
             raise Denied("This user may not change its profile.")
         self._demands.policies.passwords().check(stated.new, old=stated.old)
         request.caller = credential.caller
-        await self._set(request, account.name, stated.new)
+        await self._set(request, account.name, stated.new, proven=account)
         return text_reply("Password has been successfully changed")
 
     async def set(self, request: Request) -> Reply:
@@ -163,16 +167,23 @@ class PasswordsApi:
             raise Denied("Only a user's password gives its encrypted form; come with user name and password.")
         return text_reply(self._demands.encrypted.of(account))
 
-    async def _set(self, request: Request, name: str, password: str) -> None:
+    async def _set(self, request: Request, name: str, password: str, *, proven: Account | None = None) -> None:
         change = accounts.Change(password_hash=await self._passwords.hash(password))
-        await self._alter(request, "user.password", name, change)
+        await self._alter(request, "user.password", name, change, proven=proven)
 
     async def _mark(self, request: Request, name: str, *, expired: bool) -> None:
         action = "user.expire" if expired else "user.unexpire"
         await self._alter(request, action, name, accounts.Change(expired=expired))
 
-    async def _alter(self, request: Request, action: str, name: str, change: accounts.Change) -> None:
+    async def _alter(
+        self, request: Request, action: str, name: str, change: accounts.Change, *, proven: Account | None = None
+    ) -> None:
+        """Change a user; `proven` as it was when its password was proved. Raises AccountUnknown, PasswordSuperseded."""
+
         async def work(tx: Tx) -> Account:
-            return await accounts.alter(tx, await accounts.get(tx, name), change)
+            found = await accounts.get(tx, name)
+            if proven is not None and (found.id, found.security_epoch) != (proven.id, proven.security_epoch):
+                raise PasswordSuperseded
+            return await accounts.alter(tx, found, change)
 
         await self._changes.make(request, action, name.lower(), work)

@@ -36,6 +36,23 @@ async def test_known_and_unknown_users_are_refused_alike(site: Site) -> None:
     assert message(known) == message(unknown)
 
 
+async def test_a_password_that_an_administrator_gives_meanwhile_is_not_overwritten(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = site.passwords.hash
+
+    async def overtaken(password: str) -> str:
+        monkeypatch.setattr(site.passwords, "hash", hashed)
+        given = await site.ask("PUT", "/access/api/v2/users/bob/password", {"password": "Given1234"})
+        assert given.status_code == 204
+        return await hashed(password)
+
+    monkeypatch.setattr(site.passwords, "hash", overtaken)
+    assert (await site.ask("POST", CHANGE, body(), name="")).status_code == 409
+    assert (await site.ask("GET", SELF, auth=("bob", NEW))).status_code == 401
+    assert (await site.ask("GET", SELF, auth=("bob", "Given1234"))).status_code == 200
+
+
 async def test_a_token_is_no_old_password(site: Site) -> None:
     token = await site.token("bob")
     assert (await site.ask("POST", CHANGE, body(old=token), name="")).status_code == 400
