@@ -56,9 +56,13 @@ WHERE id = :id
 """)
 _DELETE = sql("DELETE FROM account WHERE id = :id")
 _ADMINS = sql("""
-SELECT COUNT(*) FROM account WHERE disabled = 0 AND (admin = 1 OR EXISTS (
+SELECT COUNT(*) FROM account WHERE disabled = 0 AND name <> 'anonymous' AND (admin = 1 OR EXISTS (
   SELECT 1 FROM membership JOIN team ON team.id = membership.team_id
   WHERE membership.account_id = account.id AND team.admin = 1))
+""")
+_ANONYMOUS_ADMIN = sql("""
+SELECT team.name FROM account JOIN membership ON membership.account_id = account.id
+JOIN team ON team.id = membership.team_id WHERE account.name = 'anonymous' AND team.admin = 1
 """)
 _REHASH = sql("UPDATE account SET password_hash = :new WHERE id = :id AND password_hash = :old")
 _SEEN = sql("UPDATE account SET last_login = {now} WHERE id = :id")
@@ -261,6 +265,14 @@ async def keep_an_admin(tx: Tx) -> None:
     row = await tx.row(_ADMINS)
     if row is None or not row[0]:
         raise LastAdmin
+
+
+async def check_members(tx: Tx) -> None:
+    """Refuse the transaction if memberships would leave nobody who administers, or let anybody. Raises LastAdmin, Invalid."""
+    row = await tx.row(_ANONYMOUS_ADMIN)
+    if row is not None:
+        raise Invalid(f"The user 'anonymous' cannot be in '{row[0]}', a group with admin privileges.")
+    await keep_an_admin(tx)
 
 
 async def rehash(tx: Tx, account: Account, new: str) -> None:

@@ -98,7 +98,7 @@ class Teams:
                 await groups.join(tx, (await accounts.get(tx, user)).id, [found.name])
             for user in remove:
                 await groups.leave(tx, (await accounts.get(tx, user)).id, [found.name])
-            await accounts.keep_an_admin(tx)
+            await accounts.check_members(tx)
             return await groups.members(tx, found)
 
         said = f"add {' '.join(add)} remove {' '.join(remove)}"
@@ -121,4 +121,4 @@ class Teams:
 async def _set_members(tx: Tx, group: Group, stated: GroupFields) -> None:
     if stated.members is not None:
         await groups.set_members(tx, group, stated.members)
-    await accounts.keep_an_admin(tx)
+    await accounts.check_members(tx)

@@ -101,7 +101,7 @@ class People:
             found = await accounts.get(tx, name)
             await groups.join(tx, found.id, add)
             await groups.leave(tx, found.id, remove)
-            await accounts.keep_an_admin(tx)
+            await accounts.check_members(tx)
             return await accounts.get(tx, name)
 
         said = f"add {' '.join(add)} remove {' '.join(remove)}"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.rest.security.support import Site
+from tests.unit.rest.security.support import Site, message
 
 GROUPS = "/artifactory/api/security/groups"
 
@@ -54,6 +54,22 @@ async def test_who_joins_a_group_that_administers_administers_at_once(site: Site
     assert (await site.ask("GET", GROUPS, name="bob")).status_code == 200
     await site.ask("PATCH", "/access/api/v2/groups/devs/members", {"remove": ["bob"]})
     assert (await site.ask("GET", GROUPS, name="bob")).status_code == 403
+
+
+async def test_the_anonymous_user_joins_no_group_that_administers(site: Site) -> None:
+    groups, users = "/access/api/v2/groups", "/access/api/v2/users"
+    assert (await site.ask("POST", groups, {"name": "guests", "members": ["anonymous"]})).status_code == 201
+    assert (await site.ask("POST", groups, {"name": "admins", "admin_privileges": True})).status_code == 201
+    for method, path, body in (
+        ("POST", groups, {"name": "wheel", "admin_privileges": True, "members": ["anonymous"]}),
+        ("PATCH", f"{groups}/guests", {"admin_privileges": True}),
+        ("PATCH", f"{groups}/admins", {"members": ["anonymous"]}),
+        ("PATCH", f"{groups}/admins/members", {"add": ["anonymous"]}),
+        ("PATCH", f"{users}/anonymous/groups", {"add": ["admins"]}),
+    ):
+        refused = await site.ask(method, path, body)
+        assert (refused.status_code, "'anonymous'" in message(refused)) == (400, True), path
+    assert (await site.ask("GET", f"{groups}/admins/members")).json() == {"members": []}
 
 
 async def test_a_deleted_group_is_gone_with_all_that_it_was_granted(site: Site) -> None:

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from entrepot.auth import accounts
+from entrepot.auth import accounts, groups
+from entrepot.metadata.database import Tx
 from tests.unit.rest.security.support import PASSWORD, Site, message
 
 V1 = "/artifactory/api/security/users"
@@ -159,6 +160,17 @@ async def test_somebody_administers_whatever_happens(site: Site) -> None:
     await site.ask("POST", f"{V1}/bob", {"admin": True})
     assert (await site.ask("POST", f"{V1}/root", {"admin": False}, name="bob")).status_code == 200
     assert (await site.ask("GET", V1)).status_code == 403
+
+
+async def test_neither_the_anonymous_user_nor_one_that_is_disabled_is_the_last_who_administers(site: Site) -> None:
+    async def former(tx: Tx) -> None:
+        await groups.create(tx, groups.Group("admins", admin=True))
+        for name in ("anonymous", "bob"):
+            await groups.join(tx, (await accounts.get(tx, name)).id, ["admins"])
+
+    await site.database.transact(former)
+    await site.ask("POST", f"{V1}/bob", {"status": "DISABLED"})
+    assert (await site.ask("POST", f"{V1}/root", {"admin": False})).status_code == 403
 
 
 # --- the Access API ---------------------------------------------------------------------------------------------------
