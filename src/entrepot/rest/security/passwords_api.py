@@ -45,6 +45,10 @@ class EncryptedPasswordsUnsupported(Conflict):
     """Server doesn't support encrypted passwords"""
 
 
+class PasswordKeptElsewhere(Denied):
+    """The password of this user is kept by a directory, and is to be changed there."""
+
+
 class PasswordSuperseded(Conflict):
     """The password was changed meanwhile; nothing has been changed now."""
 
@@ -98,6 +102,8 @@ class PasswordsApi:
         account = credential.account
         if account is None or credential.caller.how != "basic":
             raise Invalid("The user name or the old password is wrong.")
+        if credential.until is not None:
+            raise PasswordKeptElsewhere
         if not account.profile.profile_updatable:
             raise Denied("This user may not change its profile.")
         self._demands.policies.passwords().check(stated.new, old=stated.old)

@@ -72,7 +72,8 @@ class SessionsApi:
             raise BadCredentials
         if account.profile.disable_ui_access:
             raise Denied("This user has no access to the web UI.")
-        if self._policies.is_expired(account, self._database.now()):
+        # One that a directory vouches for is the directory's to let expire.
+        if credential.until is None and self._policies.is_expired(account, self._database.now()):
             raise PasswordExpired
         secret = await self._sessions.begin(account, request.address)
         reply = json_reply(self._who(credential, secret))

@@ -3,12 +3,12 @@ from collections.abc import AsyncIterator
 import pytest
 from argon2 import PasswordHasher
 
-from entrepot.auth import passwords
+from entrepot.auth import entrance, passwords
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SigningKey
 from tests.unit.auth.fixtures import clock, database, database_url, epochs, home, home_template, key, postgres_url
 from tests.unit.auth.support import Clocked
-from tests.unit.rest.security.support import PASSWORD, Site, populate
+from tests.unit.rest.security.support import PASSWORD, Directory, Site, populate
 
 __all__ = ["clock", "database", "database_url", "epochs", "home", "home_template", "key", "postgres_url"]
 
@@ -29,6 +29,14 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         passwords, "_stand_in", lambda: STAND_IN
     )  # and none that outlives this in the real one's memory
+
+
+@pytest.fixture
+def directory(monkeypatch: pytest.MonkeyPatch) -> Directory:
+    """Who is asked beside the accounts; to be wanted before the site."""
+    made = Directory()
+    monkeypatch.setattr(entrance, "LdapSource", lambda *_: made)
+    return made
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from entrepot.auth.audit import Actor
 from entrepot.auth.entrance import Itself, entrance
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SigningKey, TextSeals, Vault
+from entrepot.auth.outside import Person
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
 from entrepot.auth.tokens import Order
@@ -103,6 +104,28 @@ class Site:
 
     async def audit(self) -> list[Found]:
         return [tuple(row) for row in await self.database.rows(AUDIT)]
+
+
+class Directory:
+    """A source of one user, lena, who is in devs there."""
+
+    realm = "ldap"
+    password = "dirpw"
+    create = True
+
+    def state(self) -> object:
+        return self
+
+    def enabled(self) -> bool:
+        return True
+
+    async def login(self, name: str, password: str) -> Person | None:
+        return await self.look_up(name) if password == self.password else None
+
+    async def look_up(self, name: str) -> Person | None:
+        groups_of = frozenset({"devs"})
+        found = Person("ldap", name, "entryuuid:01", groups=groups_of, create=self.create, profile_updatable=True)
+        return found if name == "lena" else None
 
 
 async def populate(site: Site) -> None:

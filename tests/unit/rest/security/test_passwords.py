@@ -2,7 +2,7 @@ import pytest
 
 from entrepot.auth import accounts
 from entrepot.configuration.documents import Entry
-from tests.unit.rest.security.support import PASSWORD, Site, message
+from tests.unit.rest.security.support import PASSWORD, Directory, Site, message
 
 CHANGE = "/artifactory/api/security/users/authorization/changePassword"
 SELF = "/access/api/v1/tokens"
@@ -147,6 +147,20 @@ async def test_passwords_expire_with_age(site: Site) -> None:
     assert (await site.ask("GET", policy, token=token)).json() == {
         "enabled": True, "passwordMaxAge": 30, "notifyByEmail": True,
     }  # fmt: skip
+
+
+async def test_the_password_of_a_directory_s_user_neither_expires_here_nor_is_changed_here(
+    directory: Directory, site: Site
+) -> None:
+    login = {"user": "lena", "password": directory.password}
+    policy = {"enabled": True, "passwordMaxAge": 30}
+    await site.ask("PUT", "/artifactory/api/security/configuration/passwordExpirationPolicy", policy)
+    assert (await site.ask("POST", "/ui/api/v1/ui/auth/login", login, name="")).status_code == 200
+    site.database.ahead += 31 * 86_400_000
+    await site.epochs.look(site.database)
+    assert (await site.ask("POST", "/ui/api/v1/ui/auth/login", login, name="")).status_code == 200
+    refused = await site.ask("POST", CHANGE, body("lena", directory.password), name="")
+    assert (refused.status_code, "kept by a directory" in message(refused)) == (403, True)
 
 
 async def test_all_passwords_may_be_let_expire_but_those_of_administrators(site: Site) -> None:
