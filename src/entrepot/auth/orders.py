@@ -53,7 +53,9 @@ async def order_of(reads: Reads, credential: Credential, wish: Wish, *, default_
     expires_in = _lifetime(wish, default_expiry)
     if not credential.caller.may_administer:
         _own(credential, name, scope)
-        expires_in = _own_lifetime(credential, expires_in, refreshable=wish.refreshable, most=default_expiry, now=now)
+        most = default_expiry or _YEAR
+        wanted = most if wish.expires_in is None else expires_in
+        expires_in = _own_lifetime(credential, wanted, refreshable=wish.refreshable, most=most, now=now)
     elif account is None and scope.user:
         raise Invalid(f"The user: '{name[:100]}' doesn't exist")
     if account is not None and account.disabled:
@@ -89,8 +91,7 @@ def _own(credential: Credential, name: str, scope: Scope) -> None:
 
 
 def _own_lifetime(credential: Credential, wanted: int | None, *, refreshable: bool, most: int, now: int) -> int:
-    """Return for how many seconds a user may have a token of its own; `most` 0: a year. Raises Denied."""
-    most = most or _YEAR
+    """Return for how many seconds a user may have a token of its own. Raises Denied."""
     if wanted is None or wanted > most:
         raise Denied(f"Only administrators may create tokens that last longer than {most} seconds.")
     if credential.expires is None:

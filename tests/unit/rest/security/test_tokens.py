@@ -199,6 +199,14 @@ async def test_a_user_orders_nothing_more(site: Site, body: Any) -> None:
     assert (await site.ask("GET", TOKENS)).json() == {"tokens": []}
 
 
+async def test_where_tokens_last_for_ever_by_default_those_of_users_last_a_year(site: Site) -> None:
+    expiry = "/access/api/v1/config/token/default_expiry"
+    assert (await site.ask("PUT", expiry, {"default_token_expiration": 0})).status_code == 200
+    assert (await made(site, name="bob"))["expires_in"] == 31_536_000
+    assert "expires_in" not in await made(site)
+    assert (await site.ask("POST", TOKENS, {"expires_in": 0}, name="bob")).status_code == 403
+
+
 @pytest.mark.parametrize("owner", ["bob", "root"])
 @pytest.mark.parametrize(
     "scope", ["applied-permissions/groups:readers", "artifact:libs/**:*", "member-of-groups:*", "api:*"]
