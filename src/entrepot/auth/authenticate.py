@@ -34,6 +34,10 @@ _LIFETIME: Final = 300_000  # milliseconds
 _ENCRYPTING: Final = "/artifactory/api/security/encryptedPassword"
 
 
+class PasswordRefused(Unauthenticated):
+    """Passwords are not accepted here, encrypted or not: use a token or an API key."""
+
+
 class ClearPasswordRefused(Unauthenticated):
     """Passwords in clear are not accepted here: use a token, an API key or the encrypted password of your profile."""
 
@@ -102,9 +106,7 @@ class Authenticator:
             raise TokenUnknown
         if how == "session" and request.method not in SAFE and self._sessions is not None:
             self._sessions.check(credentials.session_in(text) or "", request.headers.get(HEADER))
-        if how == "basic" and request.path != _ENCRYPTING:
-            self._accepted(held.credential)
-        return held.credential
+        return self._accepted(held.credential, encrypting=request.path == _ENCRYPTING)
 
     async def _identified(self, text: str, address: str) -> _Held:
         if not self._epochs.trusted():
@@ -123,11 +125,17 @@ class Authenticator:
             return await self._by_token.session(sent)
         return await self._by_token.prove(sent)
 
-    def _accepted(self, found: Credential) -> Credential:
-        """Return the credential unless it is a password in clear where those are not wanted."""
-        policies = self._policies
-        clear = policies is None or (policies.basic() and policies.encryption() != "REQUIRED")
-        if found.caller.how == "basic" and not clear:
+    def _accepted(self, found: Credential, *, encrypting: bool = False) -> Credential:
+        """Return the credential unless it is a password where none is wanted, or one in clear where that is not.
+
+        `encrypting`: whether it is to be exchanged for its encrypted form.
+        """
+        policies, how = self._policies, found.caller.how
+        if policies is None or how not in ("basic", "encrypted"):
+            return found
+        if not policies.basic():
+            raise PasswordRefused
+        if how == "basic" and not encrypting and policies.encryption() == "REQUIRED":
             raise ClearPasswordRefused
         return found
 

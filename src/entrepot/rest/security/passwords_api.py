@@ -171,7 +171,9 @@ class PasswordsApi:
         account = await accounts.find(self._changes.database, request.caller.name)
         if account is None or not account.password_hash or request.caller.how not in ("basic", "encrypted", "session"):
             raise Denied("Only a user's password gives its encrypted form; come with user name and password.")
-        return text_reply(self._demands.encrypted.of(account))
+        reply = text_reply(self._demands.encrypted.of(account))
+        reply.headers.append(("cache-control", "no-store"))
+        return reply
 
     async def _set(self, request: Request, name: str, password: str, *, proven: Account | None = None) -> None:
         change = accounts.Change(password_hash=await self._passwords.hash(password))

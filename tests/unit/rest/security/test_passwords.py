@@ -88,6 +88,10 @@ async def test_an_encrypted_password_stands_for_the_password_until_that_is_chang
     assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 401
 
 
+async def test_no_cache_keeps_an_encrypted_password(site: Site) -> None:
+    assert (await site.ask("GET", ENCRYPTED, name="bob")).headers["cache-control"] == "no-store"
+
+
 async def test_an_encrypted_password_ends_with_its_user(site: Site) -> None:
     text = await encrypted(site)
     await site.ask("POST", "/artifactory/api/security/users/bob", {"status": "DISABLED"})
@@ -121,9 +125,12 @@ async def test_where_encryption_is_unsupported_clients_are_told(site: Site) -> N
     assert (await site.ask("GET", SELF, auth=("bob", text))).status_code == 401
 
 
-async def test_without_basic_authentication_tokens_still_count(site: Site) -> None:
+async def test_without_basic_authentication_tokens_still_count_and_no_form_of_a_password(site: Site) -> None:
+    text = await encrypted(site)
     await security(site, basicAuthenticationEnabled=False)
-    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    for path in (SELF, ENCRYPTED):
+        assert (await site.ask("GET", path, name="bob")).status_code == 401
+        assert (await site.ask("GET", path, auth=("bob", text))).status_code == 401
     assert (await site.ask("GET", SELF, token=await site.token("bob"))).status_code == 200
 
 
