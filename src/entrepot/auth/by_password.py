@@ -19,7 +19,7 @@ from entrepot.auth.identities import Identities
 from entrepot.auth.outside import Outside
 from entrepot.auth.passwords import Known, Passwords
 from entrepot.auth.policies import PasswordExpired, Policies
-from entrepot.auth.standing import Credential, by_password
+from entrepot.auth.standing import Credential, by_password, of_guest
 from entrepot.errors import TooMany, Unavailable
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.versions import bump
@@ -88,8 +88,9 @@ class ByPassword:
             self._guard.failed(address, sent.name, attempt.fingerprint)
             raise BadCredentials(account=account)
         self._guard.succeeded(address, sent.name)
-        if verdict.account is not None:
-            await self._note_login(verdict.account)
+        if verdict.account is None:
+            return of_guest(verdict.caller, verdict.until)
+        await self._note_login(verdict.account)
         return Credential(verdict.caller, account=verdict.account, until=verdict.until)
 
     def _is_encrypted(self, account: Account, password: str) -> bool:

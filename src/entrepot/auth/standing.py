@@ -17,6 +17,7 @@ from entrepot.auth.accounts import Account
 from entrepot.auth.jwt import Entry
 
 USER_SCOPE = "applied-permissions/user"
+NO_RIGHTS = "api:*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,15 @@ class Credential:
     expires: int | None = None  # milliseconds; None: never
     parent: str | None = None  # the token that it is
     until: int | None = None  # milliseconds; when whoever vouches for the user has to be asked again; None: nobody does
+
+
+def of_guest(caller: Caller, until: int) -> Credential:
+    """Return the credential of a user without an account here, who has the rights of groups and nothing else.
+
+    What is bought with it says so in its scope, for nothing else will know.
+    """
+    names = ",".join(f'"{name}"' for name in sorted(caller.groups))
+    return Credential(caller, f"applied-permissions/groups:{names}" if names else NO_RIGHTS, until=until)
 
 
 NOBODY = Credential(ANONYMOUS, "")

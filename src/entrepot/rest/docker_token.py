@@ -13,13 +13,14 @@ from urllib.parse import parse_qs, unquote
 
 from entrepot.access.actions import DOCKER_VERBS, Action
 from entrepot.access.caller import Caller
+from entrepot.access.scopes import MAX_SCOPE
 from entrepot.auth.audit import Actor
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.jwt import Claims, Entry
 from entrepot.auth.standing import Credential
 from entrepot.auth.tokens import Order, Tokens
 from entrepot.clock import iso
-from entrepot.errors import EntrepotError, Invalid, Unauthenticated
+from entrepot.errors import Denied, EntrepotError, Invalid, Unauthenticated
 from entrepot.formats.docker.challenge import ScopeEntry, parse_scopes, parse_token_query
 from entrepot.formats.docker.names import split_name
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -27,8 +28,13 @@ from entrepot.metadata.database import Database
 from entrepot.repositories.granted import Granter
 
 _LIFETIME = 3600  # seconds
+_SHORTEST = 60  # seconds; clients take less for this
 _FORM = 64 << 10  # bytes
 _YEAR = 31_536_000
+
+
+class TooManyGroups(Denied):
+    """The names of your groups are too long for a token; an administrator can let you have an account here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +94,17 @@ class DockerTokens:
         caller = credential.caller
         if caller.is_anonymous and not self._anonymous():
             raise Unauthenticated("Authentication is required")
+        if len(credential.scope) > MAX_SCOPE:
+            raise TooManyGroups
         now = self._database.now()
         repo = unquote(request.words.get("repo", ""))
         granted = [Entry(one.type, one.name, self._reduced(caller, one, repo)) for one in wish.scopes]
-        token = await self._signed(credential, granted, now // 1000)
+        lasts = _lifetime(credential, now)
+        token = await self._signed(credential, granted, now // 1000, lasts)
         answer: dict[str, object] = {
             "token": token,
             "access_token": token,
-            "expires_in": _LIFETIME,
+            "expires_in": lasts,
             "issued_at": iso(now),
         }
         if oauth2:
@@ -107,7 +116,7 @@ class DockerTokens:
         reply.headers.append(("cache-control", "no-store"))
         return reply
 
-    async def _signed(self, credential: Credential, granted: list[Entry], now: int) -> str:
+    async def _signed(self, credential: Credential, granted: list[Entry], now: int, lasts: int) -> str:
         account, tokens = credential.account, self._tokens
         claims = Claims(
             sub=f"{tokens.issuer}/users/{credential.caller.name}",
@@ -116,7 +125,7 @@ class DockerTokens:
             iss=tokens.issuer,
             iat=now,
             nbf=now,
-            exp=now + _LIFETIME,
+            exp=now + lasts,
             jti=uuid.uuid4().hex,
             access=granted,
             account=account.id if account else None,
@@ -159,6 +168,13 @@ class DockerTokens:
         except EntrepotError:
             return False
         return True
+
+
+def _lifetime(credential: Credential, now: int) -> int:
+    """Return for how many seconds a token counts; without an account nobody would ask the user's directory again."""
+    if credential.account is not None or credential.until is None:
+        return _LIFETIME
+    return min(_LIFETIME, max(_SHORTEST, (credential.until - now) // 1000))
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -1,14 +1,20 @@
 """What `docker login` stores, and what it is bought with."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from entrepot.auth.jwt import TokenRevoked
+from entrepot.access.actions import Action
+from entrepot.access.caller import Caller
+from entrepot.auth import groups
+from entrepot.auth.jwt import TokenExpired, TokenRevoked
+from entrepot.errors import EntrepotError
+from entrepot.metadata.database import Tx
 from entrepot.rest.docker_token import DockerTokens
 from tests.unit.auth.support import asking
 from tests.unit.auth.test_credentials import Headers
-from tests.unit.rest.security.support import Site
+from tests.unit.rest.security.support import Directory, Site
 
 DOCKER = "/v2/token"
 TOKENS = "/access/api/v1/tokens"
@@ -37,9 +43,9 @@ async def with_stored(shop: Site, secret: str, **form: str) -> tuple[int, dict[s
     return reply.status_code, reply.json()
 
 
-async def caller_of(shop: Site, token: str) -> str:
+async def caller_of(shop: Site, token: str) -> Caller:
     request = asking(Headers(authorization=f"Bearer {token}"))
-    return (await shop.authenticator.caller(request, docker=True)).name
+    return await shop.authenticator.caller(request, docker=True)
 
 
 async def test_what_docker_stores_for_a_password_lasts_a_year(shop: Site) -> None:
@@ -68,7 +74,7 @@ async def test_revoking_a_token_ends_all_that_was_bought_with_it_at_any_remove(s
     first = (await bought(shop, token=token))["refresh_token"]
     second = (await with_stored(shop, first, access_type="offline"))[1]
     third = (await with_stored(shop, second["refresh_token"], access_type="offline"))[1]
-    assert await caller_of(shop, third["token"]) == "bob"
+    assert (await caller_of(shop, third["token"])).name == "bob"
     assert (await shop.ask("DELETE", f"{TOKENS}/me", token=token)).status_code == 200
     for stored in (first, second["refresh_token"], third["refresh_token"]):
         assert (await with_stored(shop, stored))[0] == 401
@@ -81,4 +87,57 @@ async def test_an_api_key_buys_nothing_that_would_outlive_it(shop: Site) -> None
     key = (await shop.ask("POST", KEY, name="bob")).json()["apiKey"]
     told = await bought(shop, auth=("bob", key))
     assert "refresh_token" not in told
-    assert await caller_of(shop, told["token"]) == "bob"
+    assert (await caller_of(shop, told["token"])).name == "bob"
+
+
+# --- who has no account here -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def guests(directory: Directory, shop: Site) -> Site:
+    directory.create = False
+
+    async def imported(tx: Tx) -> None:
+        await groups.alter(tx, replace(await groups.get(tx, "devs"), realm="ldap"))
+
+    await shop.epochs.change(shop.database, "security", imported)
+    return shop
+
+
+def may(shop: Site, caller: Caller, action: Action) -> bool:
+    try:
+        shop.granter.grant(caller, action, "docker-local", "app")
+    except EntrepotError:
+        return False
+    return True
+
+
+async def test_a_directory_s_user_without_an_account_pulls_what_its_groups_may(guests: Site) -> None:
+    scope = "repository:docker-local/app:pull,push"
+    reply = await guests.ask("GET", f"{DOCKER}?service=x&offline_token=true&scope={scope}", auth=("lena", "dirpw"))
+    told = reply.json()
+    assert "refresh_token" not in told
+    caller = await caller_of(guests, told["token"])
+    assert (caller.name, caller.user_id, caller.groups) == ("lena", None, {"readers", "devs"})
+    assert [may(guests, caller, action) for action in (Action.READ, Action.DEPLOY)] == [True, False]
+    assert caller.is_bound_to("docker-local/app", Action.READ)
+    assert not caller.may_administer
+
+
+async def test_a_token_of_who_has_no_account_counts_no_longer_than_what_its_directory_said(guests: Site) -> None:
+    told = await bought(guests, auth=("lena", "dirpw"))
+    assert 290 <= told["expires_in"] <= 300
+    guests.database.wait(seconds=302)
+    await guests.epochs.look(guests.database)
+    with pytest.raises(TokenExpired):
+        await caller_of(guests, told["token"])
+
+
+async def test_who_has_no_account_and_too_many_groups_is_told(guests: Site) -> None:
+    async def many(tx: Tx) -> None:
+        for number in range(20):
+            await groups.create(tx, groups.Group(f"{'x' * 30}-{number}", auto_join=True))
+
+    await guests.epochs.change(guests.database, "security", many)
+    refused = await guests.ask("GET", f"{DOCKER}?service=x", auth=("lena", "dirpw"))
+    assert (refused.status_code, "groups" in refused.text) == (403, True)
