@@ -37,7 +37,10 @@ SELECT id, uuid, name, email, password_hash, realm, admin, disabled, security_ep
 FROM account WHERE id = :id
 """)
 _PAGE = sql("""
-SELECT name, realm, disabled, locked, admin, email FROM account WHERE name > :after ORDER BY name LIMIT :limit
+SELECT name, realm, disabled, locked, CASE WHEN admin = 1 OR EXISTS (
+  SELECT 1 FROM membership JOIN team ON team.id = membership.team_id
+  WHERE membership.account_id = account.id AND team.admin = 1) THEN 1 ELSE 0 END, email
+FROM account WHERE name > :after ORDER BY name LIMIT :limit
 """)
 _GROUPS_OF = sql("""
 SELECT team.name, team.admin FROM membership JOIN team ON team.id = membership.team_id
@@ -128,7 +131,7 @@ class Listed:
     name: str
     realm: str
     status: Status
-    admin: bool
+    admin: bool  # by itself or through a group
     email: str
 
 

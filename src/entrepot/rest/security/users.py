@@ -77,7 +77,8 @@ class People:
             found = await accounts.find(tx, name)
             if found is None:
                 return await accounts.create(tx, name, change)
-            whole = replace(change, admin=bool(change.admin), disabled=bool(change.disabled))
+            joined = tuple(await groups.joined_by_all(tx)) if change.groups is None else change.groups
+            whole = replace(change, admin=bool(change.admin), disabled=bool(change.disabled), groups=joined)
             return await accounts.alter(tx, found, whole)
 
         return await self._changes.make(request, "user.replace", name, work)

@@ -56,10 +56,14 @@ async def test_an_update_changes_what_it_states_and_nothing_else(site: Site) -> 
 
 
 async def test_replacing_resets_what_is_not_stated(site: Site) -> None:
-    await site.ask("POST", f"{V1}/bob", {"admin": True, "disableUIAccess": True, "status": "disabled"})
+    before = {"admin": True, "disableUIAccess": True, "status": "disabled", "groups": ["devs"]}
+    await site.ask("POST", f"{V1}/bob", before)
     assert (await site.ask("PUT", f"{V1}/bob", {**ANN, "name": "bob"})).status_code == 201
     told = (await site.ask("GET", f"{V1}/bob")).json()
     assert (told["admin"], told["disableUIAccess"], told["status"]) == (False, False, "enabled")
+    assert told["groups"] == ["readers"]  # as a new user of those fields
+    await site.ask("PUT", f"{V1}/bob", {**ANN, "name": "bob", "groups": ["devs"]})
+    assert (await site.ask("GET", f"{V1}/bob")).json()["groups"] == ["devs"]
 
 
 @pytest.mark.parametrize("way", ["v1", "access"])
@@ -216,6 +220,12 @@ async def test_the_access_api_lists_page_by_page(site: Site) -> None:
     assert len((await site.ask("GET", V2)).json()["users"]) == 3
     for wrong in ("0", "-1", "x", "²", "00"):
         assert (await site.ask("GET", V2, params={"limit": wrong})).status_code == 400
+
+
+async def test_who_administers_is_listed_whether_by_itself_or_through_a_group(site: Site) -> None:
+    await site.ask("POST", "/access/api/v2/groups", {"name": "admins", "admin_privileges": True, "members": ["bob"]})
+    listed = (await site.ask("GET", V2, params={"only_admins": "true"})).json()["users"]
+    assert [user["username"] for user in listed] == ["bob", "root"]
 
 
 async def test_a_login_shows(site: Site) -> None:
