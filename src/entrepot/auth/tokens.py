@@ -21,7 +21,7 @@ from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import Claims, Kind, sign, verify
 from entrepot.auth.keys import SigningKey
 from entrepot.errors import NotFound, Unauthenticated
-from entrepot.metadata.database import Database, Reads, Row, Tx
+from entrepot.metadata.database import Database, Row, Tx
 from entrepot.metadata.sql import sql
 
 RowKind = Literal["access", "refresh", "docker"]  # docker: what `docker login` keeps, and buys Docker tokens with
@@ -34,18 +34,24 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _BY_ID = sql("""
 SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
   EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
-FROM token WHERE id = :id
+FROM token WHERE id = :id AND (account_id IS NULL OR EXISTS (
+  SELECT 1 FROM account
+  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
 """)
 _BY_SECRET = sql("""
 SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
   EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
-FROM token WHERE secret_hash = :secret_hash
+FROM token WHERE secret_hash = :secret_hash AND (account_id IS NULL OR EXISTS (
+  SELECT 1 FROM account
+  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
 """)
 _LIST = sql("""
 SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
   EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
 FROM token WHERE kind <> 'refresh' AND (expires IS NULL OR expires > :now) AND id > :after
-  AND (:subject = '' OR subject = :subject)
+  AND (:subject = '' OR subject = :subject) AND (account_id IS NULL OR EXISTS (
+  SELECT 1 FROM account
+  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
 ORDER BY id LIMIT :limit
 """)
 _INSERT = sql("""
@@ -65,7 +71,11 @@ DELETE FROM token WHERE id IN (
     AND NOT EXISTS (SELECT 1 FROM token AS child WHERE child.parent = old.id)
   ORDER BY expires LIMIT 1000)
 """)
-_STANDS = sql("SELECT 1 FROM account WHERE id = :id AND disabled = 0 AND security_epoch = :epoch")
+_PRUNE_DEAD = sql("""
+DELETE FROM token WHERE id IN (
+  SELECT token.id FROM account JOIN token ON token.account_id = account.id
+  WHERE token.security_epoch <> account.security_epoch LIMIT 1000)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +174,6 @@ class Tokens:
             old = None if refresh is None else _stored(await tx.row(_BY_ID, id=refresh.parent))
             if refresh is None or old is None or refresh.kind != "refresh" or _over(refresh, now):
                 raise RefreshRefused
-            if not await stands(tx, old):
-                raise RefreshRefused
             made = _Draft.of(_again(old), now)
             await tx.execute(_DELETE, id=old.id)
             await made.insert(tx)
@@ -189,11 +197,11 @@ class Tokens:
         return secret
 
     async def find(self, token_id: str) -> Stored | None:
-        """Return a token's row while it has not expired or been revoked."""
+        """Return a token's row while it counts."""
         return self._valid(_stored(await self._database.row(_BY_ID, id=token_id)))
 
     async def find_secret(self, secret: str) -> Stored | None:
-        """Return the row of a reference or refresh token while it has not expired or been revoked."""
+        """Return the row of a reference or refresh token while it counts."""
         return self._valid(_stored(await self._database.row(_BY_SECRET, secret_hash=digest(secret))))
 
     async def page(self, *, subject: str = "", after: str = "", limit: int = 1000) -> Sequence[Stored]:
@@ -271,9 +279,13 @@ class _Draft:
 
 
 async def prune(database: Database) -> int:
-    """Remove some rows that expired; return how many, 0 when nothing is left to do. For the jobs process."""
+    """Remove some rows that count no longer; return how many, 0 when nothing is left to do. For the jobs process."""
     before = database.now()
-    return await database.transact(lambda tx: tx.execute(_PRUNE, before=before))
+
+    async def work(tx: Tx) -> int:
+        return await tx.execute(_PRUNE, before=before) + await tx.execute(_PRUNE_DEAD)
+
+    return await database.transact(work)
 
 
 def digest(secret: str) -> bytes:
@@ -299,13 +311,6 @@ def _columns(order: Order, now: int) -> dict[str, int | str | bytes | None]:
         "issued": now,
         "expires": None if order.expires_in is None else _end(now, order.expires_in) * 1000,
     }
-
-
-async def stands(reads: Reads, found: Stored) -> bool:
-    """Whether the account that a token was made for is still there, enabled, and known by the same password."""
-    if found.account_id is None:
-        return True
-    return await reads.row(_STANDS, id=found.account_id, epoch=found.security_epoch) is not None
 
 
 def _end(now: int, expires_in: int) -> int:

@@ -206,6 +206,22 @@ async def test_lists_show_valid_tokens_and_whether_they_can_be_refreshed(
     assert {token.id for token in [*first, *await tokens.page(after=first[-1].id)]} == set(listed)
 
 
+@pytest.mark.parametrize("change", [Change(disabled=True), Change(password_hash="y")])
+async def test_tokens_of_who_was_disabled_or_got_another_password_are_neither_found_nor_kept(
+    tokens: Tokens, bob: Account, database: Clocked, change: Change
+) -> None:
+    issued = await tokens.issue(order(bob, refreshable=True, reference=True, expires_in=None), BY)
+    other = await tokens.issue(order(), BY)
+    bob = await database.transact(lambda tx: accounts.alter(tx, bob, change))
+    bob = await database.transact(lambda tx: accounts.alter(tx, bob, Change(disabled=False)))
+    anew = await tokens.issue(order(bob), BY)
+    assert await tokens.find(issued.token_id) is None
+    assert await tokens.find_secret(str(issued.reference_token)) is None
+    assert {token.id for token in await tokens.page()} == {other.token_id, anew.token_id}
+    assert await prune(tokens._database) == 2
+    assert await count(database) == 2
+
+
 async def test_pruning_removes_what_expired_and_nothing_else(tokens: Tokens, bob: Account, database: Clocked) -> None:
     await tokens.issue(order(bob, expires_in=1), BY)
     kept = await tokens.issue(order(bob), BY)
