@@ -33,21 +33,21 @@ _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 _BY_ID = sql("""
 SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
-  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
 FROM token WHERE id = :id AND (account_id IS NULL OR EXISTS (
   SELECT 1 FROM account
   WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
 """)
 _BY_SECRET = sql("""
 SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
-  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
 FROM token WHERE secret_hash = :secret_hash AND (account_id IS NULL OR EXISTS (
   SELECT 1 FROM account
   WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
 """)
 _LIST = sql("""
 SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
-  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh')
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
 FROM token WHERE kind <> 'refresh' AND (expires IS NULL OR expires > :now) AND id > :after
   AND (:subject = '' OR subject = :subject) AND (account_id IS NULL OR EXISTS (
   SELECT 1 FROM account
@@ -121,6 +121,7 @@ class Stored:
     issued: int
     expires: int | None
     refreshable: bool
+    secret: bool  # whether it has one: an access token, that a reference token was made with it
 
 
 class RefreshRefused(Unauthenticated):
@@ -327,6 +328,7 @@ def _again(old: Stored) -> Order:
         old.audience,
         None if old.expires is None else (old.expires - old.issued) // 1000,
         refreshable=True,
+        reference=old.secret,
         description=old.description,
     )
 
@@ -353,4 +355,5 @@ def _row(row: Row) -> Stored:
         issued=row[9],
         expires=row[10],
         refreshable=bool(row[11]),
+        secret=bool(row[12]),
     )

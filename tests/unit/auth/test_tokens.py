@@ -119,6 +119,19 @@ async def test_a_refresh_gives_another_pair_alike_and_ends_the_old_one(
     assert (await tokens.refresh(str(new.refresh_token), BY)).expires_in == 3600
 
 
+@pytest.mark.parametrize("reference", [True, False])
+async def test_a_refresh_gives_a_reference_token_where_there_was_one(
+    tokens: Tokens, bob: Account, reference: bool
+) -> None:
+    issued = await tokens.issue(order(bob, refreshable=True, reference=reference), BY)
+    for _ in range(2):
+        issued, old = await tokens.refresh(str(issued.refresh_token), BY), issued
+        assert (issued.reference_token is not None) is reference
+        assert await tokens.find_secret(str(old.reference_token)) is None
+        found = await tokens.find_secret(str(issued.reference_token))
+        assert (found.id if found else None) == (issued.token_id if reference else None)
+
+
 async def test_a_refresh_token_outlives_its_access_token_by_far_but_not_for_ever(
     tokens: Tokens, bob: Account, database: Clocked
 ) -> None:
