@@ -170,8 +170,13 @@ async def _application(
         watcher=watching,
         always=_always(settings, installation),
     )
-    async with in_background((FLUSH_SECONDS, downloads.flush, "downloads"), (1.0, refusals.flush, "refusals")):
+    async with in_background(
+        (FLUSH_SECONDS, downloads.flush, "downloads"),
+        (1.0, refusals.flush, "refusals"),
+        (1.0, at.demands.lockout.flush, "wrong passwords"),
+    ):
         yield application
+    await at.demands.lockout.flush()
     await downloads.flush()
     await refusals.flush()
     watching.close()

@@ -69,12 +69,7 @@ JOIN team ON team.id = membership.team_id WHERE account.name = 'anonymous' AND t
 """)
 _REHASH = sql("UPDATE account SET password_hash = :new WHERE id = :id AND password_hash = :old")
 _SEEN = sql("UPDATE account SET last_login = {now} WHERE id = :id")
-_FAILED = sql("""
-INSERT INTO failed_login (account_id, mark) VALUES (:id, :mark) ON CONFLICT (account_id, mark) DO NOTHING
-""")
-_FAILURES = sql("SELECT COUNT(*) FROM failed_login WHERE account_id = :id")
 _FORGIVE = sql("DELETE FROM failed_login WHERE account_id = :id")
-_LOCK = sql("UPDATE account SET locked = 1 WHERE id = :id AND locked = 0")
 _LOCKED = sql("SELECT name FROM account WHERE locked = 1 ORDER BY name")
 _EXPIRE_ALL = sql("UPDATE account SET password_set = 0 WHERE realm = 'internal' AND admin = 0 AND name <> 'anonymous'")
 _RENEW_ALL = sql("UPDATE account SET password_set = {now} WHERE password_set = 0")
@@ -281,13 +276,6 @@ async def check_members(tx: Tx) -> None:
 async def rehash(tx: Tx, account: Account, new: str) -> None:
     """Store the same password under today's parameters, unless it was changed meanwhile."""
     await tx.execute(_REHASH, id=account.id, old=account.password_hash, new=new)
-
-
-async def failed(tx: Tx, account_id: int, mark: int, most: int) -> bool:
-    """Count a wrong password, told apart from others by its mark; return whether that has just locked the account."""
-    await tx.execute(_FAILED, id=account_id, mark=mark)
-    row = await tx.row(_FAILURES, id=account_id)
-    return row is not None and row[0] >= most and bool(await tx.execute(_LOCK, id=account_id))
 
 
 async def forgive(tx: Tx, account_id: int) -> None:

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from entrepot.auth import accounts
 from entrepot.auth.accounts import Account
-from entrepot.auth.audit import Actor, record
 from entrepot.auth.credentials import BadCredentials, Basic
 from entrepot.auth.encrypted import EncryptedPasswords
 from entrepot.auth.guard import Guard
 from entrepot.auth.identities import Identities
+from entrepot.auth.lockout import Lockout
 from entrepot.auth.outside import Outside
 from entrepot.auth.passwords import Known, Passwords
 from entrepot.auth.policies import PasswordExpired, Policies
 from entrepot.auth.standing import Credential, by_password, of_guest
 from entrepot.errors import TooMany, Unavailable
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.versions import bump
-
-_MARK_BYTES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What is configured about passwords, and what compares their encrypted form."""
+    """What is configured about passwords, and what follows from it."""
 
     policies: Policies
     encrypted: EncryptedPasswords
-    key: bytes  # of the marks that tell wrong passwords apart
-    announce: Callable[[str], None]
+    lockout: Lockout
 
 
 class ByPassword:
@@ -69,8 +61,8 @@ class ByPassword:
             right = await self._passwords.verify(attempt)
             if right and account is not None:
                 await self._welcome(account, sent.password)
-            elif account is not None:
-                await self._count(account, sent.password, address)
+            elif self._demands is not None and account is not None and attempt.known is not None:
+                await self._demands.lockout.count(account, sent.password, address)
         if not right or account is None:
             self._guard.failed(address, sent.name, attempt.fingerprint)
             raise BadCredentials(account=_name(account))
@@ -108,6 +100,9 @@ class ByPassword:
 
     async def _welcome(self, account: Account, password: str) -> None:
         """Note the login, and store the password under today's parameters. Where that fails, nobody is refused."""
+        forgives = self._demands is not None and self._demands.policies.locking().enabled
+        if self._demands is not None:
+            self._demands.lockout.forget(account.id)
         with suppress(Unavailable, TooMany):
             stored = account.password_hash or ""
             new = await self._passwords.hash(password) if self._passwords.outdated(stored) else None
@@ -115,30 +110,11 @@ class ByPassword:
             async def body(tx: Tx) -> None:
                 if new is not None:
                     await accounts.rehash(tx, account, new)
-                if self._demands is not None and self._demands.policies.locking().enabled:
+                if forgives:
                     await accounts.forgive(tx, account.id)
                 await accounts.seen(tx, account.id)
 
             await self._database.transact(body)
-
-    async def _count(self, account: Account, password: str, address: str) -> None:
-        """Count a wrong password where accounts are locked for them: the same one over and over counts once."""
-        demands = self._demands
-        policy = demands.policies.locking() if demands else None
-        if demands is None or policy is None or not policy.counts or account.locked or _known(account) is None:
-            return
-        text = f"{account.uuid}\0{password}".encode("utf-8", "surrogatepass")
-        mark = int.from_bytes(hmac.digest(demands.key, text, hashlib.sha256)[:_MARK_BYTES])
-
-        async def work(tx: Tx) -> bool:
-            just = await accounts.failed(tx, account.id, mark, policy.login_attempts)
-            if just:
-                await record(tx, Actor(account.name, address), "user.lock", account.name, detail="wrong passwords")
-                await bump(tx, "security")
-            return just
-
-        if await self._database.transact(work):
-            demands.announce("security")
 
 
 def _name(account: Account | None) -> str:

@@ -14,6 +14,7 @@ from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.encrypted import EncryptedPasswords
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import SigningKey, Vault, derived
+from entrepot.auth.lockout import Lockout
 from entrepot.auth.oidc.exchange import Exchange
 from entrepot.auth.oidc.keys import ProviderKeys
 from entrepot.auth.outside import Outside
@@ -67,7 +68,9 @@ def entrance(
     api_keys = ApiKeys(database, epochs, Vault(secret))
     sessions = Sessions(database, epochs, derived(secret, "sessions"))
     encrypted = EncryptedPasswords(derived(secret, "encrypted passwords"))
-    demands = Demands(Policies(documents), encrypted, derived(secret, "wrong passwords"), epochs.announce)
+    policies = Policies(documents)
+    lockout = Lockout(database, policies, derived(secret, "wrong passwords"), epochs.announce)
+    demands = Demands(policies, encrypted, lockout)
     authenticator = Authenticator(
         database,
         epochs,

@@ -2,6 +2,7 @@ import pytest
 
 from entrepot.auth import accounts
 from entrepot.configuration.documents import Entry
+from entrepot.metadata.database import DatabaseUnavailable
 from tests.unit.rest.security.support import PASSWORD, Directory, Site, message
 
 CHANGE = "/artifactory/api/security/users/authorization/changePassword"
@@ -202,11 +203,13 @@ async def test_different_wrong_passwords_lock_a_user_and_the_same_one_over_and_o
     assert (await site.ask("PUT", "/artifactory/api/security/userLockPolicy", policy)).json() == policy
     for _ in range(6):
         await site.ask("GET", SELF, auth=("bob", "stale"))
+        await site.at.demands.lockout.flush()
         site.database.ahead += 700_000  # nothing is remembered any more
         await site.epochs.look(site.database)
     assert (await site.ask("GET", SELF, name="bob")).status_code == 200  # which forgives the stale one
     for guess in ("a", "b", "c"):
         await site.ask("GET", SELF, auth=("bob", guess))
+    await site.at.demands.lockout.flush()
     site.database.ahead += 10_000
     await site.epochs.look(site.database)
     assert (await site.ask("GET", SELF, name="bob")).status_code == 401
@@ -216,6 +219,46 @@ async def test_different_wrong_passwords_lock_a_user_and_the_same_one_over_and_o
     assert (await site.ask("POST", "/artifactory/api/security/unlockUsers/bob")).status_code == 200
     assert (await site.ask("GET", SELF, name="bob")).status_code == 200
     assert ("user.lock", "bob", "bob", "wrong passwords") in await site.audit()
+
+
+LOCK = ("/artifactory/api/security/userLockPolicy", {"enabled": True, "loginAttempts": 2})
+
+
+async def test_a_wrong_password_costs_no_more_for_a_name_that_has_an_account(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.ask("PUT", *LOCK)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.database, "transact", None)  # nothing is written before the answer
+        for name in ("bob", "nobody"):
+            assert (await site.ask("GET", SELF, auth=(name, "wrong"))).status_code == 401
+
+
+async def test_wrong_passwords_are_counted_once_the_database_is_there_and_not_for_who_is_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_body: object) -> None:
+        raise DatabaseUnavailable
+
+    await site.ask("PUT", *LOCK)
+    await site.ask("PUT", "/artifactory/api/security/users/ann", {"email": "a", "password": PASSWORD})
+    for name, password in (("bob", "a"), ("ann", "a"), ("bob", "b")):
+        await site.ask("GET", SELF, auth=(name, password))
+    with monkeypatch.context() as patch:
+        patch.setattr(site.database, "transact", full)
+        with pytest.raises(DatabaseUnavailable):
+            await site.at.demands.lockout.flush()
+    await site.ask("DELETE", "/artifactory/api/security/users/ann")
+    await site.at.demands.lockout.flush()
+    assert (await site.ask("GET", "/artifactory/api/security/lockedUsers")).json() == ["bob"]
+
+
+async def test_the_right_password_forgives_the_wrong_ones_before_it(site: Site) -> None:
+    await site.ask("PUT", *LOCK)
+    for password in ("a", "b", PASSWORD):
+        await site.ask("GET", SELF, auth=("bob", password))
+    await site.at.demands.lockout.flush()
+    assert (await site.ask("GET", "/artifactory/api/security/lockedUsers")).json() == []
 
 
 async def test_a_password_given_by_an_administrator_counts_at_once(site: Site) -> None:
