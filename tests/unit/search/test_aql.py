@@ -1,11 +1,15 @@
 """AQL over HTTP, on both engines: the golden fixture, results, refusals, and who sees what."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from entrepot.metadata.open import open_database
+from entrepot.settings import Settings
 from tests.served import PASSWORD
+from tests.stores import write
 from tests.unit.search.golden import FOUND, NODES, REFUSED
 
 AQL = "/artifactory/api/search/aql"
@@ -209,7 +213,63 @@ async def test_rows_that_may_not_be_read_are_neither_shown_nor_counted(http: htt
     assert await asked_by(http, auth, "builds.find()") == []
     assert await asked_by(http, auth, 'items.find({"artifact.item.name":"c.bin"})') == []
     (row,) = await asked_by(http, auth, 'items.find({"name":"b.jar"}).include("name","artifact.module.build")')
-    assert row == {"name": "b.jar", "artifacts": row["artifacts"]}
+    assert row == {"name": "b.jar"}
+
+
+@pytest.fixture
+async def released(settings: Settings) -> AsyncIterator[None]:
+    """Have node 3 in a release bundle."""
+    database = await open_database(settings.home, settings.database_url)
+    await write(
+        database,
+        """INSERT INTO release (id, name, version, status, created, signature, type)
+        VALUES (1, 'bundle', '1', 'OPEN', 0, 'signed', 'SOURCE')""",
+    )
+    await write(
+        database, "INSERT INTO release_artifact (id, release_id, item_id, path) VALUES (1, 1, 90003, 'libs:org/a.jar')"
+    )
+    yield
+    await write(database, "DELETE FROM release")
+    await database.close()
+
+
+HIDDEN = [
+    '"artifact.module.build.@os":{"$match":"lin*"}', '"artifact.name":"a.jar"', '"artifact.module.name":{"$match":"g*"}',
+    '"artifact.module.build.number":"1"', '"artifact.module.build.name":{"$match":"a*"}',
+    '"artifact.module.dependency.name":"c.bin"',
+    '"artifact.module.build.promotion.created":{"$ne":"0"}', '"$msp":[{"artifact.module.build.@os":"linux"}]',
+    '"release_artifact.path":{"$match":"libs*"}', '"release_artifact.release.name":"bundle"',
+    '"release_artifact.release.signature":{"$match":"s*"}', '"archive.item.artifact.name":"a.jar"',
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("released")
+async def test_what_may_not_be_seen_is_for_related_rows_as_if_it_were_not_there(http: httpx.AsyncClient) -> None:
+    auth = await reader(http, "ann", "**")
+    for criterion in HIDDEN:
+        found = f'items.find({{"repo":"libs",{criterion}}})'
+        assert await asked_by(http, auth, found) == [], criterion
+        either = f'items.find({{"name":"c.bin"}},{{"$or":[{{"name":"c.bin"}},{{{criterion}}}]}})'
+        assert numbers(await asked_by(http, auth, either)) == "5", criterion
+    assert numbers(await ask(http, 'items.find({"release_artifact.release.name":"bundle"})')) == "3"
+    assert (
+        numbers(await asked_by(http, auth, 'items.find({"name":"a.jar","release_artifact.path":{"$eq":null}})')) == "3"
+    )
+
+
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize(
+    "included",
+    [
+        "artifact", "artifact.module.property", "artifact.module.build.property", "artifact.module.build.promotion",
+        "dependency.module.build", "dependency.module.dependency", "release_artifact", "release_artifact.release",
+    ],
+)  # fmt: skip
+async def test_what_may_not_be_seen_is_not_nested(http: httpx.AsyncClient, included: str) -> None:
+    query = f'items.find({{"$or":[{{"name":"a.jar"}},{{"name":"c.bin"}}]}}).include("name","{included}")'
+    auth = await reader(http, f"ann-{included.replace('_', '-')}", "**")
+    assert all(list(row) == ["name"] for row in await asked_by(http, auth, query))
+    assert any(list(row) != ["name"] for row in await ask(http, query))
 
 
 async def test_the_reader_of_a_repository_sees_all_of_it(http: httpx.AsyncClient) -> None:

@@ -202,3 +202,15 @@ OWNERS: Final[Mapping[str, tuple[str, ...]]] = {
     "build.property": ("build",), "module.property": ("module", "build"), "promotion": ("build",),
 }  # fmt: skip
 """The walk to what decides who may see a row: an item, or a build. Domains that are not here are for administrators."""
+
+_BUILT: Final = (
+    "EXISTS (SELECT 1 FROM build_module om JOIN build ob ON ob.id = om.build_id"
+    " WHERE om.id = {b}.module_id AND ob.repo_id {whole})"
+)
+SEEN: Final[Mapping[str, str]] = {
+    "item": "{b}.repo_id {whole}", "artifact": _BUILT, "dependency": _BUILT, "release_artifact": "{everything}",
+}  # fmt: skip
+"""What joined rows must meet for who may not read everything: every walk to rows of others passes one of these domains.
+
+`{whole}` are the repositories of which the caller may read everything, `{everything}` is whether these are all.
+"""

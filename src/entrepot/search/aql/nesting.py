@@ -11,7 +11,7 @@ from entrepot.metadata.sql import Statement
 from entrepot.search.aql.conditions import Binds, Conditions
 from entrepot.search.aql.domains import Domain, Field
 from entrepot.search.aql.fields import reached
-from entrepot.search.aql.plan import Joins
+from entrepot.search.aql.plan import Joins, seen
 from entrepot.search.aql.printing import printed
 from entrepot.search.aql.repositories import Known
 from entrepot.search.aql.syntax import Compound, Criterion, Path, Query
@@ -81,7 +81,8 @@ class Nesting:
         return {one: self._told(branch, ()) for one, branch in roots.items()}
 
     async def _fetch(self, path: Path, ids: Sequence[Any], roots: Mapping[Any, _Branch]) -> None:
-        binds, joins = Binds(self._database.engine), Joins(self._query.domain)
+        binds = Binds(self._database.engine)
+        joins = Joins(self._query.domain, seen(self._known, binds))
         steps = [path[:end] for end in range(1, len(path) + 1)]
         columns = [self._query.domain.id.format(a="r")]
         for step in steps:
@@ -114,9 +115,6 @@ class Nesting:
         alias, _ = joins.alias(path)
         if level.keys and not level.everything:
             yield f"{alias}.key {binds.add(sorted(level.keys))}"
-        for name, domain in joins.made.values():
-            if domain.name == "item" and name != "r":
-                yield f"({name}.repo_id IS NULL OR {name}.repo_id {binds.add(self._known.whole())})"
 
     def _place(self, branch: _Branch, row: Sequence[Any], steps: Sequence[Path]) -> None:
         place = 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from entrepot.metadata.sql import Statement
-from entrepot.search.aql.conditions import ALWAYS, Binds, Conditions, leaves
-from entrepot.search.aql.domains import DOMAINS, OWNERS, Domain, Field
+from entrepot.search.aql.conditions import ALWAYS, NEVER, Binds, Conditions, leaves
+from entrepot.search.aql.domains import DOMAINS, OWNERS, SEEN, Domain, Field
 from entrepot.search.aql.parser import main_fields
 from entrepot.search.aql.repositories import Known
 from entrepot.search.aql.syntax import Compound, Criterion, Path, Query
@@ -21,9 +22,14 @@ _TO_MANY: Final = frozenset(
 
 @dataclass(slots=True)
 class Joins:
-    """The rows that a statement binds beside those of its domain: one for each walk, whoever speaks of it."""
+    """The rows that a statement binds beside those of its domain: one for each walk, whoever speaks of it.
+
+    A row that the caller may not see is not joined at all, so nothing that a query asks can tell it from one that is not there.
+    """
 
     root: Domain
+    seen: Mapping[str, str] = field(default_factory=dict)  # domain to what its rows must meet
+    judged: Path = ()  # the walk to the row by which each row is judged, or filtered, anyhow
     made: dict[Path, tuple[str, Domain]] = field(default_factory=dict)
     clauses: list[str] = field(default_factory=list)
 
@@ -39,9 +45,14 @@ class Joins:
             self.made[path] = _ROOT, self.root
         else:
             name = f"j{len(self.made)}"
-            self.clauses.append(clause.format(a=before, b=name))
+            self.clauses.append(clause.format(a=before, b=name) + self._seen(path, name, target))
             self.made[path] = name, DOMAINS[target]
         return self.made[path]
+
+    def _seen(self, path: Path, name: str, target: str) -> str:
+        if target not in self.seen or path == self.judged:
+            return ""
+        return " AND " + self.seen[target].replace("{b}", name)
 
     @property
     def multiplies(self) -> bool:
@@ -63,7 +74,8 @@ class Plan:
 
 def plan(query: Query, known: Known, engine: str) -> Plan:
     """Write the statement of a query for its caller."""
-    binds, joins = Binds(engine), Joins(query.domain)
+    binds = Binds(engine)
+    joins = Joins(query.domain, seen(known, binds), OWNERS.get(query.domain.name, ()))
     conditions = Conditions(
         query.domain, binds, alias=joins.alias, repositories=known.meant, by_names=_names_everything(query)
     )
@@ -152,13 +164,23 @@ def asks_for_repository(query: Query) -> bool:
     )
 
 
+def seen(known: Known, binds: Binds) -> dict[str, str]:
+    """Return what joined rows of each domain must meet: nothing for whoever may read everything."""
+    whole = known.whole()
+    if len(whole) == len(known.physical):
+        return {}
+    everything = ALWAYS if known.everything() else NEVER
+    bound = binds.add(whole)
+    return {name: one.replace("{whole}", bound).replace("{everything}", everything) for name, one in SEEN.items()}
+
+
 def _visibility(query: Query, known: Known, binds: Binds, joins: Joins, where: list[str]) -> bool:
     """Narrow to what the caller may see; return whether each row still has to be judged."""
     walk = OWNERS.get(query.domain.name)
     whole = known.whole()
     if walk is None:
-        if len(whole) < len(known.physical):
-            where.append("1 = 0")
+        if not known.everything():
+            where.append(NEVER)
         return False
     alias, owner = joins.alias(walk)
     readable = known.readable(hidden=asks_for_repository(query))
@@ -166,9 +188,6 @@ def _visibility(query: Query, known: Known, binds: Binds, joins: Joins, where: l
         where.append(f"{alias}.repo_id {binds.add([*set(readable) & set(whole)])}")
         return False
     where.append(f"+{alias}.repo_id {binds.add(readable)}")  # +: it filters, and is no reason to go by this column
-    for path, (name, domain) in [*joins.made.items()]:  # what is asked of other items must not tell of hidden ones
-        if domain.name == "item" and name not in {_ROOT, alias} and path != walk:
-            where.append(f"({name}.repo_id IS NULL OR {name}.repo_id {binds.add(whole)})")
     return not set(readable) <= set(whole)
 
 

@@ -8,6 +8,7 @@ from re import compile as expression
 from typing import Final
 
 from entrepot.access.actions import Action
+from entrepot.access.decide import decides_all
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 from entrepot.search.aql.syntax import Comparator
@@ -38,6 +39,11 @@ class Known:
     def whole(self) -> list[int]:
         """Return those of which the caller may read everything."""
         return [one.id for one in self.physical if self._granted.throughout(Action.READ, one, "")]
+
+    def everything(self) -> bool:
+        """Whether the caller has the right to read all of every repository, whatever patterns a repository has."""
+        caller, rules = self._granted.caller, self._granted.rules
+        return all(decides_all(caller, Action.READ, one.facts, "", rules) is True for one in self.physical)
 
     def readable(self, *, hidden: bool) -> list[int]:
         """Return those of which the caller may read anything; reserved ones only with `hidden`."""
