@@ -150,6 +150,15 @@ async def test_sort_offset_and_limit(http: httpx.AsyncClient) -> None:
     assert keys == ["ext-cache", "libs"]
 
 
+async def test_pages_without_a_sort_hold_every_row_once(http: httpx.AsyncClient) -> None:
+    for criteria, wanted in (
+        ('{"name":{"$gt":"a"}}', "3 4 5 6 7 8"),
+        ('{"$or":[{"name":"dx1.txt"},{"name":"c.bin"},{"name":"a.jar"}]}', "3 5 7 8"),
+    ):
+        pages = [await ask(http, f"items.find({criteria}).offset({offset}).limit(2)") for offset in (0, 2, 4)]
+        assert numbers([one for page in pages for one in page]) == wanted
+
+
 async def test_the_root_of_a_repository_is_a_row_of_its_own(http: httpx.AsyncClient) -> None:
     found = 'items.find({"repo":"libs","type":"any"}).include("path","name","type")'
     up = [one["name"] for one in await ask(http, f'{found}.sort({{"$asc":["name"]}})')]

@@ -213,7 +213,7 @@ def _tells_apart(fields: tuple[Field, ...], *, identified: bool, judged: bool, j
 
 def _order(query: Query, fields: tuple[Field, ...], *, unique: bool) -> str:
     """Return the order that was asked for, and made complete, so that pages never overlap."""
-    if not query.sort and not query.offset:
+    if not query.sort and not query.offset and query.limit is None:
         return ""
     way = "DESC" if query.descending else "ASC"
     nulls = f" NULLS {'FIRST' if query.descending else 'LAST'}"
