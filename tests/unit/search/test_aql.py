@@ -45,6 +45,48 @@ async def test_what_is_no_query_is_refused(http: httpx.AsyncClient, query: str) 
     assert answer.json()["errors"][0]["message"]
 
 
+def _nested(levels: int, *, of: str, beside: str = "") -> str:
+    """Return a criterion within so many others, with something before it on each level."""
+    for level in range(levels):
+        of = f'"{("$and", "$or")[level % 2]}":[{{{beside}{of}}}]'
+    return f"{{{of}}}"
+
+
+@pytest.mark.parametrize(
+    ("criteria", "wanted"),
+    [
+        ('{"$or":[' + ",".join(f'{{"name":"{n}"}}' for n in range(1500)) + ',{"name":"c.bin"}]}', "5"),
+        ("{" + ",".join(f'"name":{{"$ne":"{n}"}}' for n in range(1500)) + ',"name":"c.bin"}', "5"),
+        ('{"$msp":[' + ",".join(f'{{"@a":{{"$ne":"{n}"}}}}' for n in range(1500)) + ',{"@color":"red"}]}', "7"),
+        ("{" + ",".join(f'"@a":"{n}"' for n in range(70)) + "}", ""),
+        ("{" + '"@license":"MIT",' * 69 + '"@license":"MIT"}', "5"),
+        (_nested(60, of='"name":"c.bin"'), "5"),
+        (_nested(60, of='"name":"c.bin"', beside='"size":300,'), "5"),
+        (_nested(60, of='"@license":{"$ne":"GPL"}', beside='"size":300,"@license":"MIT",' * 12), "5"),
+        (_nested(60, of=",".join(['"sha256":{"$nmatch":"a*"},"@a":{"$ne":"b"}'] * 600), beside='"name":"c.bin",'), "5"),
+        ('{"$msp":[{"@license":"MIT","$or":[{}]}]}', "5"),
+        ('{"name":"c.bin","$or":[{}],"$msp":[{}]}', "5"),
+    ],
+)  # fmt: skip
+async def test_large_and_deep_queries_are_answered(http: httpx.AsyncClient, criteria: str, wanted: str) -> None:
+    assert numbers(await ask(http, f"items.find({criteria})")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ('items.find({"name":{"$match":"' + "a*" * 30_000 + '"}})', "pattern"),
+        ('items.find({"name":{"$matchic":"' + "[" * 20_000 + '*"}})', "pattern"),
+        ('items.find({"@a":{"$nmatch":"' + "a*" * 30_000 + '"}})', "pattern"),
+        ('items.find({"artifact.' + "module.artifact." * 31 + 'name":"x"})', "tables"),
+        ('items.find().include("artifact.' + "module.artifact." * 31 + 'name")', "tables"),
+    ],
+)
+async def test_what_the_database_would_not_take_is_refused(http: httpx.AsyncClient, query: str, reason: str) -> None:
+    answer = await http.post(AQL, content=query)
+    assert (answer.status_code, reason in answer.json()["errors"][0]["message"]) == (400, True), answer.text
+
+
 @pytest.mark.parametrize(
     ("query", "rest"),
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from entrepot.errors import Invalid
 from entrepot.metadata.properties import value_hash
 from entrepot.metadata.sql import Parameter
 from entrepot.search.aql.domains import Domain, Field
@@ -15,6 +16,8 @@ from entrepot.search.aql.values import ANY_TYPE
 
 _ORDER: Final = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _GLOB_SPECIAL = re.compile(r"\[")
+_PATTERN: Final = 8192  # characters of a pattern: SQLite takes 50,000 bytes, and an escaped character may have four
+_CHAIN: Final = 50
 NEVER: Final = "1 = 0"
 ALWAYS: Final = "1 = 1"
 
@@ -39,6 +42,8 @@ class Binds:
 
     def like(self, column: str, pattern: str, *, fold: bool = False) -> str:
         """Return the condition that a column matches a pattern of `*` and `?`; without these it is equality."""
+        if len(pattern) > _PATTERN:
+            raise Invalid(f"A pattern is longer than {_PATTERN} characters.")
         if fold:
             column, pattern = f"LOWER({column})", pattern.lower()
         if "*" not in pattern and "?" not in pattern:
@@ -78,10 +83,7 @@ class Conditions:
             return self._criterion(part)
         if part.operator == "$msp":
             return self._one_row(part)
-        if not part.parts:
-            return ALWAYS
-        word = " AND " if part.operator == "$and" else " OR "
-        return "(" + word.join(self.of(one) for one in part.parts) + ")"
+        return together(part.operator, [self.of(one) for one in _deepest_first(part)])
 
     def _criterion(self, one: Criterion) -> str:
         if one.key is not None:
@@ -236,8 +238,7 @@ class Conditions:
 
     def _within(self, part: Criterion | Compound, alias: str) -> str:
         if isinstance(part, Compound):
-            word = " OR " if part.operator == "$or" else " AND "
-            return "(" + word.join(self._within(one, alias) for one in part.parts) + ")"
+            return together(part.operator, [self._within(one, alias) for one in _deepest_first(part)])
         if part.key is not None:
             return self._row(alias, part)
         if part.path[-1:] == ("property",):
@@ -251,6 +252,28 @@ class Conditions:
         exists = one.value == "*" and one.comparator in {"$eq", "$ne", "$match", "$nmatch"}
         told = " AND ".join(filter(None, (key, "" if exists else self._value(alias, one)))) or ALWAYS
         return f"NOT ({told})" if one.is_negative else f"({told})"
+
+
+def together(operator: str, conditions: Sequence[str]) -> str:
+    """Return conditions as one, the first apart from the rest, and these in chains: SQLite takes no tree a thousand deep."""
+    word = " OR " if operator == "$or" else " AND "
+
+    def chain(some: Sequence[str]) -> str:
+        return f"({word.join(some)})" if len(some) > 1 else "".join(some)
+
+    rest = conditions[1:]
+    if len(rest) > _CHAIN:
+        rest = [chain(rest[place : place + _CHAIN]) for place in range(0, len(rest), _CHAIN)]
+    return chain([part for part in (*conditions[:1], chain(rest)) if part]) or ALWAYS
+
+
+def _deepest_first(part: Compound) -> Sequence[Criterion | Compound]:
+    """Return the parts in an order in which few brackets are open behind something: SQLite's parser takes some thirty."""
+    return sorted(part.parts, key=_depth, reverse=True)
+
+
+def _depth(part: Criterion | Compound) -> int:
+    return 0 if isinstance(part, Criterion) else 1 + max(map(_depth, part.parts), default=0)
 
 
 def _leaves(part: Criterion | Compound) -> Iterable[Criterion]:

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from entrepot.errors import Invalid
 from entrepot.metadata.sql import Statement
-from entrepot.search.aql.conditions import ALWAYS, NEVER, Binds, Conditions, leaves
+from entrepot.search.aql.conditions import ALWAYS, NEVER, Binds, Conditions, leaves, together
 from entrepot.search.aql.domains import DOMAINS, OWNERS, SEEN, Domain, Field
 from entrepot.search.aql.parser import main_fields
 from entrepot.search.aql.repositories import Known
 from entrepot.search.aql.syntax import Compound, Criterion, Path, Query
 
 _ROOT: Final = "r"
+_TABLES: Final = 40  # that walks may join: SQLite joins 64 in all
+_JOINED: Final = 8  # properties that are joined
 _SINGLE: Final = frozenset({"stat", "release", "build", "module"})  # a walk here from what has one of it adds no rows
 _TO_MANY: Final = frozenset(
     {"artifact", "dependency", "archive", "entry", "release_artifact", "property", "promotion", "item"}
@@ -32,9 +35,13 @@ class Joins:
     judged: Path = ()  # the walk to the row by which each row is judged, or filtered, anyhow
     made: dict[Path, tuple[str, Domain]] = field(default_factory=dict)
     clauses: list[str] = field(default_factory=list)
+    tables: int = 0
 
     def alias(self, path: Path) -> tuple[str, Domain]:
-        """Return the alias and domain of the row that a walk leads to; one that comes back to the start is that row itself."""
+        """Return the alias and domain of the row that a walk leads to; one that comes back to the start is that row itself.
+
+        Raises Invalid when all walks together are too long.
+        """
         if not path:
             return _ROOT, self.root
         if path in self.made:
@@ -44,6 +51,9 @@ class Joins:
         if target == self.root.name:
             self.made[path] = _ROOT, self.root
         else:
+            self.tables += clause.count(" JOIN ")
+            if self.tables > _TABLES:
+                raise Invalid(f"The query looks into more than {_TABLES} related tables; ask for less at once.")
             name = f"j{len(self.made)}"
             self.clauses.append(clause.format(a=before, b=name) + self._seen(path, name, target))
             self.made[path] = name, DOMAINS[target]
@@ -81,7 +91,7 @@ def plan(query: Query, known: Known, engine: str) -> Plan:
     )
     where = []
     for part in _formula(query).parts:
-        if isinstance(part, Criterion) and _is_one_property(part, query.domain):
+        if len(joins.clauses) < _JOINED and isinstance(part, Criterion) and _is_one_property(part, query.domain):
             joins.clauses.append(conditions.joined(part, len(joins.clauses)))
         else:
             where.append(conditions.of(part))
@@ -103,7 +113,7 @@ def plan(query: Query, known: Known, engine: str) -> Plan:
     pushed = not judged
     text = (
         f"SELECT {'DISTINCT ' if unique else ''}{', '.join(columns)} FROM {query.domain.table} {_ROOT} "
-        f"{' '.join(joins.clauses)} WHERE {' AND '.join(where) or ALWAYS}"
+        f"{' '.join(joins.clauses)} WHERE {together('$and', where)}"
         f"{_order(query, fields, unique=unique)}{_page(query, binds) if pushed else ''}"
     )
     return Plan(Statement(text), binds, fields, judged or wants_virtual, identified, pushed)
