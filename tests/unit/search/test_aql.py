@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from entrepot.metadata.open import open_database
+from entrepot.metadata.properties import value_hash
 from entrepot.settings import Settings
 from tests.served import PASSWORD
 from tests.stores import write
@@ -282,6 +283,46 @@ async def released(settings: Settings) -> AsyncIterator[None]:
     yield
     await write(database, "DELETE FROM release")
     await database.close()
+
+
+@pytest.fixture
+async def foreign(settings: Settings) -> AsyncIterator[None]:
+    """Have a file whose name and property are not of ASCII alone."""
+    database = await open_database(settings.home, settings.database_url)
+    await write(
+        database,
+        """INSERT INTO item (id, repo_id, path, name, kind, depth, size, created, created_by, modified, modified_by, updated)
+        SELECT 90010, id, 'org', 'ÜBER.Zip', 1, 2, 1, 1, 'ci', 1, 'ci', 1 FROM repository WHERE key = 'libs'""",
+    )
+    await write(
+        database,
+        "INSERT INTO prop (item_id, key, value, value_hash) VALUES (90010, 'word', 'ÄRGER', :hash)",
+        hash=value_hash("ÄRGER"),
+    )
+    yield
+    await write(database, "DELETE FROM item WHERE id = 90010")
+    await database.close()
+
+
+@pytest.mark.usefixtures("foreign")
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        ('{"name":{"$eqic":"ÜbeR.zIP"}}', True), ('{"name":{"$eqic":"über.zip"}}', False),
+        ('{"name":{"$matchic":"ÜB*.ZIP"}}', True), ('{"name":{"$matchic":"üb*.zip"}}', False),
+        ('{"@word":{"$matchic":"Ärg*"}}', True), ('{"@word":{"$eqic":"Ärger"}}', True), ('{"@word":{"$eqic":"ärger"}}', False),
+    ],
+)  # fmt: skip
+async def test_only_capitals_of_ascii_are_as_good_as_small_letters(
+    http: httpx.AsyncClient, criteria: str, found: bool
+) -> None:
+    assert [one["name"] for one in await ask(http, f"items.find({criteria})")] == ["ÜBER.Zip"] * found
+
+
+@pytest.mark.usefixtures("foreign")
+async def test_quick_search_finds_names_that_are_not_of_ascii(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/artifactory/api/search/artifact", params={"name": "ÜBER"})
+    assert len(answer.json()["results"]) == 1
 
 
 HIDDEN = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from entrepot.errors import Invalid
@@ -18,8 +19,14 @@ _ORDER: Final = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _GLOB_SPECIAL = re.compile(r"\[")
 _PATTERN: Final = 8192  # characters of a pattern: SQLite takes 50,000 bytes, and an escaped character may have four
 _CHAIN: Final = 50
+_FOLDED: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 NEVER: Final = "1 = 0"
 ALWAYS: Final = "1 = 1"
+
+
+def folded(text: str) -> str:
+    """Return a text in small letters, of ASCII only: SQLite knows no others, and answers do not depend on the engine."""
+    return text.translate(_FOLDED)
 
 
 @dataclass(slots=True)
@@ -45,7 +52,7 @@ class Binds:
         if len(pattern) > _PATTERN:
             raise Invalid(f"A pattern is longer than {_PATTERN} characters.")
         if fold:
-            column, pattern = f"LOWER({column})", pattern.lower()
+            column, pattern = self.folded(column), folded(pattern)
         if "*" not in pattern and "?" not in pattern:
             return f"{column} = {self.add(pattern)}"
         if self.engine == "sqlite":  # its LIKE does not tell capitals apart; GLOB does, and takes * and ? as they are
@@ -53,6 +60,10 @@ class Binds:
         escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         liked = re.sub(r"\*+", "%", escaped).replace("?", "_")
         return f"{column} LIKE {self.add(liked)} ESCAPE '\\'"
+
+    def folded(self, column: str) -> str:
+        """Return a text column in small letters, of ASCII only."""
+        return f"LOWER({column})" if self.engine == "sqlite" else f'LOWER({column} COLLATE "C")'
 
     def hexed(self, column: str) -> str:
         """Return bytes as lower-case hex digits."""
@@ -124,7 +135,7 @@ class Conditions:
             case "$nmatch":
                 return f"(NOT ({binds.like(column, value)}) OR {column} IS NULL)"
             case "$eqic":
-                return f"LOWER({column}) = {binds.add(value.lower())}"
+                return f"{binds.folded(column)} = {binds.add(folded(value))}"
         return f"{column} {_ORDER[comparator]} {binds.add(value)}"
 
     def _number(self, column: str, comparator: Comparator, value: str | int | bytes, *, nullable: bool) -> str:

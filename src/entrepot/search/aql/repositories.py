@@ -11,6 +11,7 @@ from entrepot.access.actions import Action
 from entrepot.access.decide import decides_all
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
+from entrepot.search.aql.conditions import folded
 from entrepot.search.aql.syntax import Comparator
 
 _REMOTE: Final = "-cache"
@@ -80,12 +81,12 @@ def _test(comparator: Comparator, value: str) -> Callable[[str], bool]:
         case "$eq":
             return value.__eq__
         case "$eqic":
-            return lambda key: key.lower() == value.lower()
+            return lambda key: folded(key) == folded(value)
         case "$match":
             return _matching(value)
         case "$matchic":
-            matches = _matching(value.lower())
-            return lambda key: matches(key.lower())
+            matches = _matching(folded(value))
+            return lambda key: matches(folded(key))
         case "$gt":
             return lambda key: key > value
         case "$gte":
