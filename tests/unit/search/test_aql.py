@@ -1,5 +1,6 @@
 """AQL over HTTP, on both engines: the golden fixture, results, refusals, and who sees what."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -209,6 +210,28 @@ async def test_the_root_of_a_repository_is_a_row_of_its_own(http: httpx.AsyncCli
     assert (up[0], down) == (".", up[::-1])
     pages = [await ask(http, f'{found}.sort({{"$asc":["name"]}}).offset({offset}).limit(2)') for offset in (0, 2, 4, 6)]
     assert [one["name"] for page in pages for one in page] == up
+
+
+@pytest.mark.parametrize(
+    "sort",
+    [
+        f'.sort({{"{way}":[{fields}]}})'
+        for way in ("$asc", "$desc")
+        for fields in ('"repo"', '"repo","path","name"', '"name"', '"path","size"', '"created"', '"sha256"', '"size","name"')
+    ]
+    + [""],
+)  # fmt: skip
+async def test_roots_are_where_the_order_has_them_and_on_one_page(http: httpx.AsyncClient, sort: str) -> None:
+    found = f'items.find({{"type":"any"}}).include("repo","path","name","size","type","created","sha256"){sort}'
+    everything = await ask(http, f"{found}.limit(99)")
+    assert sum(one["name"] == "." for one in everything) > 3
+    keys = [[one.get(key, "~") for key in re.findall(r'"(\w+)"', sort)] for one in everything]
+    assert keys == sorted(keys, reverse="$desc" in sort)
+    for size in (1, 3, 4):
+        pages = [await ask(http, f"{found}.offset({place}).limit({size})") for place in range(0, 20, size)]
+        assert [one for page in pages for one in page] == everything
+    assert await ask(http, f"{found}.offset(2)") == everything[2:]
+    assert await ask(http, f"{found}.limit(0)") == []
 
 
 async def test_equal_rows_come_once_unless_told_otherwise(http: httpx.AsyncClient) -> None:

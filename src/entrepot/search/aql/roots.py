@@ -5,7 +5,8 @@ They are few, and nothing is related to them, so a formula is worked out for eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import translate
 from re import compile as expression
 from typing import Any, Final
@@ -25,10 +26,16 @@ _FIXED: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-async def roots(
-    reads: Reads, query: Query, known: Known, *, hidden: bool, fields: Sequence[Field]
-) -> list[dict[str, Any]]:
-    """Return the printed roots that a query finds among the repositories that its caller may read."""
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root that was found: by the names of its fields what it is sorted by, and what results say of it."""
+
+    values: Mapping[str, Any]
+    printed: dict[str, Any]
+
+
+async def roots(reads: Reads, query: Query, known: Known, *, hidden: bool, fields: Sequence[Field]) -> list[Root]:
+    """Return the roots that a query finds among the repositories that its caller may read."""
     if query.domain.name != "item" or any(one.keys for one in query.includes) or not _asks_for_folders(query):
         return []
     ids = known.readable(hidden=hidden)
@@ -39,7 +46,8 @@ async def roots(
         values = {**_FIXED, "repo": repo_id, "created": at, "modified": at, "updated": at}
         if _holds(query.criteria, values, known):
             row = ((one.key, printed(one, values.get(one.name), known)) for one in fields)
-            found.append({key: value for key, value in row if value not in {None, ""}})
+            told = {key: value for key, value in row if value not in {None, ""}}
+            found.append(Root({**values, "repo": known.by_id[repo_id].key}, told))
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +13,7 @@ from entrepot.access.actions import Action
 from entrepot.metadata.database import Database, Row
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
+from entrepot.search.aql.merging import Merging
 from entrepot.search.aql.nesting import Nesting
 from entrepot.search.aql.parser import main_fields, parse
 from entrepot.search.aql.plan import Plan, asks_for_repository, plan
@@ -39,49 +39,44 @@ class Aql:
         query = parse(text, self._database.now())
         known = Known(granted, self._repositories())
         shown = [one for one in query.domain.fields.values() if one in main_fields(query.domain, query.includes)]
-        told = await roots(self._database, query, known, hidden=asks_for_repository(query), fields=shown)
-        first = [*map(msgspec.json.encode, told)]
-        rest = query if query.descending else _after(query, len(first))
-        made = plan(rest, known, self._database.engine)
-        pages = self._pages(granted, rest, known, made)
+        first = await roots(self._database, query, known, hidden=asks_for_repository(query), fields=shown)
+        merging = Merging(query, first)
+        made = plan(merging.query, known, self._database.engine)
+        pages = self._pages(granted, merging, known, made)
         page = await anext(pages, None)
-        return self._told(query, page, pages, roots=first)
+        return self._told(query, page, pages)
 
     async def _told(
-        self,
-        query: Query,
-        page: list[bytes] | None,
-        pages: AsyncGenerator[list[bytes], None],
-        *,
-        roots: list[bytes],
+        self, query: Query, page: list[bytes] | None, pages: AsyncGenerator[list[bytes], None]
     ) -> AsyncIterator[bytes]:
         count = 0
-        first, last = ([], roots) if query.descending else (roots[query.offset :], [])
-        async with aclosing(_around(first, page, pages, last)) as everything:
+        async with aclosing(pages):
             yield b'{\n"results" : [ '
-            async for some in everything:
-                rows = some if query.limit is None else some[: max(query.limit - count, 0)]
-                if rows:
-                    told = b",".join(rows)
+            while page is not None:
+                if page:
+                    told = b",".join(page)
                     yield b"," + told if count else told
-                    count += len(rows)
+                    count += len(page)
+                page = await anext(pages, None)
             ends: dict[str, int] = {"start_pos": query.offset, "end_pos": count, "total": count}
             if query.limit is not None:
                 ends["limit"] = query.limit
             yield b' ],\n"range" : ' + msgspec.json.encode(ends) + b"\n}\n"
 
     async def _pages(
-        self, granted: Granted, query: Query, known: Known, made: Plan
+        self, granted: Granted, merging: Merging, known: Known, made: Plan
     ) -> AsyncGenerator[list[bytes], None]:
         """Yield rows as they are printed, in batches, for each of which its related rows are fetched.
 
         They are encoded at once: a client who reads slowly keeps a batch for long, and as values it takes many times the room.
         """
+        query = merging.query
         if query.limit == 0:
             return
         nesting = Nesting(self._database, query, known) if made.identified else None
         shows_virtual = any(one.kind == "virtual" for one in main_fields(query.domain, query.includes))
         rows = self._database.stream(made.statement, seconds=_SECONDS, **made.binds.values)
+        sorted_by = [made.fields.index(one) for one in query.sort]
         skip, left = (0, None) if made.pushed else (query.offset, query.limit)
         async with aclosing(rows):
             async for batch in rows:
@@ -89,15 +84,18 @@ class Aql:
                 skipped = min(skip, len(seen))
                 skip -= skipped
                 seen = seen[skipped:] if left is None else seen[skipped : skipped + left]
-                yield await self._printed(query, known, made, seen, nesting=nesting, virtual=shows_virtual)
+                told = await self._printed(query, known, made, seen, nesting=nesting, virtual=shows_virtual)
+                merged = merging.page(zip(([row[place] for place in sorted_by] for row in seen), told, strict=True))
+                yield [*map(msgspec.json.encode, merged)]
                 if left is not None:
                     left -= len(seen)
                     if left <= 0:
-                        return
+                        break
+        yield [*map(msgspec.json.encode, merging.rest())]
 
     async def _printed(
         self, query: Query, known: Known, made: Plan, rows: Sequence[Row], *, nesting: Nesting | None, virtual: bool
-    ) -> list[bytes]:
+    ) -> list[dict[str, Any]]:
         related = {}
         if nesting is not None and rows:
             async with self._places:
@@ -116,29 +114,8 @@ class Aql:
                 one["virtual_repos"] = [] if repository is None else known.virtuals_of(repository, path)
             if nesting is not None:
                 one |= related[row[-1]]
-            told.append(msgspec.json.encode(one))
+            told.append(one)
         return told
-
-
-def _after(query: Query, roots: int) -> Query:
-    """Return what is left of a query when the roots come first."""
-    left = None if query.limit is None else max(query.limit - max(roots - query.offset, 0), 0)
-    return replace(query, offset=max(query.offset - roots, 0), limit=left) if roots else query
-
-
-async def _around(
-    first: list[bytes],
-    page: list[bytes] | None,
-    pages: AsyncGenerator[list[bytes], None],
-    last: list[bytes],
-) -> AsyncGenerator[list[bytes], None]:
-    """Yield all pages, with rows before the first and after the last."""
-    async with aclosing(pages):
-        yield first
-        while page is not None:
-            yield page
-            page = await anext(pages, None)
-        yield last
 
 
 def _owner(known: Known, made: Plan, row: Row) -> tuple[Repository | None, str, bool]:
