@@ -212,6 +212,12 @@ async def test_the_root_of_a_repository_is_a_row_of_its_own(http: httpx.AsyncCli
     assert [one["name"] for page in pages for one in page] == up
 
 
+async def test_transitive_asks_one_repository(http: httpx.AsyncClient) -> None:
+    either = '{"$or":[{"$and":[{"repo":"libs","name":"a.jar"}]},{"$and":[{"repo":"libs","name":"b.jar"}]}]}'
+    found = f'items.find({either}).include("repo","path","name","property").transitive().limit(5)'
+    assert numbers(await ask(http, found)) == "3 4"
+
+
 @pytest.mark.parametrize(
     "sort",
     [

@@ -235,9 +235,10 @@ class Conditions:
         properties = [one for one in _leaves(compound) if one.key is not None or one.path[-1:] == ("property",)]
         if not properties:
             return self.of(Compound("$and", compound.parts))
-        first = properties[0]
-        path = first.path if first.key is not None else first.path[:-1]
-        alias, domain = self._alias(path)
+        paths = {one.path if one.key is not None else one.path[:-1] for one in properties}
+        if len(paths) > 1:
+            raise Invalid("Within $msp all properties are of one row, so the walks to them must be the same.")
+        alias, domain = self._alias(paths.pop())
         if domain.property_table is None:
             return self._within(compound, alias)
         table, owner = domain.property_table

@@ -7,6 +7,7 @@ from typing import Final, cast, get_args
 
 from entrepot.errors import Invalid
 from entrepot.search.aql import values
+from entrepot.search.aql.conditions import leaves
 from entrepot.search.aql.domains import DOMAINS, ENTRIES, Domain, Field
 from entrepot.search.aql.fields import included, reference
 from entrepot.search.aql.reader import Reader
@@ -218,6 +219,8 @@ class _Parser:
         includes = cast("list[Include]", modifiers.get("include", []))
         descending, names = cast("tuple[bool, list[tuple[str, int]]]", modifiers.get("sort", (False, [])))
         sort, others = self._sorted(includes, names)
+        if "transitive" in modifiers:
+            self._check_transitive(criteria, includes, modifiers)
         limit, offset = cast("int | None", modifiers.get("limit")), cast("int", modifiers.get("offset", 0))
         return Query(
             self._domain,
@@ -232,6 +235,18 @@ class _Parser:
             "transitive" in modifiers,
             self._reader.text,
         )
+
+    def _check_transitive(self, criteria: Compound, includes: list[Include], modifiers: dict[str, object]) -> None:
+        """Raise Invalid unless another server can be asked the same of one of its repositories."""
+        if self._domain.name != "item":
+            raise Invalid("Only the items domain can be used with transitive.")
+        if "sort" in modifiers or "offset" in modifiers:
+            raise Invalid("The sort and offset of a query cannot be used with transitive.")
+        named = [one for one in leaves(criteria) if one.field is not None and one.field.kind == "repo"]
+        if len({one.value for one in named}) != 1 or any(one.path or one.comparator != "$eq" for one in named):
+            raise Invalid("A query with transitive has to name one repository, with $eq.")
+        if any(one.path not in {(), ("property",)} for one in includes):
+            raise Invalid("Only fields of items and properties can be included with transitive.")
 
     def _sorted(
         self, includes: list[Include], names: list[tuple[str, int]]
