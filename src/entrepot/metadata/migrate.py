@@ -16,7 +16,7 @@ from pathlib import Path
 
 from entrepot.errors import EntrepotError
 
-HEAD = "0002"
+HEAD = "0003"
 LOCK_KEY = 0x656E74726570  # any constant of our own, for PostgreSQL's advisory lock
 
 

@@ -27,6 +27,7 @@ event = table(
         sqlite_where=text("seq IS NOT NULL"),
         postgresql_where=text("seq IS NOT NULL"),
     ),
+    Index("ix_event_unnumbered", "id", postgresql_where=text("seq IS NULL")).ddl_if("postgresql"),
 )
 follower = table(
     "follower",
