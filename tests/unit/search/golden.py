@@ -187,6 +187,8 @@ REFUSED = [
     'items.find({"@k":{"$last":"5d"}})',
     'items.find({"virtual_repos":"x"})', "archives.find()", 'Items.find({"repo":"a"})', "", "   ", 'items.find({"name":"unended})',
     'items.find({"$or":[{"$and":[{"x":"y"}]}]})', 'builds.find({"release.id":"x"})', 'items.find({"item.name":"x"})',
+    'items.find().include("*").sort({"$asc":["virtual_repos"]})', 'items.find().sort({"$asc":["name","name"]})',
+    'items.find().include("stat").sort({"$asc":["stat.downloads","stat.downloads"]})',
     'items.find({"$msp":[{"@license":"GPL"},{"artifact.module.build.@os":"linux"}]})',
     'items.find({"$msp":[{"property.value":"GPL","$or":[{"artifact.module.build.@os":{"$ne":"linux"}}]}]})',
     'builds.find({"name":"app"}).transitive()', "items.find().transitive()",

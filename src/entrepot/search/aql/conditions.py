@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_lowercase, ascii_uppercase
 from typing import Final
@@ -16,6 +16,7 @@ from entrepot.search.aql.syntax import Comparator, Compound, Criterion
 from entrepot.search.aql.values import ANY_TYPE
 
 _ORDER: Final = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+_POSITIVE: Final[Mapping[Comparator, Comparator]] = {"$ne": "$eq", "$nmatch": "$match"}
 _GLOB_SPECIAL = re.compile(r"\[")
 _PATTERN: Final = 8192  # characters of a pattern: SQLite takes 50,000 bytes, and an escaped character may have four
 _CHAIN: Final = 50
@@ -68,6 +69,13 @@ class Binds:
     def hexed(self, column: str) -> str:
         """Return bytes as lower-case hex digits."""
         return f"LOWER(HEX({column}))" if self.engine == "sqlite" else f"ENCODE({column}, 'hex')"
+
+    def column(self, one: Field, alias: str) -> str:
+        """Return what is selected for a field of a row; checksums as hex digits, those of items from their blob."""
+        column = one.column.format(a=alias)
+        if one.kind != "hex":
+            return column
+        return self.hexed(column if "{a}" in one.column else f"(SELECT {column} FROM blob WHERE id = {alias}.blob_id)")
 
 
 class Conditions:
@@ -170,7 +178,7 @@ class Conditions:
         elif comparator == "$eq":
             return NEVER
         else:
-            wanted: Comparator = {"$ne": "$eq", "$nmatch": "$match"}.get(comparator, comparator)  # type: ignore[assignment]
+            wanted = _POSITIVE.get(comparator, comparator)
             told = self._text(self._binds.hexed(column), wanted, value, nullable=False)
         inside = f"{alias}.blob_id IN (SELECT id FROM blob WHERE {told})" if of_item else f"({told})"
         if comparator in {"$ne", "$nmatch"}:
@@ -206,7 +214,7 @@ class Conditions:
         assert domain.property_table is not None
         table, owner = domain.property_table
         owned = domain.id.format(a=alias)
-        comparator: Comparator = {"$ne": "$eq", "$nmatch": "$match"}.get(one.comparator, one.comparator)  # type: ignore[assignment]
+        comparator = _POSITIVE.get(one.comparator, one.comparator)
         inner = self.compare("p", one.field, comparator, one.value)
         if one.is_negative:
             return f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.{owner} = {owned} AND {inner})"
@@ -224,7 +232,7 @@ class Conditions:
         if one.value is None:
             return f"{alias}.value IS NULL"
         assert isinstance(one.value, str)
-        wanted: Comparator = {"$ne": "$eq", "$nmatch": "$match"}.get(one.comparator, one.comparator)  # type: ignore[assignment]
+        wanted = _POSITIVE.get(one.comparator, one.comparator)
         if wanted == "$eq" or (wanted == "$match" and not set("*?") & set(one.value)):
             hashed = self._binds.add(value_hash(one.value))
             return f"{alias}.value_hash = {hashed} AND {alias}.value = {self._binds.add(one.value)}"

@@ -88,7 +88,7 @@ class Nesting:
         for step in steps:
             alias, domain = joins.alias(step)
             columns.append(domain.id.format(a=alias))
-            columns += [_column(one, alias, binds) for one in self._levels[step].columns()]
+            columns += [binds.column(one, alias) for one in self._levels[step].columns()]
         where = [f"{columns[0]} {binds.add([*ids])}", *self._narrowed(path, joins, binds)]
         text = (
             f"SELECT {', '.join(columns)} FROM {self._query.domain.table} r {' '.join(joins.clauses)} "
@@ -142,17 +142,6 @@ class Nesting:
             if unique:
                 told[level.domain.array] = unique
         return told
-
-
-def _column(one: Field, alias: str, binds: Binds) -> str:
-    if one.kind == "hex":
-        column = (
-            one.column.format(a=alias)
-            if "{a}" in one.column
-            else f"(SELECT {one.column} FROM blob WHERE id = {alias}.blob_id)"
-        )
-        return binds.hexed(column)
-    return one.column.format(a=alias)
 
 
 def _surely(part: Compound) -> Iterable[Criterion]:

@@ -11,7 +11,7 @@ from entrepot.search.aql.conditions import leaves
 from entrepot.search.aql.domains import DOMAINS, ENTRIES, Domain, Field
 from entrepot.search.aql.fields import included, reference
 from entrepot.search.aql.reader import Reader
-from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Include, Query
+from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Include, Path, Query
 
 MAX_TEXT: Final = 64 << 10  # characters
 MAX_DEPTH: Final = 64
@@ -218,7 +218,7 @@ class _Parser:
     def _assembled(self, criteria: Compound, modifiers: dict[str, object]) -> Query:
         includes = cast("list[Include]", modifiers.get("include", []))
         descending, names = cast("tuple[bool, list[tuple[str, int]]]", modifiers.get("sort", (False, [])))
-        sort, others = self._sorted(includes, names)
+        sort = self._sorted(includes, names)
         if "transitive" in modifiers:
             self._check_transitive(criteria, includes, modifiers)
         limit, offset = cast("int | None", modifiers.get("limit")), cast("int", modifiers.get("offset", 0))
@@ -227,13 +227,11 @@ class _Parser:
             criteria,
             tuple(includes),
             sort,
-            others,
             descending,
             max(offset, 0),
             None if limit is None or limit < 0 else limit,
             modifiers.get("distinct") is not False,
             "transitive" in modifiers,
-            self._reader.text,
         )
 
     def _check_transitive(self, criteria: Compound, includes: list[Include], modifiers: dict[str, object]) -> None:
@@ -248,28 +246,21 @@ class _Parser:
         if any(one.path not in {(), ("property",)} for one in includes):
             raise Invalid("Only fields of items and properties can be included with transitive.")
 
-    def _sorted(
-        self, includes: list[Include], names: list[tuple[str, int]]
-    ) -> tuple[tuple[Field, ...], tuple[str, ...]]:
-        own = main_fields(self._domain, includes)
-        sort: list[Field] = []
-        others: list[str] = []
+    def _sorted(self, includes: list[Include], names: list[tuple[str, int]]) -> tuple[Field, ...]:
+        """Return the fields to sort by. Those of other domains are accepted, and have no effect."""
+        own = [one for one in main_fields(self._domain, includes) if one.kind != "virtual"]
+        found: list[tuple[Path, Field]] = []
         for name, start in names:
-            found = reference(self._domain, name)
-            if found is None:
+            meant = reference(self._domain, name)
+            if meant is None:
                 self._reader.fail(start)
-            path, field, key = found
-            if key is not None or field is None or (not path and field not in own):
+            path, field, _ = meant
+            if field is None or (not path and field not in own) or (path and all(one.path != path for one in includes)):
                 raise Invalid("Only the result fields are allowed to use in the sort section.")
-            if path and not any(one.path == path for one in includes):
-                raise Invalid("Only the result fields are allowed to use in the sort section.")
-            if field in sort or name in others:
+            if (path, field) in found:
                 raise Invalid("Duplicate fields, all the fields in the sort section should be unique.")
-            if path:
-                others.append(name)
-            else:
-                sort.append(field)
-        return tuple(sort), tuple(others)
+            found.append((path, field))
+        return tuple(field for path, field in found if not path)
 
 
 def main_fields(domain: Domain, includes: list[Include] | tuple[Include, ...]) -> tuple[Field, ...]:

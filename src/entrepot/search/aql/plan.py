@@ -17,10 +17,6 @@ from entrepot.search.aql.syntax import Compound, Criterion, Path, Query
 _ROOT: Final = "r"
 _TABLES: Final = 40  # that walks may join: SQLite joins 64 in all
 _JOINED: Final = 8  # properties that are joined
-_SINGLE: Final = frozenset({"stat", "release", "build", "module"})  # a walk here from what has one of it adds no rows
-_TO_MANY: Final = frozenset(
-    {"artifact", "dependency", "archive", "entry", "release_artifact", "property", "promotion", "item"}
-)
 
 
 @dataclass(slots=True)
@@ -77,7 +73,7 @@ class Plan:
     statement: Statement
     binds: Binds
     fields: tuple[Field, ...]  # one column each, from the first on
-    judged: bool  # three more columns: repository, folder and name of the item that decides who may see the row; and its kind
+    judged: bool  # four more columns: repository, folder, name and kind of the item that decides who may see the row
     identified: bool  # the last column: the row's id, to nest by
     pushed: bool  # offset and limit are in the statement
 
@@ -202,16 +198,9 @@ def _visibility(query: Query, known: Known, binds: Binds, joins: Joins, where: l
 
 
 def _column(one: Field, binds: Binds, *, by_key: bool = False) -> str:
-    if one.kind == "repo":
-        return f"(SELECT key FROM repository WHERE id = {_ROOT}.repo_id)" if by_key else f"{_ROOT}.repo_id"
-    if one.kind == "hex":
-        column = (
-            one.column.format(a=_ROOT)
-            if "{a}" in one.column
-            else f"(SELECT {one.column} FROM blob WHERE id = {_ROOT}.blob_id)"
-        )
-        return binds.hexed(column)
-    return one.column.format(a=_ROOT)
+    if one.kind == "repo" and by_key:
+        return f"(SELECT key FROM repository WHERE id = {_ROOT}.repo_id)"
+    return binds.column(one, _ROOT)
 
 
 def _tells_apart(fields: tuple[Field, ...], *, identified: bool, judged: bool, joins: Joins) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from entrepot.search.aql.domains import Domain, Field
@@ -55,10 +55,8 @@ class Query:
     criteria: Compound
     includes: tuple[Include, ...] = ()
     sort: tuple[Field, ...] = ()
-    sort_others: tuple[str, ...] = ()  # fields of other domains: accepted, and without effect
     descending: bool = False
     offset: int = 0
     limit: int | None = None
     distinct: bool = True
     transitive: bool = False
-    text: str = field(default="", compare=False)
