@@ -38,18 +38,20 @@ _TOLD: Final = 5.0  # seconds between two lines about how far it is
 
 log = structlog.get_logger()
 
+# PostgreSQL reads from one place of its index to another only where both are bounds by themselves, and no part of an OR.
 _BELOW = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) AND (path > :after_path
-  OR (path = :after_path AND name > :after_name)) ORDER BY path, name LIMIT :limit
+WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
+  AND (path, name) > (:after_path, :after_name) ORDER BY path, name LIMIT :limit
 """)
 _DEEPEST = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path DESC, name DESC LIMIT :limit
+WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
+ORDER BY path DESC, name DESC LIMIT :limit
 """)
 _ALL = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND (path > :after_path OR (path = :after_path AND name > :after_name))
+WHERE repo_id = :repo_id AND (path, name) > (:after_path, :after_name)
 ORDER BY path, name LIMIT :limit
 """)
 _LAST = sql("""

@@ -22,7 +22,7 @@ _MOST: Final = 100_000  # files that are looked at
 
 _FILES = sql("""
 SELECT path, name FROM item WHERE repo_id = :repo_id AND kind = 1 AND path >= :low AND path < :high
-  AND (path > :path OR (path = :path AND name > :name))
+  AND (path, name) > (:path, :name)
 ORDER BY path, name LIMIT :limit
 """)
 _OF_FOLDER = sql("""

@@ -54,7 +54,8 @@ WHERE repo_id = :repo_id AND path = :path AND name > :after ORDER BY name LIMIT 
 """)
 _BELOW = sql("""
 SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high)) ORDER BY path, name LIMIT :limit {update}
+WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
+ORDER BY path, name LIMIT :limit {update}
 """)
 _REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
 _RENAME_CHILDREN = sql("UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old")

@@ -61,7 +61,7 @@ AND path NOT LIKE :deeper ESCAPE '!' ORDER BY path LIMIT :limit
 """)
 _ANY_HOLDER = sql("""
 SELECT repo_id, image FROM image_blob WHERE blob_id = :blob_id
-AND (repo_id > :repo_id OR (repo_id = :repo_id AND image > :image)) ORDER BY repo_id, image LIMIT :limit
+AND (repo_id, image) > (:repo_id, :image) ORDER BY repo_id, image LIMIT :limit
 """)
 _ID_BY_SHA256 = sql("SELECT id FROM blob WHERE sha256 = :digest")
 _ID_BY_OTHER = sql("SELECT blob_id FROM blob_digest WHERE algorithm = :algorithm AND digest = :digest")

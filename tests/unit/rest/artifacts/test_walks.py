@@ -1,7 +1,9 @@
 """Walks of large folders: others have their turn meanwhile, and they end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import copy
+import re
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -9,9 +11,9 @@ import pytest
 from entrepot.artifacts import latest
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.latest import Latest
-from entrepot.metadata.database import Database
+from entrepot.metadata.database import Database, Row
 from entrepot.metadata.items import Tree
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Parameter, Statement, sql
 from entrepot.repositories.layouts import Layouts
 from tests.stores import database, engine, sqlite_engine, value, write  # noqa: F401
 
@@ -59,6 +61,38 @@ async def test_a_walk_lets_others_have_their_turn(database: Database) -> None:  
     found, had = await turns(Branches(database, Tree({})).below(repo_id, "a"))
     assert found == 2000
     assert had >= 9
+
+
+class Explained:
+    """Explain the plan of whatever is read; on PostgreSQL with the number of rows that were read in vain."""
+
+    def __init__(self, database: Database) -> None:  # noqa: F811
+        self._database = database
+        self.plans: list[str] = []
+
+    async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
+        how = "QUERY PLAN" if self._database.engine == "sqlite" else "ANALYZE"
+        explained = copy.copy(statement)
+        explained.sqlite, explained.postgres = f"EXPLAIN {how} {statement.sqlite}", f"EXPLAIN {how} {statement.postgres}"
+        self.plans.append("\n".join(str(row[-1]) for row in await self._database.rows(explained, **parameters)))
+        return await self._database.rows(statement, **parameters)
+
+
+async def test_a_page_is_read_from_where_it_begins_to_where_it_ends(database: Database) -> None:  # noqa: F811
+    repo_id = await fill(database, "a", "b", "b/c", "d", each=1500)
+    if database.engine == "postgresql":
+        await write(database, "ANALYZE item")
+    explained: Any = Explained(database)
+    walks = Branches(explained, Tree({}))
+    for pages, folder in ((31, ""), (16, "b")):
+        assert len([one async for one in walks.below(repo_id, folder)]) == 200 * (pages - 1)
+    assert len(await walks._deepest(repo_id, "b")) == 200
+    for place in (("b", "f1000"), ("b/c", "f1000")):
+        await Latest(explained, Layouts(dict))._below(repo_id, "", place)
+    assert len(explained.plans) == 50
+    for plan in explained.plans:
+        assert sum(map(int, re.findall(r"Removed by Filter: (\d+)", plan))) < 10, plan
+        assert "path" in plan, plan
 
 
 async def test_the_newest_is_looked_for_among_so_many_files_and_others_have_their_turn(
