@@ -73,7 +73,10 @@ class Explained:
     async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
         how = "QUERY PLAN" if self._database.engine == "sqlite" else "ANALYZE"
         explained = copy.copy(statement)
-        explained.sqlite, explained.postgres = f"EXPLAIN {how} {statement.sqlite}", f"EXPLAIN {how} {statement.postgres}"
+        explained.sqlite, explained.postgres = (
+            f"EXPLAIN {how} {statement.sqlite}",
+            f"EXPLAIN {how} {statement.postgres}",
+        )
         self.plans.append("\n".join(str(row[-1]) for row in await self._database.rows(explained, **parameters)))
         return await self._database.rows(statement, **parameters)
 
