@@ -39,8 +39,8 @@ from entrepot.jobs.collection import Collection, Report
 from entrepot.jobs.compaction import Compaction
 from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
+from entrepot.metadata.tree import Tree
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.configuration import create
 from entrepot.repositories.content import Content

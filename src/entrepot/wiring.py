@@ -50,8 +50,8 @@ from entrepot.formats.docker.tickets import Tickets
 from entrepot.formats.docker.uploads import Uploads as DockerUploads
 from entrepot.messages import Gate, Row
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
+from entrepot.metadata.tree import Tree
 from entrepot.metadata.versions import bump
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.content import Content

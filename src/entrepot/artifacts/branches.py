@@ -18,20 +18,10 @@ import structlog
 from entrepot.errors import NotFound
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import (
-    Came,
-    FileInTheWay,
-    FolderInTheWay,
-    Item,
-    NewFile,
-    Stamps,
-    Tree,
-    find,
-    read_item,
-    split,
-)
+from entrepot.metadata.items import Came, Item, NewFile, Stamps, find, read_item, split
 from entrepot.metadata.properties import Properties, properties_of_all
 from entrepot.metadata.sql import Parameter, sql
+from entrepot.metadata.tree import FileInTheWay, FolderInTheWay, Tree
 
 _STEP: Final = 200  # items of one transaction
 _TOLD: Final = 5.0  # seconds between two lines about how far it is
@@ -40,30 +30,30 @@ log = structlog.get_logger()
 
 # PostgreSQL reads from one place of its index to another only where both are bounds by themselves, and no part of an OR.
 _BELOW = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+SELECT {item} FROM item
 WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
   AND (path, name) > (:after_path, :after_name) ORDER BY path, name LIMIT :limit
 """)
 _DEEPEST = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+SELECT {item} FROM item
 WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
 ORDER BY path DESC, name DESC LIMIT :limit
 """)
 _ALL = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+SELECT {item} FROM item
 WHERE repo_id = :repo_id AND (path, name) > (:after_path, :after_name)
 ORDER BY path, name LIMIT :limit
 """)
 _LAST = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+SELECT {item} FROM item
 WHERE repo_id = :repo_id ORDER BY path DESC, name DESC LIMIT :limit
 """)
 _AT = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+SELECT {item} FROM item
 WHERE repo_id = :repo_id AND path = :path AND name {any:names}
 """)
 _FILES = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
+SELECT {item} FROM item
 WHERE id {any:ids} AND kind = 1 ORDER BY path, name {update}
 """)
 _STATISTICS = sql(

@@ -15,8 +15,9 @@ from entrepot.errors import Conflict, Denied, NotAllowed, NotFound, Unavailable
 from entrepot.metadata.blob_rows import Arrival, Piece, Stored, admit, assert_writer, keep
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import BATCH, Item, NewFile, Stamps, Tree, find, split
+from entrepot.metadata.items import BATCH, Item, NewFile, Stamps, find, split
 from entrepot.metadata.sql import sql
+from entrepot.metadata.tree import Tree
 from entrepot.paths import RepoPath
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content

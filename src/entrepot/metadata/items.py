@@ -1,77 +1,26 @@
-"""The tree: `(repository, path) -> item`, a file that points at a blob or a folder.
+"""Items: what is at a path of the tree, a file that points at a blob or a folder; `metadata/tree.py` changes it.
 
 A path here is what `RepoPath` gave: segments joined by `/`, no leading or trailing one; the root is the empty path and has
-no row. A row is kept under the path of its folder (`.` for the root) and its name. Folders have no counters and are not
-touched by their children; a deploy locks the rows of the folders above it against removal, so two deploys never wait for
-each other.
-
-Every change here writes its event and calls the format's projection in the caller's transaction.
+no row. A row is kept under the path of its folder (`.` for the root) and its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from entrepot.errors import Conflict
-from entrepot.metadata.database import Reads, Row, Tx
-from entrepot.metadata.eventlog import Change, Facts, Where, record
-from entrepot.metadata.properties import Properties, properties_of_all, replace_all
-from entrepot.metadata.sql import Parameter, sql
+from entrepot.metadata.database import Reads, Row
+from entrepot.metadata.properties import Properties
+from entrepot.metadata.sql import sql
 
 FOLDER, FILE = 0, 1
-
-_GET = sql(
-    "SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item "
-    "WHERE repo_id = :repo_id AND path = :path AND name = :name"
-)
-_GET_SHARED = sql("SELECT id, kind FROM item WHERE repo_id = :repo_id AND path = :path AND name = :name {share}")
-_GET_LOCKED = sql(
-    "SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item "
-    "WHERE repo_id = :repo_id AND path = :path AND name = :name {update}"
-)
-_ADD_FOLDER = sql("""
-INSERT INTO item (repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
-VALUES (:repo_id, :path, :name, 0, :depth, 0, NULL, {now}, :actor, {now}, :actor, {now}) ON CONFLICT DO NOTHING
-""")
-_ADD_FILE = sql("""
-INSERT INTO item (repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
-VALUES (:repo_id, :path, :name, 1, :depth, :size, :blob_id, {now}, :actor, {now}, :actor, {now})
-ON CONFLICT DO NOTHING
-RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
-""")
-_REPLACE_FILE = sql("""
-UPDATE item SET size = :size, blob_id = :blob_id, modified = {now}, modified_by = :actor, updated = {now} WHERE id = :id
-RETURNING id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated
-""")
-_STAMP = sql("""
-UPDATE item SET created = :created, created_by = :created_by, modified = :modified, modified_by = :modified_by WHERE id = :id
-""")
-_CHILDREN = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND path = :path AND name > :after ORDER BY name LIMIT :limit
-""")
-_BELOW = sql("""
-SELECT id, path, name, kind, size, blob_id, created, created_by, modified, modified_by, updated FROM item
-WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
-ORDER BY path, name LIMIT :limit {update}
-""")
-_REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
-_RENAME_CHILDREN = sql("UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old")
-_RENAME = sql("UPDATE item SET path = :path, name = :name, depth = :depth WHERE id = :id")
-_IS_EMPTY = sql("SELECT 1 FROM item WHERE repo_id = :repo_id AND path = :path LIMIT 1")
-_DIGESTS = sql("SELECT id, sha256 FROM blob WHERE id {any:ids}")
-
 BATCH = 1000
 
-
-class FileInTheWay(Conflict):
-    """A file is stored at {path}, where a folder is needed."""
-
-
-class FolderInTheWay(Conflict):
-    """A folder is stored at {path}, where a file is to be deployed."""
+_GET = sql("SELECT {item} FROM item WHERE repo_id = :repo_id AND path = :path AND name = :name")
+_CHILDREN = sql("""
+SELECT {item} FROM item WHERE repo_id = :repo_id AND path = :path AND name > :after ORDER BY name LIMIT :limit
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +84,6 @@ class Came:
     paths: Sequence[str]  # of each file, in order
 
 
-class Projection(Protocol):
-    """What a format derives from the tree, kept in the same transaction; `rebuild` tests that nothing was missed."""
-
-    async def added(self, tx: Tx, where: Where, item: Item) -> None:
-        """A file was placed, or its content or place changed to this; its properties are already set."""
-        ...
-
-    async def removed(self, tx: Tx, where: Where, item: Item) -> None:
-        """A file was taken away from here, or is about to be replaced; its row is gone or changed already."""
-        ...
-
-
 def split(path: str) -> tuple[str, str]:
     """Return the folder as rows name it (`.` for the root) and the name."""
     folder, _, name = path.rpartition("/")
@@ -159,7 +96,7 @@ def below(path: str) -> tuple[str, str]:
 
 
 def read_item(row: Row) -> Item:
-    """Return the item of a row that has the columns of `_GET`."""
+    """Return the item of a row of the columns `{item}`."""
     folder, name = row[1], row[2]
     return Item(row[0], name if folder == "." else f"{folder}/{name}", *row[3:])
 
@@ -175,225 +112,3 @@ async def children(reads: Reads, repo_id: int, folder: str, *, after: str = "", 
     """Return the items directly in a folder with a name beyond `after`, in byte order of their names."""
     rows = await reads.rows(_CHILDREN, repo_id=repo_id, path=folder or ".", after=after, limit=limit)
     return [read_item(row) for row in rows]
-
-
-class Tree:
-    """Change the tree. Stateless: it knows only the projections of the package types."""
-
-    def __init__(self, projections: Mapping[str, Projection]) -> None:
-        self._projections = projections
-
-    async def ensure_folder(self, tx: Tx, where: Where, folder: str) -> None:
-        """Make a folder and those above it, and keep them from being pruned until the commit. Raises FileInTheWay."""
-        if not folder:
-            return
-        parent, name = split(folder)
-        found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
-        while found is None:  # more than once only when others make and prune it meanwhile
-            await self._make_folder(tx, where, folder)
-            found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
-        if found[1] == FILE:
-            raise FileInTheWay(path=folder)
-
-    async def occupy(self, tx: Tx, where: Where, folder: str) -> None:
-        """Make a folder, and let nobody else change what is directly in it by `occupy` or `remove` until the commit.
-
-        Raises FileInTheWay.
-        """
-        while not await self.lock(tx, where, folder):  # at once: two who share it first would wait for each other
-            await self._make_folder(tx, where, folder)
-
-    async def lock(self, tx: Tx, where: Where, path: str) -> bool:
-        """Lock an item against any change until the commit; False when there is none."""
-        folder, name = split(path)
-        return await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name) is not None
-
-    async def put_files(
-        self,
-        tx: Tx,
-        where: Where,
-        folder: str,
-        files: Sequence[NewFile],
-        *,
-        came: Came | None = None,
-        may_replace: Callable[[Item, NewFile], None] | None = None,
-    ) -> list[Item]:
-        """Place files in a folder, replacing those that are there; their properties become exactly the given ones.
-
-        `came`: they are copied or moved from elsewhere, and their events say so. `may_replace` is asked about each file that
-        is there, once nobody else can change it, and raises what forbids it.
-
-        Raises FileInTheWay, FolderInTheWay, ReferenceLost.
-        """
-        await self.ensure_folder(tx, where, folder)
-        projection = self._projections.get(where.package_type)
-        put = [(file, *await self._put(tx, where, folder, file, may_replace=may_replace)) for file in files]
-        placed = await _dressed(tx, put)
-        if projection is not None:
-            for item, before in placed:
-                if before is not None and before.blob_id != item.blob_id:
-                    await projection.removed(tx, where, before)
-                await projection.added(tx, where, item)
-        facts = await _facts_of(tx, [one for pair in placed for one in pair])
-        changes = [
-            Change("created" if before is None else "updated", item.path, facts(before), facts(item))
-            for item, before in placed
-        ]
-        if came is not None:
-            changes = [
-                Change(came.kind, one.path, {"repo": came.repo_key, "path": path}, one.after)
-                for one, path in zip(changes, came.paths, strict=True)
-            ]
-        await record(tx, where, changes)
-        return [item for item, _ in placed]
-
-    async def remove(self, tx: Tx, where: Where, path: str) -> int:
-        """Remove an item and all below it; return how many items went, 0 when there was none."""
-        folder, name = split(path)
-        row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name)
-        if row is None:
-            return 0
-        top, gone = read_item(row), 0
-        low, high = below(path)
-        while top.kind == FOLDER:
-            rows = await tx.rows(_BELOW, repo_id=where.repo_id, path=path, low=low, high=high, limit=BATCH)
-            if not rows:
-                break
-            gone += await self.remove_items(tx, where, [read_item(row) for row in rows])
-        return gone + await self.remove_items(tx, where, [top])
-
-    async def rename_folder(self, tx: Tx, where: Where, old: str, new: str) -> None:
-        """Move a folder that holds files only to a path that nothing is at, within its repository."""
-        moved = await find(tx, where.repo_id, old)
-        if moved is None:
-            return
-        await self.ensure_folder(tx, where, split(new)[0].removeprefix("."))
-        parent, name = split(new)
-        await tx.execute(_RENAME, id=moved.id, path=parent, name=name, depth=new.count("/") + 1)
-        await tx.execute(_RENAME_CHILDREN, repo_id=where.repo_id, old=old, new=new)
-        await record(tx, where, [Change("moved", f"{new}/", {"path": f"{old}/"})])
-        after = ""
-        while files := await children(tx, where.repo_id, new, after=after):
-            after = files[-1].name
-            await self._note_moved(tx, where, files, old)
-
-    async def _note_moved(self, tx: Tx, where: Where, files: Sequence[Item], old: str) -> None:
-        projection = self._projections.get(where.package_type)
-        changes, facts = [], await _facts_of(tx, files)
-        for file in files:
-            before = replace(file, path=f"{old}/{file.name}")
-            if projection is not None:
-                await projection.removed(tx, where, before)
-                await projection.added(tx, where, file)
-            changes.append(Change("moved", file.path, {"path": before.path}, facts(file)))
-        await record(tx, where, changes)
-
-    async def prune(self, tx: Tx, where: Where, folder: str) -> None:
-        """Remove a folder, and then those above it, as long as they are empty."""
-        while folder and await self.drop_empty(tx, where, folder):
-            folder = split(folder)[0].removeprefix(".")
-
-    async def drop_empty(self, tx: Tx, where: Where, folder: str) -> bool:
-        """Remove a folder if it is empty; the folders above it stay. Return whether it went."""
-        parent, name = split(folder)
-        row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
-        if row is None or row[3] != FOLDER or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None:
-            return False
-        await self.remove_items(tx, where, [read_item(row)])
-        return True
-
-    async def _make_folder(self, tx: Tx, where: Where, folder: str) -> None:
-        parent, name = split(folder)
-        await self.ensure_folder(tx, where, "" if parent == "." else parent)
-        depth = folder.count("/") + 1
-        if await tx.execute(_ADD_FOLDER, repo_id=where.repo_id, path=parent, name=name, depth=depth, actor=where.actor):
-            await record(tx, where, [Change("created", f"{folder}/")])
-
-    async def _put(
-        self,
-        tx: Tx,
-        where: Where,
-        folder: str,
-        file: NewFile,
-        *,
-        may_replace: Callable[[Item, NewFile], None] | None,
-    ) -> tuple[Item, Item | None]:
-        place: dict[str, Parameter] = {"repo_id": where.repo_id, "path": folder or ".", "name": file.name}
-        content: dict[str, Parameter] = {"size": file.size, "blob_id": file.blob_id, "actor": where.actor}
-        depth = folder.count("/") + 2 if folder else 1
-        while True:
-            row = await tx.row(_ADD_FILE, **place, **content, depth=depth)
-            if row is not None:
-                return read_item(row), None
-            row = await tx.row(_GET_LOCKED, **place)
-            if row is None:  # it was removed between the two statements
-                continue
-            before = read_item(row)
-            if before.kind == FOLDER:
-                raise FolderInTheWay(path=before.path)
-            if may_replace is not None:
-                may_replace(before, file)
-            row = await tx.row(_REPLACE_FILE, id=before.id, **content)
-            assert row is not None
-            return read_item(row), before
-
-    async def remove_items(self, tx: Tx, where: Where, items: Sequence[Item]) -> int:
-        """Remove items whose rows were read in this transaction; folders among them must be empty by then."""
-        projection = self._projections.get(where.package_type)
-        changes, facts_of = [], await _facts_of(tx, items)
-        properties = await properties_of_all(tx, [item.id for item in items if item.is_file])
-        for item in items:
-            facts = facts_of(item)
-            if facts is not None:
-                facts["properties"] = properties.get(item.id, {})
-            changes.append(Change("deleted", item.path if item.is_file else f"{item.path}/", facts))
-        await tx.execute(_REMOVE, ids=[item.id for item in items])
-        if projection is not None:
-            for item in items:
-                if item.is_file:
-                    await projection.removed(tx, where, item)
-        await record(tx, where, changes)
-        return len(items)
-
-
-async def _dressed(
-    tx: Tx, placed: Sequence[tuple[NewFile, Item, Item | None]]
-) -> list[tuple[Item, Item | None]]:  # fmt: skip
-    """Give files that were placed their stamps and properties, in a few statements for all; return them as they are now."""
-    stamped = [(_stamped(item, file.stamps), before) for file, item, before in placed]
-    stamps: list[dict[str, Parameter]] = [
-        {"id": now.id, "created": now.created, "created_by": now.created_by, "modified": now.modified,
-         "modified_by": now.modified_by}
-        for (now, _), (file, _, _) in zip(stamped, placed, strict=True) if file.stamps is not None
-    ]  # fmt: skip
-    if stamps:
-        await tx.many(_STAMP, stamps)
-    properties = {item.id: file.properties for file, item, _ in placed if file.properties is not None}
-    held = [item.id for file, item, before in placed if file.properties is not None and before is not None]
-    await replace_all(tx, properties, held=held)
-    return stamped
-
-
-def _stamped(item: Item, stamps: Stamps | None) -> Item:
-    if stamps is None:
-        return item
-    return replace(
-        item,
-        created=item.created if stamps.created is None else stamps.created,
-        created_by=stamps.created_by or item.created_by,
-        modified=item.modified if stamps.modified is None else stamps.modified,
-        modified_by=stamps.modified_by or item.modified_by,
-    )
-
-
-async def _facts_of(tx: Tx, items: Iterable[Item | None]) -> Callable[[Item | None], Facts | None]:
-    """Return what tells the facts of each of these items: one look at their blobs for all."""
-    blobs = list({item.blob_id for item in items if item is not None and item.blob_id is not None})
-    known = {row[0]: row[1].hex() for row in await tx.rows(_DIGESTS, ids=blobs)} if blobs else {}
-
-    def facts(item: Item | None) -> Facts | None:
-        if item is None or item.blob_id is None:
-            return None
-        return {"sha256": known.get(item.blob_id), "size": item.size}
-
-    return facts

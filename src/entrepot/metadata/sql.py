@@ -7,6 +7,7 @@ Named parameters are `:name`. What differs between the engines is written as a w
     {share}          lock the rows against deletion until the end of the transaction (SQLite: one writer, nothing to do)
     {update}         lock the rows against any change
     {skip}           like {update}, but leave out the rows that somebody else has locked
+    {item}           not of the engines: the columns that `items.read_item` reads
 
 The text is a `LiteralString`, so the type checker refuses SQL that was put together at run time.
 """
@@ -20,6 +21,8 @@ from entrepot.metadata.triggers import POSTGRES_NOW, SQLITE_NOW
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 _LIST = re.compile(r"\{any:([a-z_][a-z0-9_]*)\}")
+
+ITEM = ("id", "path", "name", "kind", "size", "blob_id", "created", "created_by", "modified", "modified_by", "updated")
 
 Value = int | str | bytes | None
 Parameter = Value | list[int] | list[str] | list[bytes]
@@ -70,6 +73,7 @@ def sql(text: LiteralString) -> Statement:
 
 
 def _words(text: str, **words: str) -> str:
+    text = text.replace("{item}", ", ".join(ITEM))
     for word, meaning in words.items():
         text = text.replace(f"{{{word}}}", meaning)
     return text.strip()

@@ -11,15 +11,13 @@ from entrepot.access.actions import Action
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, read_item
 from entrepot.metadata.properties import value_hash
-from entrepot.metadata.sql import Statement
+from entrepot.metadata.sql import ITEM, Statement
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 from entrepot.search.aql.conditions import Binds
 from entrepot.search.aql.repositories import Known
 
-_COLUMNS: Final = (
-    "i.id, i.path, i.name, i.kind, i.size, i.blob_id, i.created, i.created_by, i.modified, i.modified_by, i.updated"
-)
+_COLUMNS: Final = ", ".join(f"i.{column}" for column in ITEM)
 _ANONYMOUS: Final = 1000  # results for who is nobody in particular
 _SECONDS: Final = 60.0
 

@@ -12,7 +12,8 @@ from entrepot.artifacts.branches import Branches, Count, Journey
 from entrepot.artifacts.deploy import Deploy, Overwriting, Target
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import Item, NewFile, Tree, find
+from entrepot.metadata.items import Item, NewFile, find
+from entrepot.metadata.tree import Tree
 from entrepot.repositories.granted import Granted
 from tests.stores import done_or_waiting
 from tests.world import ADMIN, Node

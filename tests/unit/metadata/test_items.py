@@ -4,7 +4,8 @@ from pathlib import Path
 
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import BATCH, Item, NewFile, Tree
+from entrepot.metadata.items import BATCH, Item, NewFile
+from entrepot.metadata.tree import Tree
 from tests.stores import Engine, value
 from tests.world import node as open_node
 

@@ -28,8 +28,9 @@ from entrepot.formats.docker.records import (
 )
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import NewFile, Tree
+from entrepot.metadata.items import NewFile
 from entrepot.metadata.sql import sql
+from entrepot.metadata.tree import Tree
 from entrepot.repositories.granted import Granted
 
 _SHA256 = sql("SELECT sha256 FROM blob WHERE id = :id")

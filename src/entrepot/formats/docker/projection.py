@@ -44,7 +44,7 @@ DIGEST_PROPERTY = "docker.manifest.pushed"  # by which digest, where that is not
 
 
 class DockerProjection:
-    """Keep `docker_manifest` and `image_blob` in step with the items of Docker repositories (`metadata.items.Projection`)."""
+    """Keep `docker_manifest` and `image_blob` in step with the items of Docker repositories (`metadata.tree.Projection`)."""
 
     async def added(self, tx: Tx, where: Where, item: Item) -> None:
         """See Projection."""

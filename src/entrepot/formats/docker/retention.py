@@ -11,8 +11,8 @@ from collections.abc import Callable
 from entrepot.formats.docker.layout import folder_of
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import Tree
 from entrepot.metadata.sql import sql
+from entrepot.metadata.tree import Tree
 from entrepot.repositories.repository import Repository
 
 _PAGE = 200

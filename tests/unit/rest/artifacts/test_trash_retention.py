@@ -6,8 +6,8 @@ import pytest
 from entrepot.artifacts import retention
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.retention import TrashRetention
-from entrepot.metadata.items import Tree
 from entrepot.metadata.open import open_database
+from entrepot.metadata.tree import Tree
 from entrepot.repositories.catalog import TRASH_KEY, Repositories
 from entrepot.settings import Settings
 from tests.stores import write

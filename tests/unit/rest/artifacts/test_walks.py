@@ -12,8 +12,8 @@ from entrepot.artifacts import latest
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.latest import Latest
 from entrepot.metadata.database import Database, Row
-from entrepot.metadata.items import Tree
 from entrepot.metadata.sql import Parameter, Statement, sql
+from entrepot.metadata.tree import Tree
 from entrepot.repositories.layouts import Layouts
 from tests.stores import database, engine, sqlite_engine, value, write  # noqa: F401
 
