@@ -6,7 +6,9 @@ Named parameters are `:name`. What differs between the engines is written as a w
     {any:ids}        `= ANY(ids)`: the parameter is a list
     {share}          lock the rows against deletion until the end of the transaction (SQLite: one writer, nothing to do)
     {update}         lock the rows against any change
+    {change}         like {update}, but others may go on referring to them
     {skip}           like {update}, but leave out the rows that somebody else has locked
+    {exclusive}      one transaction at a time has the same :scope (a number) and :name; the others wait here
     {item}           not of the engines: the columns that `items.read_item` reads
 
 The text is a `LiteralString`, so the type checker refuses SQL that was put together at run time.
@@ -37,12 +39,18 @@ class Statement:
         self._lists: tuple[str, ...] = tuple(dict.fromkeys(_LIST.findall(text)))
         self.repeatable = not self._lists and "{now}" not in text
         """Whether equal parameters give equal rows for as long as the database does not change, and can be a key."""
-        self.sqlite = _words(text, now=SQLITE_NOW, share="", update="", skip="")
+        self.sqlite = _words(text, now=SQLITE_NOW, share="", update="", change="", skip="", exclusive=":name")
         self.names, self.postgres = _numbered(
             _LIST.sub(
                 r"= ANY(:\1)",
                 _words(
-                    text, now=POSTGRES_NOW, share="FOR KEY SHARE", update="FOR UPDATE", skip="FOR UPDATE SKIP LOCKED"
+                    text,
+                    now=POSTGRES_NOW,
+                    share="FOR KEY SHARE",
+                    update="FOR UPDATE",
+                    change="FOR NO KEY UPDATE",
+                    skip="FOR UPDATE SKIP LOCKED",
+                    exclusive="pg_advisory_xact_lock(hashtextextended(:name, :scope))",
                 ),
             )
         )

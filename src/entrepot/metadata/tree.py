@@ -15,7 +15,7 @@ from typing import Protocol
 from entrepot.errors import Conflict
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Change, Where, record
-from entrepot.metadata.items import BATCH, FILE, FOLDER, Came, Item, NewFile, below, children, find, read_item, split
+from entrepot.metadata.items import BATCH, FILE, FOLDER, Came, Item, NewFile, below, read_item, split
 from entrepot.metadata.placed import dressed, facts_of
 from entrepot.metadata.properties import properties_of_all
 from entrepot.metadata.sql import Parameter, sql
@@ -42,8 +42,21 @@ WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR
 ORDER BY path, name LIMIT :limit {update}
 """)
 _REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
-_RENAME_CHILDREN = sql("UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old")
-_RENAME = sql("UPDATE item SET path = :path, name = :name, depth = :depth WHERE id = :id")
+_FILES_IN = sql("""
+SELECT {item} FROM item WHERE repo_id = :repo_id AND path = :path AND kind = 1 ORDER BY name LIMIT :limit {update}
+""")
+_RENAME = sql("""
+UPDATE item SET path = :path, name = :name, depth = :depth WHERE id = :id
+AND NOT EXISTS (SELECT 1 FROM item c WHERE c.repo_id = :repo_id AND c.path = :old AND c.kind = 0)
+AND NOT EXISTS (SELECT 1 FROM item t WHERE t.repo_id = :repo_id AND t.path = :path AND t.name = :name)
+""")
+_RENAME_FILES = sql("""
+UPDATE item SET path = :new WHERE repo_id = :repo_id AND path = :old AND kind = 1 RETURNING {item}
+""")
+_IN_THE_WAY = sql("""
+SELECT {item} FROM item WHERE repo_id = :repo_id AND path = :new AND kind = 1
+AND name IN (SELECT name FROM item WHERE repo_id = :repo_id AND path = :old AND kind = 1) ORDER BY name {update}
+""")
 _IS_EMPTY = sql("SELECT 1 FROM item WHERE repo_id = :repo_id AND path = :path LIMIT 1")
 
 
@@ -84,19 +97,6 @@ class Tree:
             found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
         if found[1] == FILE:
             raise FileInTheWay(path=folder)
-
-    async def occupy(self, tx: Tx, where: Where, folder: str) -> None:
-        """Make a folder, and let nobody else change what is directly in it by `occupy` or `remove` until the commit.
-
-        Raises FileInTheWay.
-        """
-        while not await self.lock(tx, where, folder):  # at once: two who share it first would wait for each other
-            await self._make_folder(tx, where, folder)
-
-    async def lock(self, tx: Tx, where: Where, path: str) -> bool:
-        """Lock an item against any change until the commit; False when there is none."""
-        folder, name = split(path)
-        return await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name) is not None
 
     async def put_files(
         self,
@@ -152,20 +152,42 @@ class Tree:
             gone += await self.remove_items(tx, where, [read_item(row) for row in rows])
         return gone + await self.remove_items(tx, where, [top])
 
-    async def rename_folder(self, tx: Tx, where: Where, old: str, new: str) -> None:
-        """Move a folder that holds files only to a path that nothing is at, within its repository."""
-        moved = await find(tx, where.repo_id, old)
-        if moved is None:
+    async def remove_files(self, tx: Tx, where: Where, folder: str) -> None:
+        """Remove the files directly in a folder, and then the folder unless it holds others."""
+        parent, name = split(folder)
+        top = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
+        if top is None:
             return
-        await self.ensure_folder(tx, where, split(new)[0].removeprefix("."))
+        more = True
+        while more:
+            rows = await tx.rows(_FILES_IN, repo_id=where.repo_id, path=folder, limit=BATCH)
+            await self.remove_items(tx, where, [read_item(row) for row in rows])
+            more = len(rows) == BATCH
+        await self._drop_if_empty(tx, where, read_item(top))
+
+    async def rename_folder(self, tx: Tx, where: Where, old: str, new: str) -> None:
+        """Move the files directly in a folder to another path of its repository, over those of their names.
+
+        The folder goes with them, unless it holds folders, which stay, or there is one already.
+        """
+        parent, name = split(old)
+        top = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
+        if top is None:
+            return
         parent, name = split(new)
-        await tx.execute(_RENAME, id=moved.id, path=parent, name=name, depth=new.count("/") + 1)
-        await tx.execute(_RENAME_CHILDREN, repo_id=where.repo_id, old=old, new=new)
-        await record(tx, where, [Change("moved", f"{new}/", {"path": f"{old}/"})])
-        after = ""
-        while files := await children(tx, where.repo_id, new, after=after):
-            after = files[-1].name
-            await self._note_moved(tx, where, files, old)
+        await self.ensure_folder(tx, where, parent.removeprefix("."))
+        place: dict[str, Parameter] = {"repo_id": where.repo_id, "old": old}
+        whole = await tx.execute(_RENAME, id=top[0], path=parent, name=name, depth=new.count("/") + 1, **place)
+        if whole:
+            await record(tx, where, [Change("moved", f"{new}/", {"path": f"{old}/"})])
+        else:
+            await self.ensure_folder(tx, where, new)
+            await self.remove_items(tx, where, [read_item(row) for row in await tx.rows(_IN_THE_WAY, new=new, **place)])
+        moved = sorted(map(read_item, await tx.rows(_RENAME_FILES, new=new, **place)), key=lambda file: file.name)
+        for start in range(0, len(moved), BATCH):
+            await self._note_moved(tx, where, moved[start : start + BATCH], old)
+        if not whole:
+            await self._drop_if_empty(tx, where, read_item(top))
 
     async def _note_moved(self, tx: Tx, where: Where, files: Sequence[Item], old: str) -> None:
         projection = self._projections.get(where.package_type)
@@ -187,9 +209,13 @@ class Tree:
         """Remove a folder if it is empty; the folders above it stay. Return whether it went."""
         parent, name = split(folder)
         row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=parent, name=name)
-        if row is None or row[3] != FOLDER or await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder) is not None:
+        return row is not None and row[3] == FOLDER and await self._drop_if_empty(tx, where, read_item(row))
+
+    async def _drop_if_empty(self, tx: Tx, where: Where, folder: Item) -> bool:
+        """Remove a folder that is locked if it is empty."""
+        if await tx.row(_IS_EMPTY, repo_id=where.repo_id, path=folder.path) is not None:
             return False
-        await self.remove_items(tx, where, [read_item(row)])
+        await self.remove_items(tx, where, [folder])
         return True
 
     async def _make_folder(self, tx: Tx, where: Where, folder: str) -> None:
@@ -230,6 +256,8 @@ class Tree:
     async def remove_items(self, tx: Tx, where: Where, items: Sequence[Item]) -> int:
         """Remove items whose rows were read in this transaction; folders among them must be empty by then."""
         projection = self._projections.get(where.package_type)
+        if not items:
+            return 0
         changes, tell = [], await facts_of(tx, items)
         properties = await properties_of_all(tx, [item.id for item in items if item.is_file])
         for item in items:

@@ -12,7 +12,7 @@ from entrepot.formats.docker.images import Image, image_name, writable_image
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import parse_reference
 from entrepot.formats.docker.placing import Placing
-from entrepot.formats.docker.records import Manifest, manifest_by_reference, manifests_by_digest, references
+from entrepot.formats.docker.records import manifest_by_reference, manifests_by_digest, references
 from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.granted import Granted
@@ -43,7 +43,7 @@ class Discard:
         return Reply(202)
 
     async def _untag(self, tx: Tx, granted: Granted, image: Image, reference: str) -> bool:
-        await self._placing.lock(tx, granted, image, [reference])
+        await self._placing.lock(tx, image)
         tag = await manifest_by_reference(tx, image.repository.id, image.name, reference)
         if tag is not None:
             await self._placing.untag(tx, granted, image, tag)
@@ -59,22 +59,12 @@ class Discard:
                 return gone > 0
 
     async def _remove_some(self, tx: Tx, granted: Granted, image: Image, digest: Digest) -> int:
-        held = await self._locked(tx, granted, image, digest)
+        await self._placing.lock(tx, image)
+        held = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=_AT_ONCE)
         if not held or not await _may_remove(tx, granted, image, held[0].blob_id):
             return 0
         await self._placing.remove(tx, granted, image, held)
         return len(held)
-
-    async def _locked(self, tx: Tx, granted: Granted, image: Image, digest: Digest) -> list[Manifest]:
-        """Return some references of a digest once none of them can move on before our commit."""
-        locked: set[str] = set()
-        while True:
-            held = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=_AT_ONCE)
-            fresh = {one.reference for one in held} - locked
-            if not fresh:
-                return held
-            await self._placing.lock(tx, granted, image, [*fresh])
-            locked |= fresh
 
 
 async def _may_remove(tx: Tx, granted: Granted, image: Image, blob_id: int) -> bool:

@@ -21,6 +21,8 @@ from entrepot.formats.docker.projection import DIGEST_PROPERTY
 from entrepot.formats.docker.records import (
     Manifest,
     lock_blob,
+    lock_blobs,
+    lock_image,
     manifest_by_reference,
     manifests_by_digest,
     named_blob,
@@ -48,7 +50,7 @@ _REVIVE = sql(
 )
 _COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
 _OLDEST_TAGS = sql("""
-SELECT m.reference, m.item_id FROM docker_manifest m JOIN item i ON i.id = m.item_id
+SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
 WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modified, m.item_id LIMIT :limit
 """)
 
@@ -121,7 +123,7 @@ class Placing:
         return list(held.values())
 
     async def place(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, references: Sequence[str]) -> None:
-        """Place a manifest under tags, or under its digest alone (an empty reference).
+        """Place a manifest under tags, or under its digest alone (an empty reference); the caller has locked the image.
 
         Raises TagIsImmutable, and Denied where a tag would be overwritten without the right to delete.
         """
@@ -135,6 +137,7 @@ class Placing:
             annotations=dict(document.annotations),
             children=[str(child.digest) for child in document.children],
         )
+        await self._hold(tx, image, references)
         for tag in references:
             await self._place_one(tx, granted, image, new=new, tag=tag)
         limit = image.repository.number("maxUniqueTags")
@@ -142,31 +145,27 @@ class Placing:
             await self._drop_oldest(tx, granted, image, limit)
 
     async def untag(self, tx: Tx, granted: Granted, image: Image, tag: Manifest) -> None:
-        """Take a tag away; what it pointed to stays by digest."""
+        """Take a tag away; what it pointed to stays by digest. The caller has locked the image."""
         _refuse_immutable(image, tag.reference)
         await self._retire(tx, granted, image, tag)
 
-    async def lock(self, tx: Tx, granted: Granted, image: Image, references: Sequence[str]) -> None:
-        """Let nobody else change what these references point at until the commit."""
-        for reference in sorted(references):
-            await self._tree.lock(tx, where(granted, image), folder_of(image.name, reference))
+    async def lock(self, tx: Tx, image: Image) -> None:
+        """Let nobody else change what the image's references point at until the commit; before any other lock."""
+        await lock_image(tx, image.repository.id, image.name)
 
     async def remove(self, tx: Tx, granted: Granted, image: Image, held: Sequence[Manifest]) -> None:
-        """Take away every reference to a manifest, tags too; the caller has locked them."""
+        """Take away every reference to a manifest, tags too; the caller has locked the image."""
         for manifest in held:
             if manifest.is_tag:
                 _refuse_immutable(image, manifest.reference)
+        await self._hold(tx, image, [manifest.reference for manifest in held])
         for manifest in held:
-            await self._tree.remove(tx, where(granted, image), folder_of(image.name, manifest.reference))
+            await self._tree.remove_files(tx, where(granted, image), folder_of(image.name, manifest.reference))
         await self._tree.prune(tx, where(granted, image), image.name)
 
     async def _place_one(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, tag: str) -> None:
         reference = tag or digest_folder(new.digest)
         place, folder = where(granted, image), folder_of(image.name, reference)
-        if not tag and await manifests_by_digest(tx, image.repository.id, image.name, new.digest):
-            await self._tree.lock(tx, place, folder)
-        else:
-            await self._tree.occupy(tx, place, folder)  # of two pushes to one tag the second sees what the first did
         existing = await manifest_by_reference(tx, image.repository.id, image.name, reference)
         if existing is not None and existing.blob_id == new.blob_id and existing.media_type == new.document.media_type:
             await tx.execute(_REVIVE, item_id=existing.item_id)
@@ -190,7 +189,7 @@ class Placing:
         folder = folder_of(image.name, tag.reference)
         kept = digest_folder(digest)
         if any(other.item_id != tag.item_id for other in others):
-            await self._tree.remove(tx, place, folder)
+            await self._tree.remove_files(tx, place, folder)
             await tx.execute(  # whoever asked for this tag a moment ago has the grace time from now
                 _RETIRE_AGAIN, repo_id=image.repository.id, image=image.name, reference=kept, tag=retired_as
             )
@@ -204,13 +203,16 @@ class Placing:
         too_many = (row[0] if row else 0) - limit
         if too_many > 0:
             rows = await tx.rows(_OLDEST_TAGS, repo_id=repo_id, image=image.name, limit=too_many)
-            await self.lock(tx, granted, image, [row[0] for row in rows])
-            for reference, item_id in rows:
+            await self._hold(tx, image, [row[0] for row in rows])
+            for (reference,) in rows:
                 tag = await manifest_by_reference(tx, repo_id, image.name, reference)
-                if (
-                    tag is not None and tag.item_id == item_id
-                ):  # else it was pushed anew, and the next push drops another
+                if tag is not None:
                     await self._retire(tx, granted, image, tag, dropped=True)
+
+    async def _hold(self, tx: Tx, image: Image, references: Sequence[str]) -> None:
+        """Lock the blobs of several references at once; those of one are let go by one statement, which does so itself."""
+        if len(references) > 1:
+            await lock_blobs(tx, image.repository.id, [folder_of(image.name, one) for one in references])
 
 
 def _refuse_immutable(image: Image, tag: str) -> None:

@@ -68,6 +68,7 @@ class Push:
         arrived = arrival(checksums, inline=received.inline, pieces=pieces)
 
         async def work(tx: Tx) -> None:
+            await self._placing.lock(tx, image)
             await assert_writer(tx, self._intake.writer)
             blobs = await self._placing.resolve(tx, request.granted, image, document)
             blob_id = await admit(tx, arrived)

@@ -41,6 +41,10 @@ JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = d
 WHERE d.algorithm = :algorithm AND d.digest = :digest
 """)
 _LOCK_BLOB = sql("SELECT size, sha256 FROM blob WHERE id = :blob_id {share}")
+_LOCK_BLOBS = sql("""
+SELECT id FROM blob WHERE id IN (SELECT blob_id FROM item WHERE repo_id = :repo_id AND path {any:folders}) ORDER BY id {change}
+""")
+_LOCK_IMAGE = sql("SELECT {exclusive}")
 _PROLONG = sql("""
 UPDATE image_blob SET expires = CASE WHEN expires IS NULL THEN NULL ELSE {now} + (SELECT millis FROM grace) END
 WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND (expires IS NULL OR expires > {now})
@@ -185,6 +189,19 @@ async def lock_blob(tx: Tx, blob_id: int) -> tuple[int, bytes] | None:
     """Keep a blob from being collected until the commit; return its size and sha256, None when it is gone already."""
     row = await tx.row(_LOCK_BLOB, blob_id=blob_id)
     return None if row is None else (row[0], row[1])
+
+
+async def lock_image(tx: Tx, repo_id: int, image: str) -> None:
+    """Let nobody else change which references an image has until the commit.
+
+    The first lock of every transaction that does: those that follow are of many rows, in an order that only this makes safe.
+    """
+    await tx.row(_LOCK_IMAGE, scope=repo_id, name=image)
+
+
+async def lock_blobs(tx: Tx, repo_id: int, folders: Sequence[str]) -> None:
+    """Lock the blobs of several folders in the order of all transactions that let go of them, other images' too."""
+    await tx.rows(_LOCK_BLOBS, repo_id=repo_id, folders=[*folders])
 
 
 async def prolong(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from entrepot.formats.docker.layout import folder_of
+from entrepot.formats.docker.records import lock_image
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.sql import sql
@@ -70,11 +71,11 @@ class Retention:
 
         async def work(tx: Tx) -> bool:
             where = Where(repository.id, repository.key, repository.package_type, "_system_")
-            await self._tree.lock(tx, where, folder_of(image, reference))
+            await lock_image(tx, repository.id, image)
             row = await tx.row(_LOCK, item_id=item_id)
             if row is None or not await removable(tx, row[0]):
                 return False
-            await self._tree.remove(tx, where, folder_of(image, reference))
+            await self._tree.remove_files(tx, where, folder_of(image, reference))
             await self._tree.prune(tx, where, image)
             return True
 

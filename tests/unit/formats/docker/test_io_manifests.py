@@ -9,6 +9,8 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.formats.docker import discard
 from entrepot.formats.docker.records import named_blob, prolong
+from entrepot.metadata.eventlog import Where
+from entrepot.metadata.items import NewFile
 from tests.world import GRACE, INDEX, MANIFEST, Node, another, index, manifest, sha256
 
 ONE, TWO, BIG = b"one", b"two", b"x" * 50_000
@@ -174,6 +176,38 @@ async def test_a_digest_goes_only_when_each_of_its_tags_may_be_deleted(
     assert await node.count("docker_manifest") == 0
 
 
+@pytest.mark.parametrize("how", ["digest", "tag", "overwritten", "retained"])
+async def test_an_image_inside_of_a_tags_folder_is_not_touched_with_the_tag(node: Node, how: str) -> None:
+    outer, inner = await node.push("r/app", "x", ONE), await node.push("r/app/x", "y", TWO)
+    if how == "digest":
+        assert (await node.ask("DELETE", f"/v2/r/app/manifests/{sha256(outer)}")).status == 202
+    elif how == "tag":
+        assert (await node.ask("DELETE", "/v2/r/app/manifests/x")).status == 202
+    else:
+        await node.push("r/app", "x", BIG)
+    if how == "retained":
+        await node.later(GRACE + 1000)
+        assert await node.retain() == 1
+    assert (await got(node, sha256(outer)) == outer) == (how in {"tag", "overwritten"})
+    assert await got(node, "y", "r/app/x") == inner
+    assert await blob(node, TWO, "r/app/x")
+    assert await node.database.rows(_WITHOUT_A_FOLDER) == []
+
+
+async def test_what_a_tag_was_goes_over_files_that_lie_at_its_digest_already(node: Node) -> None:
+    body = await node.push("r/app", "1.0", ONE)
+    repository = node.repositories.get("r")
+    assert repository is not None
+    named = await named_blob(node.database, repository.id, "app", Digest.parse(sha256(ONE)))
+    assert named is not None
+    files = [NewFile(name, named.blob_id, len(ONE)) for name in (f"sha256__{sha256(ONE)[7:]}", "note")]
+    place = Where(repository.id, "r", "docker", "admin")
+    await node.database.transact(lambda tx: node.tree.put_files(tx, place, f"app/{sha256(body)}", files))
+    await node.push("r/app", "1.0", TWO)
+    assert await got(node, sha256(body)) == body
+    assert await blob(node, ONE)
+
+
 async def test_one_push_may_set_several_tags(node: Node) -> None:
     await node.upload("r/app", ONE)
     body = manifest(ONE)
@@ -300,6 +334,12 @@ async def test_referrers_that_clients_listed_under_a_tag_are_told_too(node: Node
 
 from entrepot.metadata.sql import sql  # noqa: E402 - beside what it serves
 
+_WITHOUT_A_FOLDER = sql("""
+SELECT path, name FROM item i WHERE path <> '.' AND NOT EXISTS (
+  SELECT 1 FROM item f WHERE f.repo_id = i.repo_id AND f.kind = 0
+  AND i.path = CASE WHEN f.path = '.' THEN f.name ELSE f.path || '/' || f.name END
+)
+""")
 _PROPERTIES = sql("SELECT key, value FROM prop")
 _UNNAMED = sql("""
 SELECT i.path, i.name FROM item i JOIN docker_manifest m ON m.item_id = i.id
