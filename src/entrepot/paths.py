@@ -14,6 +14,7 @@ from entrepot.errors import Invalid
 
 MAX_PATH = 2000  # bytes of UTF-8
 MAX_SEGMENT = 255
+MAX_DEPTH = 400  # segments: each is a row, which whoever makes or removes the path writes in one transaction
 _MAX_RAW = 4 * MAX_PATH  # characters: every byte escaped, and slashes that will be dropped
 MAX_KEY = 64  # characters
 MAX_REMOTE_KEY = MAX_KEY - len("-cache")  # what a remote repository keeps is addressed as <key>-cache
@@ -149,6 +150,8 @@ def _fault(text: str) -> str | None:
         return "it is not UTF-8"
     if size > MAX_PATH:
         return f"it is longer than {MAX_PATH} bytes"
+    if text.count("/") >= MAX_DEPTH:
+        return f"it has more than {MAX_DEPTH} segments"
     if _FORBIDDEN.search(text):
         return "it holds a backslash or a control character"
     for segment in text.split("/"):

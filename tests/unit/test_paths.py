@@ -59,6 +59,11 @@ class TestRepoPath:
         with pytest.raises(PathInvalid, match="2000"):
             RepoPath(longest + "bb")
 
+    def test_a_path_has_400_segments(self) -> None:
+        assert RepoPath.parse("d/" * 399 + "f").depth == 400
+        with pytest.raises(PathInvalid, match="400 segments"):
+            RepoPath.parse("d/" * 400 + "f")
+
     def test_an_address_that_can_only_be_too_long_is_not_even_decoded(self) -> None:
         assert RepoPath.parse("/" * 7997 + "%41").text == "A"
         with pytest.raises(PathInvalid, match="2000"):

@@ -88,15 +88,12 @@ class Tree:
 
     async def ensure_folder(self, tx: Tx, where: Where, folder: str) -> None:
         """Make a folder and those above it, and keep them from being pruned until the commit. Raises FileInTheWay."""
-        if not folder:
-            return
-        parent, name = split(folder)
-        found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
-        while found is None:  # more than once only when others make and prune it meanwhile
-            await self._make_folder(tx, where, folder)
-            found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
-        if found[1] == FILE:
-            raise FileInTheWay(path=folder)
+        missing: list[str] = []
+        while folder and not await self._keep_folder(tx, where, folder):
+            missing.append(folder)
+            folder = split(folder)[0].removeprefix(".")
+        for path in reversed(missing):
+            await self._make_folder(tx, where, path)
 
     async def put_files(
         self,
@@ -218,12 +215,21 @@ class Tree:
         await self.remove_items(tx, where, [folder])
         return True
 
-    async def _make_folder(self, tx: Tx, where: Where, folder: str) -> None:
+    async def _keep_folder(self, tx: Tx, where: Where, folder: str) -> bool:
         parent, name = split(folder)
-        await self.ensure_folder(tx, where, "" if parent == "." else parent)
-        depth = folder.count("/") + 1
-        if await tx.execute(_ADD_FOLDER, repo_id=where.repo_id, path=parent, name=name, depth=depth, actor=where.actor):
-            await record(tx, where, [Change("created", f"{folder}/")])
+        found = await tx.row(_GET_SHARED, repo_id=where.repo_id, path=parent, name=name)
+        if found is not None and found[1] == FILE:
+            raise FileInTheWay(path=folder)
+        return found is not None
+
+    async def _make_folder(self, tx: Tx, where: Where, folder: str) -> None:
+        """Make a folder in one that is kept already."""
+        parent, name = split(folder)
+        place: dict[str, Parameter] = {"repo_id": where.repo_id, "path": parent, "name": name}
+        while not await tx.execute(_ADD_FOLDER, **place, depth=folder.count("/") + 1, actor=where.actor):
+            if await self._keep_folder(tx, where, folder):  # else others made and pruned it meanwhile
+                return
+        await record(tx, where, [Change("created", f"{folder}/")])
 
     async def _put(
         self,

@@ -43,3 +43,16 @@ async def test_each_file_of_a_large_folder_that_is_renamed_is_told(engine: Engin
         assert await value(node.database, "SELECT COUNT(*) FROM event WHERE kind = 'moved'") == len(files) + 1
         last = "SELECT before FROM event WHERE kind = 'moved' ORDER BY id DESC LIMIT 1"
         assert await value(node.database, last) == f'{{"path":"old/{files[-1].name}"}}'
+
+
+async def test_folders_are_made_however_deep(engine: Engine, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    async with open_node(engine.new(home), home) as node:
+        repository = node.repositories.get("r")
+        assert repository is not None
+        where = Where(repository.id, "r", "docker", "admin")
+        for deep in ("/".join("d" * 700), "/".join("d" * 690 + "e" * 10)):
+            await node.database.transact(lambda tx, deep=deep: node.tree.ensure_folder(tx, where, deep))  # type: ignore[misc]
+        assert await node.count("item") == 710
+        assert await value(node.database, "SELECT COUNT(*) FROM event WHERE kind = 'created'") == 710
+        assert await value(node.database, "SELECT MAX(depth) FROM item") == 700
