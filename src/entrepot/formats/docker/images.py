@@ -6,23 +6,33 @@ and blob is judged at the paths at which the image holds it (A8): knowing a dige
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
+from entrepot.blobs.digest import Digest
 from entrepot.errors import NotAllowed
 from entrepot.formats.docker.errors import NameUnknown, shown
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import split_name
-from entrepot.formats.docker.records import Manifest, NamedBlob, holder_paths
+from entrepot.formats.docker.records import (
+    Manifest,
+    NamedBlob,
+    holder_paths,
+    manifest_by_reference,
+    manifests_by_digest,
+    references,
+)
 from entrepot.messages import Request
 from entrepot.metadata.database import Reads
 from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 
-MOST_PATHS = 1000  # paths at which a blob is looked for on behalf of a caller with narrow rights
+_HELD = 100  # references of one digest that are read with it for a caller with narrow rights
+_JUDGED_AT_ONCE = 1000  # references or paths, before others have their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +70,58 @@ def writable_image(request: Request) -> Image:
     return Image(repository, image_name(request))
 
 
-def visible_manifest(granted: Granted, image: Image, held: list[Manifest]) -> Manifest | None:
-    """Return the first of the references under which the image holds a manifest that the caller may read."""
-    if held and granted.throughout(Action.READ, image.repository, image.name):
-        return held[0]
+async def readable_manifest(
+    reads: Reads, granted: Granted, image: Image, digest: Digest, *, in_transaction: bool = False
+) -> Manifest | None:
+    """Return a reference under which the image holds a manifest and the caller may read it; all are looked through."""
+    repo_id, whole = image.repository.id, granted.throughout(Action.READ, image.repository, image.name)
+    held = await manifests_by_digest(reads, repo_id, image.name, digest, limit=1 if whole else _HELD)
     for manifest in held:
-        if granted.may(Action.READ, image.repository, manifest_path(image.name, manifest.reference)):
+        if whole or granted.may(Action.READ, image.repository, manifest_path(image.name, manifest.reference)):
             return manifest
+    after, more = "", len(held) == _HELD
+    while more and (
+        page := await references(reads, repo_id, image.name, held[0].blob_id, after=after, limit=_JUDGED_AT_ONCE)
+    ):
+        for reference in page:
+            if granted.may(Action.READ, image.repository, manifest_path(image.name, reference)):
+                return await manifest_by_reference(reads, repo_id, image.name, reference)
+        after = page[-1]
+        await _let_others(in_transaction)
     return None
 
 
 async def visible_blob(
-    reads: Reads, granted: Granted, image: Image, blob: NamedBlob, *, judged: int = MOST_PATHS
+    reads: Reads,
+    granted: Granted,
+    image: Image,
+    blob: NamedBlob,
+    *,
+    judged: int | None = None,
+    in_transaction: bool = False,
 ) -> bool:
     """Whether the caller may read a blob that the image names: at some path that holds it, or as its own upload.
 
-    `judged` is at how many paths it is looked for.
+    `judged` is at how many paths it is looked for; None: at all.
     """
     if granted.throughout(Action.READ, image.repository, image.name):
         return True
     if blob.expires is not None and blob.created_by == granted.caller.name:
         return True
-    paths = await holder_paths(reads, image.repository.id, image.name, blob.blob_id, limit=judged)
-    return any(granted.may(Action.READ, image.repository, path) for path in paths)
+    after, limit = "", judged or _JUDGED_AT_ONCE
+    while paths := await holder_paths(reads, image.repository.id, image.name, blob.blob_id, after=after, limit=limit):
+        if any(granted.may(Action.READ, image.repository, path) for path in paths):
+            return True
+        if judged is not None or len(paths) < limit:
+            return False
+        after = paths[-1]
+        await _let_others(in_transaction)
+    return False
+
+
+async def _let_others(in_transaction: bool) -> None:
+    if not in_transaction:  # whose body awaits nothing but its statements
+        await asyncio.sleep(0)
 
 
 def _known(granted: Granted) -> Repository:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import EntrepotError
-from entrepot.formats.docker.images import MOST_PATHS, Image, visible_blob
+from entrepot.formats.docker.images import Image, visible_blob
 from entrepot.formats.docker.names import check_image, split_name
 from entrepot.formats.docker.records import blob_id_of, holders, lock_blob, name_for_now, named_blob
 from entrepot.messages import Request
@@ -39,7 +39,7 @@ class Mounts:
         digest = Digest.parse(wanted)
         stated = (request.query.get("from") or [""])[0]
         sources = self._stated(request, stated) if stated else self._holders(digest)
-        judged = MOST_PATHS if stated else _PATHS
+        judged = None if stated else _PATHS
         base = self._granter.everywhere(request.caller.by_identity())
         async for source in sources:
             named = await named_blob(self._database, source.repository.id, source.name, digest)

@@ -14,7 +14,7 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import Conflict, Denied
 from entrepot.formats.docker.errors import ManifestBlobUnknown
-from entrepot.formats.docker.images import Image, visible_blob, visible_manifest
+from entrepot.formats.docker.images import Image, readable_manifest, visible_blob
 from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.projection import DIGEST_PROPERTY
@@ -104,7 +104,7 @@ class Placing:
         missing: list[str] = []
         for digest in document.required():
             named = await named_blob(tx, image.repository.id, image.name, digest)
-            if named is None or not await visible_blob(tx, granted, image, named):
+            if named is None or not await visible_blob(tx, granted, image, named, in_transaction=True):
                 missing.append(str(digest))
                 continue
             kept = await lock_blob(tx, named.blob_id)
@@ -114,8 +114,7 @@ class Placing:
                 held[named.blob_id] = Held(named.blob_id, *kept)
         if not self._sparse:
             for child in document.children:
-                known = await manifests_by_digest(tx, image.repository.id, image.name, child.digest, limit=100)
-                seen = visible_manifest(granted, image, known)
+                seen = await readable_manifest(tx, granted, image, child.digest, in_transaction=True)
                 if seen is None or await tx.row(_SHARE, item_id=seen.item_id) is None:  # else retention waits for us
                     missing.append(str(child.digest))
         if missing:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import unquote
 
-from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import ManifestUnknown
-from entrepot.formats.docker.images import Image, image_name, readable_images, visible_manifest
+from entrepot.formats.docker.images import Image, image_name, readable_images, readable_manifest
 from entrepot.formats.docker.layout import manifest_file_name, manifest_path
 from entrepot.formats.docker.names import parse_reference
-from entrepot.formats.docker.records import Manifest, manifest_by_reference, manifests_by_digest
+from entrepot.formats.docker.records import Manifest, manifest_by_reference
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Reads
@@ -21,8 +20,6 @@ from entrepot.ranges import Conditions, evaluate
 from entrepot.repositories.content import Content
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import FROM_CACHE
-
-_HELD = 100  # references of one digest that are looked at for a caller with narrow rights
 
 
 class Pull:
@@ -46,16 +43,11 @@ class Pull:
 
     async def _find(self, request: Request, image: Image, reference: str) -> Manifest | None:
         wanted = parse_reference(reference)
-        repo_id, granted = image.repository.id, request.granted
         if wanted.digest is None:
             if not image.repository.patterns.accepts(manifest_path(image.name, reference)):
                 return None
-            return await manifest_by_reference(self._reads, repo_id, image.name, reference)
-        whole = granted.throughout(Action.READ, image.repository, image.name)
-        held = await manifests_by_digest(self._reads, repo_id, image.name, wanted.digest, limit=1 if whole else _HELD)
-        if whole:
-            return held[0] if held else None
-        return visible_manifest(granted, image, held)
+            return await manifest_by_reference(self._reads, image.repository.id, image.name, reference)
+        return await readable_manifest(self._reads, request.granted, image, wanted.digest)
 
     def _reply(self, request: Request, image: Image, manifest: Manifest, *, stored: Stored, reference: str) -> Reply:
         by_digest = ":" in reference

@@ -10,7 +10,7 @@ import msgspec
 from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.layout import deeper_than
 from entrepot.metadata.database import Reads, Tx
-from entrepot.metadata.items import below
+from entrepot.metadata.items import below, split
 from entrepot.metadata.sql import sql
 
 _BY_REFERENCE = sql("""
@@ -60,8 +60,8 @@ _FORGET_BLOB = sql("""
 DELETE FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NOT NULL
 """)
 _HOLDER_PATHS = sql("""
-SELECT path, name FROM item WHERE blob_id = :blob_id AND repo_id = :repo_id AND path >= :low AND path < :high
-AND path NOT LIKE :deeper ESCAPE '!' ORDER BY path LIMIT :limit
+SELECT path, name FROM item WHERE blob_id = :blob_id AND repo_id = :repo_id AND path >= :after_path AND path < :high
+AND (path > :after_path OR name > :after_name) AND path NOT LIKE :deeper ESCAPE '!' ORDER BY path, name LIMIT :limit
 """)
 _ANY_HOLDER = sql("""
 SELECT repo_id, image FROM image_blob WHERE blob_id = :blob_id
@@ -219,12 +219,14 @@ async def forget_blob(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:
     return await tx.execute(_FORGET_BLOB, repo_id=repo_id, image=image, blob_id=blob_id) > 0
 
 
-async def holder_paths(reads: Reads, repo_id: int, image: str, blob_id: int, *, limit: int) -> list[str]:
-    """Return paths within an image at which a blob is held."""
+async def holder_paths(reads: Reads, repo_id: int, image: str, blob_id: int, *, after: str, limit: int) -> list[str]:
+    """Return a page of the paths within an image at which a blob is held, beyond `after`."""
     low, high = below(image)
+    folder, name = split(after) if after else (low, "")
     rows = await reads.rows(
-        _HOLDER_PATHS, blob_id=blob_id, repo_id=repo_id, low=low, high=high, deeper=deeper_than(image), limit=limit
-    )
+        _HOLDER_PATHS, blob_id=blob_id, repo_id=repo_id, after_path=folder, after_name=name, high=high,
+        deeper=deeper_than(image), limit=limit,
+    )  # fmt: skip
     return [f"{folder}/{name}" for folder, name in rows]
 
 

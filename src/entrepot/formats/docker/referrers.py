@@ -15,13 +15,13 @@ from itertools import dropwhile
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.errors import PaginationNumberInvalid
-from entrepot.formats.docker.images import Image, readable_images, visible_manifest
+from entrepot.formats.docker.images import Image, readable_images, readable_manifest
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.manifests import Describes, Descriptor, index_of
 from entrepot.formats.docker.media_types import OCI_INDEX
 from entrepot.formats.docker.names import parse_digest
 from entrepot.formats.docker.pages import link
-from entrepot.formats.docker.records import Referrer, manifest_by_reference, manifests_by_digest, referrers
+from entrepot.formats.docker.records import Referrer, manifest_by_reference, referrers
 from entrepot.formats.docker.references import MOST_FALLBACK, fallback_tag, of_type, parse_fallback
 from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Reads
@@ -31,7 +31,7 @@ from entrepot.repositories.granted import Granted
 _BYTES = 4 << 20  # of manifests whose descriptors make a page, and are shorter; oras takes no longer answers
 _LOOKED_AT = 10_000  # referrers for one page; few clients follow links here
 _AT_ONCE = 1000
-_HELD = 100  # references of one referrer that are looked at for a caller with narrow rights
+_HELD = 100  # referrers of one batch for a caller with narrow rights: for each of them its references are read
 _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
@@ -103,10 +103,7 @@ class Referrers:
         return None
 
     async def _is_visible(self, granted: Granted, image: Image, row: Referrer) -> bool:
-        held = await manifests_by_digest(
-            self._reads, image.repository.id, image.name, Digest.parse(row.digest), limit=_HELD
-        )
-        return visible_manifest(granted, image, held) is not None
+        return await readable_manifest(self._reads, granted, image, Digest.parse(row.digest)) is not None
 
     async def _add_listed(
         self, page: _Page, granted: Granted, image: Image, digest: Digest, artifact_type: str

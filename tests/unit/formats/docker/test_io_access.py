@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from entrepot.access.actions import Action
-from tests.world import Node, manifest, sha256
+from entrepot.formats.docker import images
+from tests.world import INDEX, Node, index, manifest, sha256
 
 ONE, TWO, BIG = b"one", b"two", b"x" * 50_000
 
@@ -39,6 +40,33 @@ async def test_the_reader_of_one_tag_sees_only_its_referrers(node: Node) -> None
     found = answer.json["manifests"]
     assert isinstance(found, list)
     assert [one["annotations"]["note"] for one in found] == ["1.0.sig"]
+
+
+async def test_the_reader_of_one_tag_finds_its_content_among_however_many_others_that_share_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "_HELD", 3)
+    monkeypatch.setattr(images, "_JUDGED_AT_ONCE", 2)
+    body = await node.push("r/app", "v0", ONE)
+    for n in range(1, 10):
+        await node.put("r/app", f"v{n}", body)
+    signature = manifest(ONE, subject=body)
+    for n in range(10):
+        await node.put("r/app", f"v{n}.sig", signature)
+    both = Action.READ | Action.DEPLOY
+    reader, other = (
+        node.grant(name, "r", pattern, rights=both) for name, pattern in (("a", "app/v9*/**"), ("b", "app/w/**"))
+    )
+    for url, content in ((f"manifests/{sha256(body)}", body), (f"blobs/{sha256(ONE)}", ONE)):
+        assert (await node.ask("GET", f"/v2/r/app/{url}", caller=reader)).body == content
+        assert (await node.ask("GET", f"/v2/r/app/{url}", caller=other)).status == 404
+    found = (await node.ask("GET", f"/v2/r/app/referrers/{sha256(body)}", caller=reader)).json["manifests"]
+    assert isinstance(found, list)
+    assert [one["digest"] for one in found] == [sha256(signature)]
+    assert (await node.put("r/app", "v99", manifest(ONE), caller=reader)).status == 201
+    assert (await node.put("r/app", "v98", index(body), caller=reader, kind=INDEX)).status == 201
+    assert (await node.put("r/app", "w", manifest(ONE), caller=other)).status == 400
+    assert (await node.put("r/app", "w", index(body), caller=other, kind=INDEX)).status == 400
 
 
 async def test_an_image_of_which_nothing_may_be_read_is_as_unknown_as_one_that_is_not_there(node: Node) -> None:
