@@ -45,6 +45,10 @@ class WrongState(Conflict):
     """This multi-part upload is {state}: no part of it can be changed any more."""
 
 
+class _Overtaken(Exception):
+    """The same request, sent twice, was first."""
+
+
 class Uploads:
     """Take files in by parts. One per process; `key` signs the tickets."""
 
@@ -136,12 +140,17 @@ class Uploads:
 
         async def taken(tx: Tx) -> None:
             now = await self._within(tx, ticket)
+            if now.state == DONE:
+                raise _Overtaken
             if now.state != READY:
-                raise ChecksumDeployFailed(why="The multi-part upload has just been deployed.")
+                raise ChecksumDeployFailed(why="The multi-part upload has just been given up.")
             await multipart.turn(tx, now, DONE, now.digest, self._lifetime)
             await multipart.adopt(tx, now.id)
 
-        return await self._deploy.arrived(granted, target, arrived, taken)
+        try:
+            return await self._deploy.arrived(granted, target, arrived, taken)
+        except _Overtaken:
+            return await self._deploy.again(target, bytes.fromhex(upload.sums.sha256))
 
     async def _within(self, tx: Tx, ticket: str) -> Multipart:
         found = await multipart.find(tx, self._id(ticket))

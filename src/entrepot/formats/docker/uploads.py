@@ -27,7 +27,7 @@ from entrepot.messages import Body, Reply, Request
 from entrepot.metadata.blob_rows import Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
-from entrepot.ranges import parse_content_range
+from entrepot.ranges import Span, parse_content_range
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 
@@ -74,8 +74,7 @@ class Uploads:
     async def add(self, request: Request) -> Reply:
         """PATCH: append a chunk."""
         _, session = await self._session(request)
-        self._check_range(request, session)
-        chunk = await self._receive(request, session, sha512=False)
+        chunk = await self._receive(request, session, self._stated(request, session), sha512=False)
         merged, piece = _pieces(session, chunk)
         size = len(merged) if merged is not None else _size(session, piece)
 
@@ -102,8 +101,8 @@ class Uploads:
             if session.digest != str(digest):
                 raise BlobUploadUnknown
             return created(request, str(digest))
-        self._check_range(request, session)
-        chunk = await self._receive(request, session, sha512=digest.algorithm == "sha512")
+        span = self._stated(request, session)
+        chunk = await self._receive(request, session, span, sha512=digest.algorithm == "sha512")
         return await self._finish(request, image, session, chunk=chunk, digest=digest)
 
     async def status(self, request: Request) -> Reply:
@@ -125,7 +124,7 @@ class Uploads:
 
     async def _at_once(self, request: Request, image: Image, digest: Digest) -> Reply:
         session = Session(self._tickets.issue(image, request.caller.name), image.repository.id, image.name)
-        chunk = await self._receive(request, session, sha512=digest.algorithm == "sha512")
+        chunk = await self._receive(request, session, None, sha512=digest.algorithm == "sha512")
         return await self._finish(request, image, session, chunk=chunk, digest=digest)
 
     async def _finish(
@@ -151,7 +150,9 @@ class Uploads:
             return True
 
         if not await self._commit(body, chunk):
-            raise BlobUploadUnknown
+            now = await load(self._database, session.id, image.repository.id, image.name)
+            if now.state != DONE or now.digest != str(digest):  # else the same request, sent twice, was first
+                raise BlobUploadUnknown
         self._tickets.forget(session.id)
         return created(request, str(digest))
 
@@ -173,18 +174,23 @@ class Uploads:
             raise BlobUploadUnknown
         return image, session
 
-    def _check_range(self, request: Request, session: Session) -> None:
+    def _stated(self, request: Request, session: Session) -> Span | None:
+        """Return where the request says that its bytes lie. Raises RangeInvalid, SizeInvalid."""
         header = request.headers.get("content-range")
         if header is None:
-            return
+            return None
         span = parse_content_range(header)
         if span is None or span.start != session.size:
             raise RangeInvalid(headers=self._where(request, session))
         if request.body.length is not None and span.stop - span.start != request.body.length:
             raise SizeInvalid
+        return span
 
-    async def _receive(self, request: Request, session: Session, *, sha512: bool) -> _Chunk:
-        """Take the request's bytes in; content that was small so far is taken along, so that it becomes one object."""
+    async def _receive(self, request: Request, session: Session, span: Span | None, *, sha512: bool) -> _Chunk:
+        """Take the request's bytes in, as many as `span` says.
+
+        Content that was small so far is taken along, so that it becomes one object. Raises SizeInvalid.
+        """
         prefix = session.inline or b""
         hashes: Hashes | None
         if session.size == len(prefix):
@@ -196,6 +202,10 @@ class Uploads:
         received = await self._intake.receive(
             source, hashes or Hashes(), inline=INLINE_LIMIT if session.size == len(prefix) else 0
         )
+        before = session.size - len(prefix)  # what has been stored; the prefix came along
+        if span is not None and before + received.size != span.stop:
+            await self._intake.abandon(received)
+            raise SizeInvalid
         return _Chunk(received, hashes)
 
     async def _checksums(

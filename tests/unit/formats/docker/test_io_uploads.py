@@ -79,6 +79,26 @@ async def test_a_chunk_of_another_length_than_it_says_is_refused(node: Node) -> 
     assert (await node.ask("GET", where)).headers["range"] == "0-0"
 
 
+@pytest.mark.parametrize("before", [0, 10, 20_000])
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_a_chunk_without_a_length_must_be_as_long_as_its_range(node: Node, before: int, method: str) -> None:
+    where = await start(node)
+    if before:
+        await node.ask("PATCH", where, BIG[:before])
+    url = where if method == "PATCH" else f"{where}?digest={sha256(BIG)}"
+
+    async def sent(end: int) -> int:
+        body = Sent(BIG[before:])
+        body.length = None
+        return (await node.ask(method, url, body, content_range=f"{before}-{end}")).status
+
+    assert await sent(len(BIG)) == 400
+    assert await sent(len(BIG) - 2) == 400
+    assert (await node.ask("GET", where)).headers["range"] == f"0-{max(before - 1, 0)}"
+    assert await sent(len(BIG) - 1) == (202 if method == "PATCH" else 201)
+    assert node.intake.unsettled == {}
+
+
 async def test_of_two_chunks_at_once_one_is_admitted_and_the_other_leaves_nothing(node: Node) -> None:
     where = await start(node)
     together = asyncio.Barrier(4)
@@ -110,6 +130,18 @@ async def test_a_put_may_be_repeated(node: Node) -> None:
     assert other.status == 404
     assert (await node.ask("PATCH", where, SMALL)).status == 404
     assert len(await node.objects()) == 1
+
+
+async def test_a_put_may_be_repeated_before_the_first_is_answered(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    together = asyncio.Barrier(5)
+    url = f"{where}?digest={sha256(BIG)}"
+    answers = await asyncio.gather(*(node.ask("PUT", url, Sent(BIG[30_000:], together)) for _ in range(5)))
+    assert [answer.status for answer in answers] == [201] * 5
+    assert {answer.headers["docker-content-digest"] for answer in answers} == {sha256(BIG)}
+    assert await readable(node, BIG)
+    assert len(await node.objects()) == 2
 
 
 async def test_a_wrong_digest_leaves_nothing(node: Node) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from entrepot.artifacts.deploy import Deploy, Deployed
 from entrepot.artifacts.multipart import KIND, FindChecksums
 from entrepot.jobs.queue import Queue
 from entrepot.settings import Settings
@@ -98,6 +99,24 @@ async def test_a_file_goes_in_by_parts_in_any_order(http: httpx.AsyncClient, has
     assert (again.status_code, again.json()["checksums"]) == (201, done.json()["checksums"])
     assert (await client.ask("abort")).status_code == 204
     assert (await http.get("/artifactory/libs/big/one.bin")).content == WHOLE
+
+
+async def test_a_deploy_may_be_repeated_before_the_first_is_answered(
+    http: httpx.AsyncClient, hashing: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, told = await uploaded(http, hashing, "big/twice.bin")
+    arrived, other = Deploy.arrived, []
+
+    async def interrupted(deploy: Deploy, *arguments: object) -> Deployed:
+        monkeypatch.setattr(Deploy, "arrived", arrived)
+        other.append(await client.deploy(told["checksumToken"]))
+        return await arrived(deploy, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Deploy, "arrived", interrupted)
+    answer = await client.deploy(told["checksumToken"])
+    assert (answer.status_code, other[0].status_code) == (201, 201)
+    assert answer.json()["checksums"] == other[0].json()["checksums"]
+    assert (await http.get("/artifactory/libs/big/twice.bin")).content == WHOLE
 
 
 async def test_a_part_that_comes_again_replaces_the_first(http: httpx.AsyncClient, hashing: Queue) -> None:
