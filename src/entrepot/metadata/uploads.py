@@ -15,9 +15,11 @@ from entrepot.metadata.sql import Parameter, sql
 
 OPEN, DONE, CANCELLED = "open", "done", "cancelled"
 
+# In one statement, so that the size is that of the pieces, whoever adds one or finishes meanwhile.
 _GET = sql("""
-SELECT state, epoch, size, inline, digest FROM upload
-WHERE id = :id AND repo_id = :repo_id AND image = :image AND expires > {now}
+SELECT u.state, u.epoch, u.size, u.inline, u.digest, s.storage_key, s.size
+FROM upload u LEFT JOIN upload_segment s ON s.upload_id = u.id
+WHERE u.id = :id AND u.repo_id = :repo_id AND u.image = :image AND u.expires > {now} ORDER BY s.seq
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM upload_segment WHERE upload_id = :id ORDER BY seq")
 _BEGIN = sql("""
@@ -55,14 +57,12 @@ class Session:
 
 async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Session:
     """Return the session as it stands."""
-    row = await reads.row(_GET, id=upload_id, repo_id=repo_id, image=image)
-    if row is None:
+    rows = await reads.rows(_GET, id=upload_id, repo_id=repo_id, image=image)
+    if not rows:
         return Session(upload_id, repo_id, image)
-    state, epoch, size, inline, digest = row
-    pieces = await reads.rows(_SEGMENTS, id=upload_id) if size and inline is None else []
-    return Session(
-        upload_id, repo_id, image, state, epoch, size, inline, digest, tuple(Piece(*piece) for piece in pieces)
-    )
+    pieces = tuple(Piece(key, length) for *_, key, length in rows if key is not None)
+    state, epoch, size, inline, digest, *_ = rows[0]
+    return Session(upload_id, repo_id, image, state, epoch, size, inline, digest, pieces)
 
 
 async def append(

@@ -2,9 +2,13 @@
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
+from entrepot.metadata.database import Database, Row
+from entrepot.metadata.uploads import load
 from tests.world import GRACE, Node, Sent, another, sha256
 
 SMALL, BIG = b"small", bytes(range(256)) * 400
@@ -142,6 +146,36 @@ async def test_a_put_may_be_repeated_before_the_first_is_answered(node: Node) ->
     assert {answer.headers["docker-content-digest"] for answer in answers} == {sha256(BIG)}
     assert await readable(node, BIG)
     assert len(await node.objects()) == 2
+
+
+class Interrupted:
+    """Reads of a database beside which something happens after the first of them."""
+
+    def __init__(self, database: Database, then: Callable[[], Awaitable[object]]) -> None:
+        self._database = database
+        self._then: Callable[[], Awaitable[object]] | None = then
+
+    async def row(self, *statement: Any, **parameters: Any) -> Row | None:
+        return await self._first(await self._database.row(*statement, **parameters))
+
+    async def rows(self, *statement: Any, **parameters: Any) -> Sequence[Row]:
+        return await self._first(await self._database.rows(*statement, **parameters))
+
+    async def _first(self, found: Any) -> Any:
+        then, self._then = self._then, None
+        if then is not None:
+            await then()
+        return found
+
+
+async def test_an_upload_that_ends_while_it_is_looked_at_is_seen_whole(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    repository = node.repositories.get("r")
+    assert repository is not None
+    reads = Interrupted(node.database, lambda: node.ask("PUT", f"{where}?digest={sha256(BIG)}", BIG[30_000:]))
+    session = await load(reads, where.rpartition("/")[2], repository.id, "app")
+    assert sum(piece.size for piece in session.pieces) == session.size == 30_000
 
 
 async def test_a_wrong_digest_leaves_nothing(node: Node) -> None:
