@@ -100,7 +100,10 @@ class ProjectsApi:
         stated = await json_object(request, _BODY)
 
         async def changed(_: Tx, project: Project) -> Project:
-            return _checked(stated, project)
+            made = _checked(stated, project)
+            if not request.caller.may_administer and _bounds(made) != _bounds(project):
+                raise Denied("Only administrators of the platform change the quota and what project administrators may do.")
+            return made
 
         return json_reply(projects.shown(await self._change(request, "project.update", changed)))
 
@@ -278,6 +281,11 @@ def _may_administer(request: Request, project: Project | None, *, members: bool 
         raise Denied("Only administrators of the platform or of the project may do this.")
     if members and project is not None and not project.admin_privileges.manage_members:
         raise Denied("In this project only administrators of the platform manage members and roles.")
+
+
+def _bounds(project: Project) -> tuple[projects.Privileges, float, bool]:
+    """Return what binds the project's own administrators."""
+    return project.admin_privileges, project.storage_quota_bytes, project.soft_limit
 
 
 def _checked(stated: dict[str, Any], before: Project | None) -> Project:

@@ -152,6 +152,20 @@ async def test_project_administrators_manage_their_project_and_no_other(site: Si
     assert (await site.ask("PUT", f"{PROJECTS}/app/users/root", member, name="bob")).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "lifted",
+    [{"admin_privileges": {"manage_members": True}}, {"storage_quota_bytes": -1}, {"soft_limit": True}],
+)
+async def test_project_administrators_do_not_lift_what_binds_them(site: Site, lifted: dict[str, object]) -> None:
+    bound = {**APP, "storage_quota_bytes": 1 << 30, "admin_privileges": {"manage_members": False}}
+    whole = (await site.ask("POST", PROJECTS, bound)).json()
+    await join(site, "Project Admin")
+    assert (await site.ask("PUT", f"{PROJECTS}/app", {**whole, **lifted}, name="bob")).status_code == 403
+    renamed = await site.ask("PUT", f"{PROJECTS}/app", {**whole, "display_name": "Ours"}, name="bob")
+    assert (renamed.status_code, renamed.json()) == (200, {**whole, "display_name": "Ours"})
+    assert (await site.ask("PUT", f"{PROJECTS}/app", lifted)).status_code == 200
+
+
 async def test_shared_repositories_are_used_by_other_projects(site: Site) -> None:
     await made(site)
     await join(site, "Developer")
