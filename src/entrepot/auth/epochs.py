@@ -1,6 +1,6 @@
 """How every process of the cluster learns that configuration, permissions or revocations have moved.
 
-    inside the transaction     bump(tx, scope)        the row of the scope in `cfg_version` counts up
+    first in the transaction   bump(tx, scope)        the row of the scope in `cfg_version` counts up
     after the commit           announce(scope)        the word in `<home>/run/epoch` counts up, for all of this node
     on each other node         poll(database)         sees the row within 250 ms and counts that node's word up
 
@@ -86,12 +86,14 @@ class Epochs:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     async def change(self, database: Database, scope: Scope, body: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run a transaction that changes something in a scope, and announce it before returning its result."""
+        """Run a transaction that changes something in a scope, and announce it before returning its result.
+
+        Changes of one scope run one after the other: each sees what the one before it has committed.
+        """
 
         async def bumped(tx: Tx) -> T:
-            result = await body(tx)
-            await bump(tx, scope)
-            return result
+            await bump(tx, scope)  # first: on PostgreSQL it is the lock that what the body reads holds under
+            return await body(tx)
 
         try:
             return await database.transact(bumped)

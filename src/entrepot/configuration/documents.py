@@ -89,8 +89,8 @@ class Documents:
         """Run a transaction that changes documents (by `store`), and know its outcome before this returns."""
 
         async def body(tx: Tx) -> None:
+            await self._bump(tx, "configuration")  # first, see `metadata.versions`
             await work(tx)
-            await self._bump(tx, "configuration")
 
         try:
             await self._database.transact(body)

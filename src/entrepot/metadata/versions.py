@@ -12,5 +12,8 @@ ON CONFLICT (scope) DO UPDATE SET version = cfg_version.version + 1
 
 
 async def bump(tx: Tx, scope: str) -> None:
-    """Count a scope up within the transaction that changes something in it; serialises such changes on PostgreSQL."""
+    """Count a scope up within the transaction that changes something in it.
+
+    On PostgreSQL this waits for other transactions that have, so what is read after it is not changed meanwhile.
+    """
     await tx.execute(_BUMP, scope=scope)

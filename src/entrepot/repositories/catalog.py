@@ -140,8 +140,8 @@ class Repositories:
 
     async def _change(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         async def body(tx: Tx) -> None:
+            await self._bump(tx, "repositories")  # first, see `metadata.versions`
             await work(tx)
-            await self._bump(tx, "repositories")
 
         try:
             await self._database.transact(body)

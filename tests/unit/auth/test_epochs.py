@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.auth import accounts
 from entrepot.auth.epochs import Epochs
 from entrepot.metadata.database import Database, DatabaseUnavailable, Tx
 from entrepot.metadata.versions import bump
@@ -16,6 +17,7 @@ from tests.unit.auth.support import Clocked, epochs_of
 ANNOUNCE = """
 import sys
 from pathlib import Path
+from entrepot.auth import accounts
 from entrepot.auth.epochs import Epochs
 words = Epochs(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
@@ -204,3 +206,30 @@ async def ended(task: Awaitable[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_changes_made_at_once_run_one_after_the_other_so_that_an_administrator_is_left(
+    database: Clocked, epochs: Epochs
+) -> None:
+    async def two(tx: Tx) -> None:
+        for name in ("root", "second"):
+            await accounts.create(tx, name, accounts.Change(admin=True))
+
+    async def demote(tx: Tx, name: str) -> None:
+        await accounts.alter(tx, await accounts.get(tx, name), accounts.Change(admin=False))
+
+    await database.transact(two)
+    others: list[asyncio.Task[None]] = []
+
+    async def first(tx: Tx) -> None:
+        await demote(tx, "root")
+        if database.engine == "postgresql":  # on SQLite no body begins before another has ended
+            others.append(asyncio.create_task(second()))
+            await asyncio.wait(others, timeout=0.2)
+
+    async def second() -> None:
+        await epochs.change(database, "security", lambda tx: demote(tx, "second"))
+
+    await epochs.change(database, "security", first)
+    with pytest.raises(accounts.LastAdmin):
+        await (others[0] if others else second())
