@@ -49,4 +49,6 @@ class Snapshots:
             if self._seen_documents != (now_at := self._epochs.configuration()):
                 await self._documents.refresh()
                 self._seen_documents = now_at
-        await self._rules.refresh()
+            read_under = self._seen, self._seen_documents
+        # Not the words of now: what moves while the rules wait or compile is not in the snapshots that they are made of.
+        await self._rules.refresh(*read_under)

@@ -34,20 +34,22 @@ class LiveRules:
         """Return the rules of the last refresh; none grants anything before the first."""
         return self._rules
 
-    async def refresh(self) -> None:
-        """Read and compile the targets if anything may have moved, else do nothing. Raises DatabaseUnavailable."""
-        if self._state != self._now():
+    async def refresh(self, repositories: int = 0, configuration: int = 0) -> None:
+        """Read and compile the targets if anything may have moved, else do nothing. Raises DatabaseUnavailable.
+
+        The words are those under which the repositories and the roles that this process knows were read.
+        """
+        if self._state != self._now(repositories, configuration):
             async with self._compiling:
-                await self._compile()
+                await self._compile(repositories, configuration)
 
-    def _now(self) -> tuple[int, bool, int, int]:
-        security, repositories, configuration = self._epochs.all()
-        if not self._has_projects:  # without projects neither of the others matters
+    def _now(self, repositories: int, configuration: int) -> tuple[int, bool, int, int]:
+        if not self._has_projects:  # without projects neither of the two matters
             repositories = configuration = 0
-        return security, self._anonymous(), repositories, configuration
+        return self._epochs.security(), self._anonymous(), repositories, configuration
 
-    async def _compile(self) -> None:
-        state = self._now()
+    async def _compile(self, repositories: int, configuration: int) -> None:
+        state = self._now(repositories, configuration)
         if state == self._state:
             return
         texts: list[str] = []
@@ -64,4 +66,5 @@ class LiveRules:
         granted = projects.targets_of(of_projects, self._located(), self._roles()) if of_projects else ()
         self._rules = Rules((*self._parsed.values(), *granted), anonymous=state[1])
         self._has_projects = bool(of_projects)
-        self._state = state if self._has_projects else (state[0], state[1], 0, 0)
+        words = (repositories, configuration) if self._has_projects else (0, 0)
+        self._state = (state[0], state[1], *words)

@@ -8,6 +8,8 @@ from entrepot.access.decide import Verdict, decide
 from entrepot.auth import accounts
 from entrepot.auth.audit import SYSTEM
 from entrepot.auth.standing import by_password
+from entrepot.metadata.versions import bump
+from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.configuration import create
 from tests.unit.rest.security.support import Site, message
 
@@ -254,3 +256,23 @@ async def test_environments_are_listed_added_renamed_and_removed(site: Site) -> 
     assert (await site.ask("GET", path, name="bob")).json() == [{"name": "DEV"}, {"name": "PROD"}, {"name": "STAGE"}]
     assert (await site.ask("DELETE", f"{path}/STAGE")).status_code == 204
     assert (await site.ask("DELETE", f"{path}/DEV")).status_code == 404
+
+
+async def test_a_repository_that_leaves_while_the_rules_are_compiled_is_out_of_reach_at_the_next_request(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made(site)
+    await join(site, "Viewer")
+    assert await may(site, Action.READ)
+    elsewhere = Repositories(site.database, bump=bump, announce=site.epochs.announce)
+    refresh = site.rules.refresh
+
+    async def detached(*words: int) -> None:  # by another process, after this one has read the repositories
+        monkeypatch.setattr(site.rules, "refresh", refresh)
+        await elsewhere.update("libs", lambda config: {**config, "projectKey": ""}, SYSTEM)
+        await refresh(*words)
+
+    monkeypatch.setattr(site.rules, "refresh", detached)
+    await site.ask("POST", "/access/api/v2/groups", {"name": "whatever"})
+    assert (await site.ask("GET", PROJECTS)).status_code == 200
+    assert not await may(site, Action.READ)
