@@ -7,6 +7,7 @@ snapshot (a look-up in memory); every change moves the epoch of configuration be
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -60,6 +61,7 @@ class Documents:
         self._bump = bump
         self._announce = announce
         self._sections: dict[str, dict[str, Document]] = {}
+        self._reading = asyncio.Lock()
 
     def section(self, name: str) -> Section:
         """Return the documents of a section by key, in their order."""
@@ -81,9 +83,10 @@ class Documents:
     async def refresh(self) -> None:
         """Read the rows again; called at start and whenever the epoch has moved. Raises DatabaseUnavailable."""
         found: dict[str, dict[str, Document]] = {}
-        for section, key, body in await self._database.rows(_ALL):
-            found.setdefault(section, {})[key] = MappingProxyType(msgspec.json.decode(body, type=dict[str, Any]))
-        self._sections = found
+        async with self._reading:  # who read first must not be who stores last
+            for section, key, body in await self._database.rows(_ALL):
+                found.setdefault(section, {})[key] = MappingProxyType(msgspec.json.decode(body, type=dict[str, Any]))
+            self._sections = found
 
     async def change(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         """Run a transaction that changes documents (by `store`), and know its outcome before this returns."""

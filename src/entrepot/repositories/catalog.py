@@ -6,6 +6,7 @@ does before it answers, on every node within a fraction of a second.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -62,6 +63,7 @@ class Repositories:
         self._bump = bump
         self._announce = announce
         self._snapshot = _Snapshot()
+        self._reading = asyncio.Lock()
 
     @classmethod
     def reading(cls, database: Database) -> Repositories:
@@ -92,7 +94,8 @@ class Repositories:
 
     async def refresh(self) -> None:
         """Read the rows again; called at start and whenever the epoch has moved."""
-        self._snapshot = _compiled(await read_configurations(self._database))
+        async with self._reading:  # who read first must not be who stores last
+            self._snapshot = _compiled(await read_configurations(self._database))
 
     async def create(self, config: Mapping[str, Any], by: Actor) -> None:
         """Add a repository with a complete, valid configuration. Raises RepositoryExists."""
@@ -147,7 +150,8 @@ class Repositories:
             await self._database.transact(body)
         except Duplicate:
             raise RepositoryExists from None
-        self._announce("repositories")
+        finally:  # a commit whose outcome we were not told may stand
+            self._announce("repositories")
         await self.refresh()
 
 
