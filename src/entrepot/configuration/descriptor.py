@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import yaml
 
-from entrepot.configuration.documents import Documents, Entry
+from entrepot.configuration.documents import Document, Documents, Entry, Section, Sections
 from entrepot.configuration.elements import (
     KEYED,
     NOT_IN_XML,
@@ -72,8 +72,8 @@ def _check_tokens(body: bytes) -> None:
             raise Invalid("The configuration is too large, or nested too deeply; send it in parts.")
 
 
-def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
-    """Return the documents as a patch leaves them; null removes. Raises Invalid for elements that there are not."""
+def entries(patch: Mapping[str, Any], held: Sections) -> list[Entry]:
+    """Return the documents as a patch leaves those that are held; null removes. Raises Invalid for unknown elements."""
     found: list[Entry] = []
     general: dict[str, Any] = {}
     for name, value in patch.items():
@@ -82,21 +82,21 @@ def entries(patch: Mapping[str, Any], documents: Documents) -> list[Entry]:
             check_value(name, value)
             general[name] = value
         elif name in KEYED:
-            found += _keyed(name, KEYED[name][1], value, documents)
+            found += _keyed(name, KEYED[name][1], value, held.get(name, {}))
         elif name == "security":
             rest = dict(_map(name, value))
             check_fields(name, rest)
             for inner in WITHIN_SECURITY:
                 if inner in rest:
-                    found += _keyed(inner, WITHIN_SECURITY[inner][1], rest.pop(inner), documents)
+                    found += _keyed(inner, WITHIN_SECURITY[inner][1], rest.pop(inner), held.get(inner, {}))
             if rest:
-                found.append(Entry(name, "", _merged(documents.one(name), rest)))
+                found.append(Entry(name, "", _merged(_one(held, name), rest)))
         else:
             body = None if value is None else _map(name, value)
             check_fields(name, body or {})
-            found.append(Entry(name, "", None if body is None else _merged(documents.one(name), body)))
+            found.append(Entry(name, "", None if body is None else _merged(_one(held, name), body)))
     if general:
-        found.append(Entry(GENERAL, "", _merged(documents.one(GENERAL), general)))
+        found.append(Entry(GENERAL, "", _merged(_one(held, GENERAL), general)))
     return found
 
 
@@ -131,16 +131,20 @@ def _render_single(root: ET.Element, documents: Documents) -> None:
                 _fill_keyed(ET.SubElement(element, inner), one, key, documents.section(inner))
 
 
-def _keyed(section: str, key_name: str, value: Any, documents: Documents) -> list[Entry]:
+def _one(held: Sections, section: str) -> Document:
+    return held.get(section, {}).get("", {})
+
+
+def _keyed(section: str, key_name: str, value: Any, held: Section) -> list[Entry]:
     if value is None:
-        return [Entry(section, key, None) for key in documents.section(section)]
+        return [Entry(section, key, None) for key in held]
     found = []
     for key, body in _map(section, value).items():
         if body is None:
             found.append(Entry(section, key, None))
         else:
-            held = documents.section(section).get(key, {})
-            found.append(Entry(section, key, _merged({**held, key_name: key}, _map(f"{section}.{key}", body))))
+            before = {**held.get(key, {}), key_name: key}
+            found.append(Entry(section, key, _merged(before, _map(f"{section}.{key}", body))))
     return found
 
 

@@ -16,11 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from entrepot.configuration.secrets import Plain, Seals, opened, sealed
-from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.database import Database, Reads, T, Tx
 from entrepot.metadata.sql import sql
 
 Document = Mapping[str, Any]
 Section = Mapping[str, Document]
+Sections = Mapping[str, Section]
 
 _NONE: Final[Section] = MappingProxyType({})
 _EMPTY: Final[Document] = MappingProxyType({})
@@ -60,7 +61,7 @@ class Documents:
         self._seals = seals or Plain()
         self._bump = bump
         self._announce = announce
-        self._sections: dict[str, dict[str, Document]] = {}
+        self._sections: Sections = {}
         self._reading = asyncio.Lock()
 
     def section(self, name: str) -> Section:
@@ -82,24 +83,22 @@ class Documents:
 
     async def refresh(self) -> None:
         """Read the rows again; called at start and whenever the epoch has moved. Raises DatabaseUnavailable."""
-        found: dict[str, dict[str, Document]] = {}
         async with self._reading:  # who read first must not be who stores last
-            for section, key, body in await self._database.rows(_ALL):
-                found.setdefault(section, {})[key] = MappingProxyType(msgspec.json.decode(body, type=dict[str, Any]))
-            self._sections = found
+            self._sections = await read_all(self._database)
 
-    async def change(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+    async def change(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run a transaction that changes documents (by `store`), and know its outcome before this returns."""
 
-        async def body(tx: Tx) -> None:
+        async def body(tx: Tx) -> T:
             await self._bump(tx, "configuration")  # first, see `metadata.versions`
-            await work(tx)
+            return await work(tx)
 
         try:
-            await self._database.transact(body)
+            result = await self._database.transact(body)
         finally:  # a commit whose outcome we were not told may stand
             self._announce("configuration")
         await self.refresh()
+        return result
 
     async def put(self, entries: Iterable[Entry]) -> None:
         """Store documents, all or none."""
@@ -118,6 +117,14 @@ class Documents:
             else:
                 body = msgspec.json.encode(sealed(entry.section, entry.key, entry.body, self._seals)).decode()
                 await tx.execute(_PUT, section=entry.section, key=entry.key, body=body)
+
+
+async def read_all(reads: Reads) -> Sections:
+    """Return all documents as the database has them now; in the transaction of `change` they stay so until its end."""
+    found: dict[str, dict[str, Document]] = {}
+    for section, key, body in await reads.rows(_ALL):
+        found.setdefault(section, {})[key] = MappingProxyType(msgspec.json.decode(body, type=dict[str, Any]))
+    return found
 
 
 async def read(reads: Reads, section: str, key: str = "") -> dict[str, Any] | None:

@@ -8,10 +8,11 @@ from typing import Final
 
 from entrepot.auth.directory.settings import GROUPS, SETTINGS, read_group_setting, read_setting
 from entrepot.configuration import descriptor
-from entrepot.configuration.documents import Documents, Entry
+from entrepot.configuration.documents import Documents, Entry, Sections
 from entrepot.configuration.elements import without_effect
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories.repository import Repository
+from entrepot.rest.security.changes import configure
 
 _URL: Final = "/artifactory/api/system/configuration"
 
@@ -45,11 +46,14 @@ class ConfigurationApi:
     async def patch(self, request: Request) -> Reply:
         """PATCH: all of it or nothing; in force everywhere before this is answered."""
         patch = await asyncio.to_thread(descriptor.parse, await request.body.read(descriptor.MAX_BYTES))
-        changed = descriptor.entries(patch, self._documents)
-        for entry in changed:
-            _check(entry)
-        if changed:
-            await self._documents.put(changed)
+
+        def merged(held: Sections) -> list[Entry]:
+            found = descriptor.entries(patch, held)
+            for entry in found:
+                _check(entry)
+            return found
+
+        changed = await configure(request, self._documents, merged) if patch else ()
         idle = without_effect(patch)
         remark = f"\nKept and shown, without effect here: {', '.join(idle)}" if idle else ""
         return text_reply(f"{len(changed)} changes to config merged successfully{remark}")

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from entrepot import __version__
-from entrepot.configuration.descriptor import GENERAL
-from entrepot.configuration.documents import Documents, Entry
+from entrepot.configuration import descriptor
+from entrepot.configuration.documents import Documents
 from entrepot.configuration.elements import check_url
 from entrepot.errors import EntrepotError, Unavailable
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
+from entrepot.rest.security.changes import configure
 
 _USAGE = 1 << 20  # bytes
 _URL = 2048
@@ -156,8 +157,7 @@ class SystemApi:
         """Store the base URL, in force everywhere at once; an empty one resets it."""
         url = (await request.body.read(_URL)).decode("utf-8", "replace").strip()
         check_url(url)
-        general = {name: value for name, value in self.documents.one(GENERAL).items() if name != "urlBase"}
-        await self.documents.put([Entry(GENERAL, "", {**general, "urlBase": url} if url else general)])
+        await configure(request, self.documents, lambda held: descriptor.entries({"urlBase": url or None}, held))
         return text_reply(f'URL base has been successfully updated to "{url}".\n')
 
     async def show_metrics(self, _: Request) -> Reply:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
+from entrepot.configuration.documents import Documents, Entry, Sections, read_all
 from entrepot.messages import Request
 from entrepot.metadata.database import Database, T, Tx
 
@@ -34,6 +35,23 @@ class Changes:
             return result
 
         return await self._epochs.change(self.database, "security", body)
+
+
+async def configure(
+    request: Request, documents: Documents, changed: Callable[[Sections], Sequence[Entry]]
+) -> Sequence[Entry]:
+    """Store what `changed` makes of the documents as they are, all or none, each with its audit row; return it."""
+
+    async def work(tx: Tx) -> Sequence[Entry]:
+        made = changed(await read_all(tx))
+        await documents.store(tx, made)
+        for one in made:
+            verb = "delete" if one.body is None else "update"
+            subject = f"{one.section}/{one.key}" if one.key else one.section
+            await record(tx, actor(request), f"configuration.{verb}", subject)
+        return made
+
+    return await documents.change(work)
 
 
 def actor(request: Request) -> Actor:

@@ -102,7 +102,9 @@ class ProjectsApi:
         async def changed(_: Tx, project: Project) -> Project:
             made = _checked(stated, project)
             if not request.caller.may_administer and _bounds(made) != _bounds(project):
-                raise Denied("Only administrators of the platform change the quota and what project administrators may do.")
+                raise Denied(
+                    "Only administrators of the platform change the quota and what project administrators may do."
+                )
             return made
 
         return json_reply(projects.shown(await self._change(request, "project.update", changed)))

@@ -8,10 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from entrepot.auth.projects import DEV, ENVIRONMENTS, GLOBAL_ROLES, PREDEFINED, PROD, Role
-from entrepot.configuration.documents import Documents, Entry
+from entrepot.configuration.documents import Documents, Entry, Sections
 from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply
 from entrepot.rest.security.bodies import converted, typed, word
+from entrepot.rest.security.changes import configure
 from entrepot.rest.security.collection_api import Body, Collection, CollectionApi
 
 _ENVIRONMENTS: Final = "/access/api/v1/environments"
@@ -85,30 +86,45 @@ class EnvironmentsApi:
     async def create(self, request: Request) -> Reply:
         """POST."""
         made = await typed(request, Environment)
-        self._free(made.name)
-        await self._documents.put([Entry(ENVIRONMENTS, made.name, {})])
+
+        def added(held: Sections) -> list[Entry]:
+            _free(held, made.name)
+            return [Entry(ENVIRONMENTS, made.name, {})]
+
+        await configure(request, self._documents, added)
         return json_reply(made, 201)
 
     async def rename(self, request: Request) -> Reply:
         """POST."""
-        name, new = self._own(request), (await typed(request, Renamed)).new_name
-        self._free(new)
-        await self._documents.put([Entry(ENVIRONMENTS, name, None), Entry(ENVIRONMENTS, new, {})])
+        name, new = word(request, "name"), (await typed(request, Renamed)).new_name
+
+        def renamed(held: Sections) -> list[Entry]:
+            _known(held, name)
+            _free(held, new)
+            return [Entry(ENVIRONMENTS, name, None), Entry(ENVIRONMENTS, new, {})]
+
+        await configure(request, self._documents, renamed)
         return json_reply(Environment(new))
 
     async def delete(self, request: Request) -> Reply:
         """DELETE."""
-        await self._documents.put([Entry(ENVIRONMENTS, self._own(request), None)])
+        name = word(request, "name")
+
+        def removed(held: Sections) -> list[Entry]:
+            _known(held, name)
+            return [Entry(ENVIRONMENTS, name, None)]
+
+        await configure(request, self._documents, removed)
         return Reply(204)
 
-    def _own(self, request: Request) -> str:
-        name = word(request, "name")
-        if name not in self._documents.section(ENVIRONMENTS):
-            raise EnvironmentUnknown(name=name[:64])
-        return name
 
-    def _free(self, name: str) -> None:
-        if not name.isprintable() or not 0 < len(name) <= 64:
-            raise Invalid("The name of an environment has between 1 and 64 printable characters.")
-        if name in (DEV, PROD) or name in self._documents.section(ENVIRONMENTS):
-            raise EnvironmentExists(name=name)
+def _known(held: Sections, name: str) -> None:
+    if name not in held.get(ENVIRONMENTS, {}):
+        raise EnvironmentUnknown(name=name[:64])
+
+
+def _free(held: Sections, name: str) -> None:
+    if not name.isprintable() or not 0 < len(name) <= 64:
+        raise Invalid("The name of an environment has between 1 and 64 printable characters.")
+    if name in (DEV, PROD) or name in held.get(ENVIRONMENTS, {}):
+        raise EnvironmentExists(name=name)

@@ -1,5 +1,6 @@
 """The configuration descriptor, anonymous access and hidden resources, over HTTP, on both engines."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,10 @@ import httpx
 import pytest
 
 import entrepot
+from entrepot.configuration.documents import Documents
+from entrepot.settings import Settings
+from entrepot.worker import build
+from tests.served import client_of
 
 SOURCE = Path(entrepot.__file__).parent
 URL = "/artifactory/api/system/configuration"
@@ -231,3 +236,39 @@ mailServer: {enabled: true, host: mail.test}
     gone = "mailServer: ~\nbackups: {nightly: ~}\npropertySets: {qa: ~}\n"
     assert (await http.patch("/artifactory/api/system/configuration", content=gone, headers=yaml)).status_code == 200
     assert "mailServer" not in (await http.get("/artifactory/api/system/configuration")).text
+
+
+async def test_a_patch_keeps_what_another_process_has_changed_a_moment_ago(
+    http: httpx.AsyncClient, settings: Settings
+) -> None:
+    async with build(settings) as application, client_of(application) as elsewhere:
+        await patch(elsewhere, "mailServer: null")
+        await patch(http, "mailServer: {host: m}\nproxies: {p: {host: h}}")
+        with pytest.MonkeyPatch.context() as patched:  # its request has begun before, so to say
+            patched.setattr(Documents, "refresh", lambda _: asyncio.sleep(0))
+            assert (await patch(elsewhere, "mailServer: {port: 25}\nproxies: {p: {port: 3128}}")).status_code == 200
+    root = await config(http)
+    assert [root.findtext(f"{_SPACE}mailServer/{_SPACE}{name}") for name in ("host", "port")] == ["m", "25"]
+    assert [root.findtext(f"{_SPACE}proxies/{_SPACE}proxy/{_SPACE}{name}") for name in ("host", "port")] == [
+        "h",
+        "3128",
+    ]
+    await patch(http, "mailServer: null\nproxies: null")
+
+
+async def test_each_document_that_is_changed_is_told_in_the_audit_trail(http: httpx.AsyncClient) -> None:
+    await patch(http, "security: {hideUnauthorizedResources: false}\nproxies: {p: {host: h, password: hidden-1}}")
+    await patch(http, "proxies: {p: null}\nsecurity: {hideUnauthorizedResources: null}")
+    await http.put(f"{URL}/baseUrl", content="http://far.test")
+    await http.put(f"{URL}/baseUrl", content="")
+    await http.post("/access/api/v1/environments", json={"name": "QA"})
+    await http.delete("/access/api/v1/environments/QA")
+    told = (await http.get("/access/api/v1/audit?limit=8")).json()["events"]
+    assert [(one["actor"], one["action"].partition(".")[2], one["subject"]) for one in reversed(told)] == [
+        ("admin", verb, subject)
+        for verb, subject in (
+            ("update", "security"), ("update", "proxies/p"), ("delete", "proxies/p"), ("update", "security"),
+            ("update", "general"), ("update", "general"), ("update", "environments/QA"), ("delete", "environments/QA"),
+        )
+    ]  # fmt: skip
+    assert "hidden-1" not in str(told)
