@@ -214,13 +214,14 @@ def _granted(project: Project, role: Role, located: list[Located]) -> Iterator[P
     users = [user for user, roles in project.users.items() if role.name in roles]
     groups = [group for group, roles in project.groups.items() if role.name in roles]
     groups.append(role_group(project.project_key, role.name))
-    own = {one.key for one in located if one.project == project.project_key and _is_in(one, role)}
-    known = {one.key for one in located}
-    shared = [(one.key, one.shared) for one in located if one.shared and one.project != project.project_key]
-    shared += [(key, how) for key, how in project.shared.items() if key in known]
+    there = {one.key: one for one in located if _is_in(one, role)}
+    own = {one.key for one in there.values() if one.project == project.project_key}
+    shared = [(one.key, one.shared) for one in there.values() if one.shared and one.project != project.project_key]
+    shared += [(key, how) for key, how in project.shared.items() if key in there]
     for keys, most in (
         (own, EVERY_ACTION),
-        ({key for key, how in shared if not how.read_only}, EVERY_ACTION),
+        # What a project manages it may grant by targets of its own, which would outlast the sharing.
+        ({key for key, how in shared if not how.read_only}, EVERY_ACTION & ~Action.MANAGE),
         ({key for key, how in shared if how.read_only}, Action.READ),
     ):
         sections = {kind: _section(keys, role.mask(kind) & most, users, groups) for _, kind in _KINDS}

@@ -205,6 +205,26 @@ async def test_a_repository_is_shared_with_all_projects(site: Site) -> None:
     assert not await may(site, Action.READ, key="docker-local")
 
 
+@pytest.mark.parametrize("share", ["docker-local/app", "docker-local"])
+async def test_who_administers_a_project_does_not_manage_what_is_shared_with_it(site: Site, share: str) -> None:
+    await made(site)
+    await join(site, "Project Admin")
+    assert (await site.ask("PUT", f"{PROJECTS}/_/share/repositories/{share}")).status_code == 204
+    assert await may(site, Action.DELETE, key="docker-local")
+    assert not await may(site, Action.MANAGE, key="docker-local")
+
+
+@pytest.mark.parametrize("share", ["docker-local/app", "docker-local"])
+async def test_a_role_grants_on_shared_repositories_in_its_environments_only(site: Site, share: str) -> None:
+    await made(site)
+    await site.repositories.update("docker-local", lambda config: {**config, "environments": ["PROD"]}, SYSTEM)
+    assert (await site.ask("PUT", f"{PROJECTS}/_/share/repositories/{share}")).status_code == 204
+    await join(site, "Developer")
+    assert not await may(site, Action.READ, key="docker-local")
+    await join(site, "Release Manager")
+    assert await may(site, Action.READ, key="docker-local")
+
+
 async def test_a_new_repository_of_an_old_name_is_shared_with_nobody(site: Site) -> None:
     await made(site)
     await join(site, "Developer")
