@@ -79,7 +79,7 @@ async def checked(reads: Reads, body: Body, knows: Callable[[str], bool]) -> Bod
 
     Raises Invalid when it names a user, group or repository that does not exist.
     """
-    body = _lowered(body)
+    body = lowered(body)
     target = views.parse(body)
     for key in sorted(views.repositories(target)):
         if not knows(key):
@@ -88,6 +88,12 @@ async def checked(reads: Reads, body: Body, knows: Callable[[str], bool]) -> Bod
     _all_found("user", users, [row[0] for row in await reads.rows(_USERS, names=sorted(users))])
     _all_found("group", groups, [row[0] for row in await reads.rows(_GROUPS, names=sorted(groups))])
     return body
+
+
+def lowered(body: Body) -> Body:
+    """Return the body with names of users and groups in lower case. Raises Invalid for what is no body."""
+    resources = _object(body.get("resources"))
+    return {**body, "resources": {kind: _resource(_object(resource)) for kind, resource in resources.items()}}
 
 
 async def forget(tx: Tx, kind: str, name: str) -> None:
@@ -119,12 +125,6 @@ def _take(body: Body, kind: str, name: str) -> bool:
 
 def _with_actions(body: Body, kind: str) -> list[Body]:
     return [resource for resource in body["resources"].values() if kind in (resource.get("actions") or {})]
-
-
-def _lowered(body: Body) -> Body:
-    resources = _object(body.get("resources"))
-    lowered = {kind: _resource(_object(resource)) for kind, resource in resources.items()}
-    return {**body, "resources": lowered}
 
 
 def _resource(resource: Mapping[str, Any]) -> Body:

@@ -107,17 +107,14 @@ class PermissionChanges:
         await self._changes.make(request, "permission.update", name, work, detail=f"without {kind}")
 
     async def _checked(self, request: Request, tx: Tx, before: Body | None, after: Body) -> Body:
-        held = None if before is None else views.parse(before)
-        if not request.caller.may_administer and held is not None and not self._covers(request, held):
-            raise _not_yours(held.name)
-        body = await targets.checked(tx, after, lambda key: self._find(key) is not None)
-        if not request.caller.may_administer:
-            wanted = views.parse(body)
-            if not self._covers(request, wanted):
+        if not request.caller.may_administer:  # first: whoever may not, learns nothing of what there is
+            held = None if before is None else views.parse(before)
+            wanted = views.parse(targets.lowered(after))
+            if not all(self._covers(request, one) for one in (held, wanted) if one is not None):
                 raise _not_yours(wanted.name)
             if more := _managers(wanted) - (_managers(held) if held else set()):
                 raise Denied(f"Only administrators let others manage: {', '.join(sorted(name for _, name in more))}.")
-        return body
+        return await targets.checked(tx, after, lambda key: self._find(key) is not None)
 
     def _sees(self, request: Request, text: str) -> bool:
         return request.caller.may_administer or self._covers(request, views.parse(msgspec.json.decode(text, type=Body)))

@@ -69,6 +69,15 @@ async def test_no_target_is_made_or_stretched_beyond_what_is_managed(managed: Si
         assert (await managed.ask("PUT", f"{V1}/{name}", target(name, "libs"), name="bob")).status_code == 403, name
 
 
+async def test_a_manager_does_not_learn_which_other_repositories_there_are(managed: Site) -> None:
+    told = []
+    for key in ("docker-local", "absent"):
+        refused = await managed.ask("PUT", f"{V1}/new", target("new", "libs", key), name="bob")
+        told.append((refused.status_code, refused.text))
+    assert told[0][0] == 403
+    assert told[0] == told[1]
+
+
 async def test_sections_of_builds_and_bundles_are_for_administrators(managed: Site) -> None:
     for section in ("build", "releaseBundle"):
         body = {"name": "own", section: {"repositories": [], "actions": {"users": {"bob": ["read"]}}}}
