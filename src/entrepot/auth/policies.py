@@ -20,6 +20,7 @@ import msgspec
 
 from entrepot.auth.accounts import Account
 from entrepot.configuration.documents import Documents
+from entrepot.configuration.elements import ENCRYPTION_POLICIES
 from entrepot.errors import Invalid, Unauthenticated
 
 PASSWORDS: Final = "passwordPolicy"
@@ -27,7 +28,6 @@ SECURITY: Final = "security"
 TOKENS: Final = "tokens"
 _DAY: Final = 86_400_000  # milliseconds
 _SPECIAL: Final = frozenset(string.punctuation)
-_SUPPORTED: Final = ("SUPPORTED", "REQUIRED", "UNSUPPORTED")
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=100)]
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class Policies:
     def encryption(self) -> str:
         """Return SUPPORTED, REQUIRED or UNSUPPORTED."""
         stated = str(self._settings().get("encryptionPolicy") or "").upper()
-        return stated if stated in _SUPPORTED else "SUPPORTED"
+        return stated if stated in ENCRYPTION_POLICIES else "SUPPORTED"
 
     def basic(self) -> bool:
         """Whether a password counts as the credential of a request."""

@@ -56,6 +56,8 @@ _NUMBERS: Final[Mapping[str, tuple[int, int]]] = {
     "maxConcurrentRequests": (0, 1 << 20), "diskSpaceLimitPercentage": (0, 100), "diskSpaceWarningPercentage": (0, 100),
     "passwordMaxAge": (1, 36_500), "loginAttempts": (0, 100),
 }  # fmt: skip
+ENCRYPTION_POLICIES: Final = ("SUPPORTED", "REQUIRED", "UNSUPPORTED")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"encryptionPolicy": ENCRYPTION_POLICIES}
 _MAPS: Final = frozenset({"passwordSettings", "expirationPolicy", "userLockPolicy", "search", "properties"})
 _OF_MAPS: Final = frozenset({"properties", "predefinedValues"})
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
@@ -94,6 +96,8 @@ def check_value(name: str, value: Any) -> None:
         least, most = _NUMBERS[name]
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise Invalid(f"The element {name} must be a whole number from {least} to {most}.")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise Invalid(f"The element {name} must be one of {', '.join(_CHOICES[name])}.")
     if name in _MAPS and not isinstance(value, dict):
         raise Invalid(f"The element {name} must be a map.")
     if name in _OF_MAPS and isinstance(value, dict) and not all(isinstance(one, dict | None) for one in value.values()):

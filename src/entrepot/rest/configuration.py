@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from entrepot.auth.directory.settings import GROUPS, SETTINGS, read_group_setting, read_setting
+from entrepot.auth.policies import Policies
 from entrepot.configuration import descriptor
 from entrepot.configuration.documents import Documents, Entry, Sections
 from entrepot.configuration.elements import without_effect
@@ -26,6 +27,7 @@ class ConfigurationApi:
         self._documents = documents
         self._repositories = repositories
         self._anonymous = anonymous
+        self._policies = Policies(documents)
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
@@ -66,8 +68,8 @@ class ConfigurationApi:
             "anonAccessEnabled": self._anonymous(),
             "hideUnauthorizedResources": held.get("hideUnauthorizedResources") is True,
             "passwordSettings": {
-                "encryptionPolicy": "UNSUPPORTED",
                 **(passwords if isinstance(passwords, Mapping) else {}),
+                "encryptionPolicy": self._policies.encryption(),
             },
         }
         return json_reply(told)

@@ -90,6 +90,8 @@ async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.Asy
         ),
         ("security: {ldapSettings: {a: {ldapUrl: 'ldap://h/dc=x'}}}", "user_dn_pattern"),
         ("security: {ldapGroupSettings: {a: {filter: '('}}}", "search filter"),
+        ("security: {passwordSettings: {encryptionPolicy: REQUIERD}}", "must be one of SUPPORTED, REQUIRED, UNSUPPORTED"),
+        ("security: {passwordSettings: {encryptionPolicy: [REQUIRED]}}", "must be one of"),
         ("urlBase: [1]", "must be a single value"),
         ("urlBase: 'ftp://x'", "is not a valid URL"),
         ("urlBase: 'http://x y'", "is not a valid URL"),
@@ -194,6 +196,18 @@ async def test_anonymous_access_is_switched_by_a_patch(
     assert (await http.get("/artifactory/api/securityconfig")).json()["anonAccessEnabled"] is True
     await patch(http, "security: {anonAccessEnabled: false}")
     assert (await nobody.get(f"/artifactory/{repo}/a.txt")).status_code == 401
+
+
+async def test_the_encryption_policy_that_is_shown_is_the_one_in_force(http: httpx.AsyncClient) -> None:
+    async def shown() -> object:
+        return (await http.get("/artifactory/api/securityconfig")).json()["passwordSettings"]
+
+    assert await shown() == {"encryptionPolicy": "SUPPORTED"}
+    assert (await http.get("/artifactory/api/security/encryptedPassword")).status_code == 200
+    await patch(http, "security: {passwordSettings: {encryptionPolicy: UNSUPPORTED}}")
+    assert await shown() == {"encryptionPolicy": "UNSUPPORTED"}
+    assert (await http.get("/artifactory/api/security/encryptedPassword")).status_code == 409
+    await patch(http, "security: {passwordSettings: null}")
 
 
 async def test_nothing_is_taken_in_when_the_disk_is_as_full_as_is_allowed(http: httpx.AsyncClient, repo: str) -> None:
