@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrepot.configuration.secrets import SEALED
-from entrepot.errors import EntrepotError
+from entrepot.errors import EntrepotError, Invalid
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 
@@ -102,9 +102,12 @@ class TextSeals:
         self._vault = vault
 
     def seal(self, name: str, text: str) -> str:
-        """See Seals. Raises SealBroken for a text that was sealed elsewhere."""
+        """See Seals."""
         if text.startswith(SEALED):
-            self.open(name, text)
+            try:
+                self.open(name, text)
+            except SealBroken:
+                raise Invalid(f"The secret {name} was not sealed here: state it anew.") from None
             return text
         return SEALED + base64.urlsafe_b64encode(self._vault.seal(name, text.encode())).decode()
 

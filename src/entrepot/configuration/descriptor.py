@@ -24,6 +24,7 @@ from entrepot.configuration.elements import (
     check_value,
     plain,
 )
+from entrepot.configuration.secrets import is_secret
 from entrepot.errors import Invalid
 
 MAX_BYTES: Final = 1 << 18
@@ -44,7 +45,6 @@ _BEGINNINGS: Final = (
     yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
 )  # fmt: skip
 _ENDS: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
-_HIDDEN: Final = ("password", "secret", "key_password")
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _fill_keyed(parent: ET.Element, one: str, key_name: str, section: Mapping[st
 
 def _fill(element: ET.Element, body: Mapping[str, Any]) -> None:
     for name, value in body.items():
-        if any(word in name.lower() for word in _HIDDEN) or not name.isidentifier():
+        if is_secret(name) or not name.isidentifier():
             continue
         if isinstance(value, dict) and name in _LISTED:
             one, key_name = _LISTED[name]

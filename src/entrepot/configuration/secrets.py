@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 SEALED: Final = "{sealed}"
-_FIELDS: Final = frozenset({
-    "managerPassword", "password", "secret", "clientSecret", "passphrase", "privateKey", "customCookieTokenKey",
-})  # fmt: skip
+_ENDINGS: Final = ("password", "secret", "passphrase", "privatekey", "secretkey", "apikey", "tokenkey")
 
 
 class Seals(Protocol):
     """What seals texts under a name, and opens them under the same."""
 
     def seal(self, name: str, text: str) -> str:
-        """Return a text that begins with `SEALED`; one that was sealed under this name comes back as it is."""
+        """Return a text that begins with `SEALED`; one that was sealed under this name comes back as it is.
+
+        Raises Invalid for one that was sealed otherwise.
+        """
         ...
 
     def open(self, name: str, text: str) -> str:
@@ -52,17 +53,17 @@ def opened(section: str, key: str, body: Mapping[str, Any], seals: Seals) -> dic
 
 
 def is_secret(field: str) -> bool:
-    """Whether a field's text is sealed when it is stored."""
-    return field in _FIELDS
+    """Whether what a field holds is sealed when it is stored, and never shown; decided by how its name ends."""
+    return field.replace("_", "").lower().endswith(_ENDINGS)
 
 
 def _sealed(path: str, field: str, value: Any, seals: Seals) -> Any:
-    if isinstance(value, str):
-        return seals.seal(path, value) if field in _FIELDS and value else value
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and is_secret(field):
+        return seals.seal(path, str(value)) if value != "" else value  # YAML reads a password of digits as a number
     if isinstance(value, Mapping):
         return {name: _sealed(f"{path}/{name}", name, inner, seals) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_sealed(f"{path}/{place}", "", inner, seals) for place, inner in enumerate(value)]
+        return [_sealed(f"{path}/{place}", field, inner, seals) for place, inner in enumerate(value)]
     return value
 
 

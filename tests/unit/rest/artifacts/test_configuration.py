@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 import entrepot
-from entrepot.configuration.documents import Documents
+from entrepot.configuration.documents import Documents, read
+from entrepot.metadata.open import open_database
 from entrepot.settings import Settings
 from entrepot.worker import build
 from tests.served import client_of
@@ -90,7 +91,10 @@ async def test_what_is_patched_is_shown_and_what_is_null_is_gone(http: httpx.Asy
         ),
         ("security: {ldapSettings: {a: {ldapUrl: 'ldap://h/dc=x'}}}", "user_dn_pattern"),
         ("security: {ldapGroupSettings: {a: {filter: '('}}}", "search filter"),
-        ("security: {passwordSettings: {encryptionPolicy: REQUIERD}}", "must be one of SUPPORTED, REQUIRED, UNSUPPORTED"),
+        (
+            "security: {passwordSettings: {encryptionPolicy: REQUIERD}}",
+            "must be one of SUPPORTED, REQUIRED, UNSUPPORTED",
+        ),
         ("security: {passwordSettings: {encryptionPolicy: [REQUIRED]}}", "must be one of"),
         ("urlBase: [1]", "must be a single value"),
         ("urlBase: 'ftp://x'", "is not a valid URL"),
@@ -139,6 +143,37 @@ async def test_repositories_are_listed_and_secrets_are_not_shown(http: httpx.Asy
     assert "<key>generic-local</key>" in text
     assert "top-secret-1" not in text
     await patch(http, "proxies: {p: null}")
+
+
+@pytest.mark.parametrize(
+    "field", ["password", "keyStorePassword", "key_password", "passphrase", "apiKey", "clientSecret", "privateKey"]
+)
+@pytest.mark.parametrize(
+    ("stated", "secret"), [("hidden-7", "hidden-7"), ("1234567", "1234567"), ("[hidden-7]", "hidden-7")]
+)
+async def test_what_is_secret_is_neither_stored_nor_shown_in_the_clear(
+    http: httpx.AsyncClient, settings: Settings, field: str, stated: str, secret: str
+) -> None:
+    text = f"security: {{signingKeysSettings: {{alias: a, {field}: {stated}}}}}"
+    assert (await patch(http, text)).status_code == 200
+    shown = (await http.get(URL)).text
+    assert ("<alias>a</alias>" in shown, secret in shown, field in shown) == (True, False, False)
+    database = await open_database(settings.home, settings.database_url)
+    stored = (await read(database, "security") or {})["signingKeysSettings"][field]
+    await database.close()
+    assert secret not in str(stored)
+    await patch(http, "security: {signingKeysSettings: null}")
+
+
+async def test_what_only_has_to_do_with_passwords_is_shown(http: httpx.AsyncClient) -> None:
+    await patch(http, "security: {passwordSettings: {expirationPolicy: {passwordMaxAge: 77}}}")
+    assert "<passwordMaxAge>77</passwordMaxAge>" in (await http.get(URL)).text
+    await patch(http, "security: {passwordSettings: null}")
+
+
+async def test_a_secret_that_was_not_sealed_here_is_refused(http: httpx.AsyncClient) -> None:
+    answer = await patch(http, "mailServer: {password: '{sealed}x'}")
+    assert (answer.status_code, "mailServer//password" in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize(
