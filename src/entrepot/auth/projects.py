@@ -192,6 +192,24 @@ async def forget(tx: Tx, kind: str, name: str) -> None:
             await store(tx, msgspec.structs.replace(project, **{kind: left}))
 
 
+async def forget_role(tx: Tx, name: str) -> None:
+    """Take a deleted role of all projects from its holders, but where the project has one of its own of that name."""
+    for project in await all_of_them(tx):
+        if name not in project.roles:
+            left = without_role(project, name)
+            if left != project:
+                await store(tx, left)
+
+
+def without_role(project: Project, name: str) -> Project:
+    """Return the project with nobody in a role."""
+    users, groups = (
+        {member: [role for role in roles if role != name] for member, roles in members.items()}
+        for members in (project.users, project.groups)
+    )
+    return msgspec.structs.replace(project, users=users, groups=groups)
+
+
 def role_of(project: Project, name: str, global_roles: Mapping[str, Role]) -> Role | None:
     """Return a role by its name: predefined, the project's own, or a global one."""
     return PREDEFINED.get(name) or project.roles.get(name) or global_roles.get(name)

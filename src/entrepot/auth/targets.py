@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
@@ -101,11 +102,20 @@ async def forget(tx: Tx, kind: str, name: str) -> None:
 
     `kind` is `users` or `groups`.
     """
+    await _forget(tx, lambda body: _take(body, kind, name))
+
+
+async def forget_repository(tx: Tx, keys: AbstractSet[str]) -> None:
+    """Take a deleted repository, by all its names, out of all targets, so that a new one of its name is in none."""
+    await _forget(tx, lambda body: _take_repository(body, keys))
+
+
+async def _forget(tx: Tx, take: Callable[[Body], bool]) -> None:
     after = ""
     while found := await page(tx, after=after):
         for target, text in found:
             body = msgspec.json.decode(text, type=Body)
-            if _take(body, kind, name):
+            if take(body):
                 await tx.execute(_UPDATE, name=target, body=_packed(body))
         after = found[-1][0]
 
@@ -121,6 +131,16 @@ def _take(body: Body, kind: str, name: str) -> bool:
         if not resource["actions"][kind]:
             del resource["actions"][kind]
     return any(words is not None for words in taken)
+
+
+def _take_repository(body: Body, keys: AbstractSet[str]) -> bool:
+    taken = False
+    for resource in body["resources"].values():
+        named = resource.get("targets") or {}
+        for key in named.keys() & keys:
+            del named[key]
+            taken = True
+    return taken
 
 
 def _with_actions(body: Body, kind: str) -> list[Body]:

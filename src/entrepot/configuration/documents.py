@@ -86,17 +86,22 @@ class Documents:
         async with self._reading:  # who read first must not be who stores last
             self._sections = await read_all(self._database)
 
-    async def change(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run a transaction that changes documents (by `store`), and know its outcome before this returns."""
+    async def change(self, work: Callable[[Tx], Awaitable[T]], *scopes: str) -> T:
+        """Run a transaction that changes documents (by `store`), and know its outcome before this returns.
+
+        `scopes` are those that it changes something in beside configuration.
+        """
 
         async def body(tx: Tx) -> T:
-            await self._bump(tx, "configuration")  # first, see `metadata.versions`
+            for scope in ("configuration", *scopes):
+                await self._bump(tx, scope)  # first, see `metadata.versions`
             return await work(tx)
 
         try:
             result = await self._database.transact(body)
         finally:  # a commit whose outcome we were not told may stand
-            self._announce("configuration")
+            for scope in ("configuration", *scopes):
+                self._announce(scope)
         await self.refresh()
         return result
 

@@ -16,7 +16,8 @@ import msgspec
 
 from entrepot.access.decide import RepositoryFacts
 from entrepot.access.patterns import PatternSet
-from entrepot.auth import projects
+from entrepot.access.permissions import CACHE
+from entrepot.auth import projects, targets
 from entrepot.auth.audit import Actor, record
 from entrepot.errors import Invalid, NotFound
 from entrepot.jobs.purge import KIND as PURGE
@@ -110,7 +111,7 @@ class Repositories:
             await tx.execute(_UPDATE, id=repo_id, config=_packed(new), project_key=str(new.get("projectKey") or ""))
             await record(tx, by, "repository.update", key)
 
-        await self._change(work)
+        await self._change(work, "repositories")
 
     async def create_all(self, configs: Iterable[Mapping[str, Any]], by: Actor) -> None:
         """Add several, all or none. Raises RepositoryExists."""
@@ -120,16 +121,17 @@ class Repositories:
                 await insert(tx, config)
                 await record(tx, by, "repository.create", config["key"])
 
-        await self._change(work)
+        await self._change(work, "repositories")
 
     async def delete(self, key: str, by: Actor) -> None:
         """Retire a repository at once; its content is removed in the background. Raises RepositoryUnknown."""
 
         async def work(tx: Tx) -> None:
-            repo_id, _ = await _row(tx, key)
+            repo_id, retired = await _row(tx, key)
             await tx.execute(_RETIRE, id=repo_id)
             await record(tx, by, "repository.delete", key)
             await projects.forget_repository(tx, key)
+            await targets.forget_repository(tx, {key, key + CACHE} if retired["rclass"] == "remote" else {key})
             await enqueue(tx, PURGE, {"repo_id": repo_id}, dedup=f"purge:{repo_id}", max_attempts=_ATTEMPTS)
             for member_of, config in await _virtuals_with(tx, key):
                 await tx.execute(
@@ -139,11 +141,12 @@ class Repositories:
                     project_key=str(config.get("projectKey") or ""),
                 )
 
-        await self._change(work)
+        await self._change(work, "repositories", "security")
 
-    async def _change(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+    async def _change(self, work: Callable[[Tx], Awaitable[None]], *scopes: str) -> None:
         async def body(tx: Tx) -> None:
-            await self._bump(tx, "repositories")  # first, see `metadata.versions`
+            for scope in scopes:
+                await self._bump(tx, scope)  # first, see `metadata.versions`
             await work(tx)
 
         try:
@@ -151,7 +154,8 @@ class Repositories:
         except Duplicate:
             raise RepositoryExists from None
         finally:  # a commit whose outcome we were not told may stand
-            self._announce("repositories")
+            for scope in scopes:
+                self._announce(scope)
         await self.refresh()
 
 

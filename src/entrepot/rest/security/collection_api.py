@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,8 @@ class Collection:
     checked: Callable[[Mapping[str, Any], Mapping[str, Any]], Body]
     """Returns what a body makes of the document that is there (empty: none). Raises Invalid."""
     shown: Callable[[Mapping[str, Any]], Body]
+    forget: Callable[[Tx, str], Awaitable[None]] | None = None
+    """Takes what was removed from those who held it, so that a new one of its name gives nobody anything."""
 
 
 class CollectionApi:
@@ -110,9 +112,11 @@ class CollectionApi:
             if await read(tx, self._of.section, key) is None:
                 raise DocumentUnknown(noun=self._of.noun, key=key[:255])
             await self._documents.store(tx, [Entry(self._of.section, key, None)])
+            if self._of.forget is not None:
+                await self._of.forget(tx, key)
             await record(tx, actor(request), "configuration.delete", f"{self._of.section}/{key}")
 
-        await self._documents.change(work)
+        await self._documents.change(work, *(() if self._of.forget is None else ("security",)))
         return Reply(204)
 
     async def _stored(self, request: Request, key: str, stated: Body, *, new: bool) -> Body:

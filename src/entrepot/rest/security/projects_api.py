@@ -217,8 +217,7 @@ class ProjectsApi:
             if name not in project.roles:
                 raise Part(key=project.project_key, what="role", name=name[:64])
             rest = {one: role for one, role in project.roles.items() if one != name}
-            users, of_groups = _without(project.users, name), _without(project.groups, name)
-            return msgspec.structs.replace(project, roles=rest, users=users, groups=of_groups)
+            return msgspec.structs.replace(projects.without_role(project, name), roles=rest)
 
         await self._change(request, "project.role", removed)
         return Reply(204)
@@ -299,7 +298,3 @@ def _checked(stated: dict[str, Any], before: Project | None) -> Project:
     if not projects.quota_is_valid(made):
         raise Invalid("storage_quota_bytes must be -1, or at least 1073741824.")
     return made
-
-
-def _without(members: dict[str, list[str]], role: str) -> dict[str, list[str]]:
-    return {name: [one for one in roles if one != role] for name, roles in members.items()}

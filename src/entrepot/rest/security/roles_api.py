@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from entrepot.auth.projects import DEV, ENVIRONMENTS, GLOBAL_ROLES, PREDEFINED, PROD, Role
+from entrepot.auth.projects import DEV, ENVIRONMENTS, GLOBAL_ROLES, PREDEFINED, PROD, Role, forget_role
 from entrepot.configuration.documents import Documents, Entry, Sections
 from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -45,7 +45,9 @@ def global_roles(documents: Documents) -> dict[str, Role]:
 
 def roles(documents: Documents) -> tuple[Row, ...]:
     """Return the rows of global roles."""
-    collection = Collection("/access/api/v1/roles", GLOBAL_ROLES, "global role", "name", "roles", _checked, dict)
+    collection = Collection(
+        "/access/api/v1/roles", GLOBAL_ROLES, "global role", "name", "roles", _checked, dict, forget_role
+    )
     return CollectionApi(documents, collection).rows()
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from entrepot.access.actions import Action
 from entrepot.access.permissions import RepositoryFacts
+from entrepot.auth.audit import SYSTEM
+from entrepot.repositories.configuration import create
 from tests.rights import grants
 from tests.unit.rest.security.support import Site, message
 
@@ -232,3 +234,22 @@ async def test_a_node_whose_polling_process_hangs_goes_on_and_still_sees_every_c
     monkeypatch.setattr(time, "monotonic_ns", lambda: real() + 120_000_000_000)
     assert (await site.ask("PUT", f"{V1}/dev", OF_V1)).status_code == 201
     assert await allowed(site)
+
+
+async def test_a_new_repository_of_an_old_name_is_in_no_permission_target(site: Site) -> None:
+    await site.ask("DELETE", f"{V1}/Anything")
+    repo = {"repositories": ["libs", "docker-local"], "actions": {"users": {"bob": ["read"]}}}
+    assert (await site.ask("POST", f"{V2}/both", {"name": "both", "repo": repo})).status_code == 201
+    assert (
+        await site.ask("POST", f"{V2}/one", {"name": "one", "repo": {**repo, "repositories": ["libs"]}})
+    ).status_code == 201
+    await site.repositories.delete("libs", SYSTEM)
+    for name, left in (("both", ["docker-local"]), ("one", [])):
+        shown = (await site.ask("GET", f"{V2}/{name}")).json()
+        assert shown["repo"]["repositories"] == left
+        assert (await site.ask("PUT", f"{V2}/{name}", shown)).status_code == 200
+    again = create("libs", {"rclass": "local", "packageType": "generic"}, lambda _: None)
+    await site.repositories.create(again, SYSTEM)
+    effective = (await site.ask("GET", "/artifactory/api/security/permissions/users/bob", name="bob")).json()
+    assert "libs" not in str(effective)
+    assert "docker-local" in str(effective)

@@ -137,6 +137,18 @@ async def test_global_roles_are_those_of_all_projects(site: Site) -> None:
     assert "auditor" in [one["name"] for one in (await site.ask("GET", f"{PROJECTS}/app/roles")).json()]
     assert (await site.ask("DELETE", "/access/api/v1/roles/auditor")).status_code == 204
     assert not await may(site, Action.READ)
+    assert (await site.ask("POST", "/access/api/v1/roles", role)).status_code == 201
+    assert not await may(site, Action.READ)  # who had the old one has not the new one
+
+
+async def test_a_deleted_role_of_all_projects_leaves_a_project_s_own_of_its_name(site: Site) -> None:
+    await made(site)
+    role = {"name": "auditor", "environments": ["DEV"], "actions": ["READ_REPOSITORY"]}
+    for path in (f"{PROJECTS}/app/roles", "/access/api/v1/roles"):
+        assert (await site.ask("POST", path, role)).status_code == 201
+    await join(site, "auditor")
+    assert (await site.ask("DELETE", "/access/api/v1/roles/auditor")).status_code == 204
+    assert await may(site, Action.READ)
 
 
 async def test_project_administrators_manage_their_project_and_no_other(site: Site) -> None:
