@@ -156,3 +156,7 @@ def _check(provider: Provider, claims: Mapping[str, Any], now: int) -> None:
         raise IdTokenRefused(reason="it is not valid yet")
     if provider.provider_type.startswith("GitHub") and claims.get("repository_owner") != provider.organization:
         raise IdTokenRefused(reason=f"it is not of the organization '{provider.organization}'")
+    # Azure names the application as `azp` or, in tokens of its version 1, `appid`; identity tokens only as who they are for.
+    application = claims.get("azp", claims.get("appid", audiences))
+    if provider.azure_app_id and application not in (provider.azure_app_id, [provider.azure_app_id]):
+        raise IdTokenRefused(reason=f"it is not of the application '{provider.azure_app_id}'")

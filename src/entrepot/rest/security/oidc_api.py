@@ -181,6 +181,10 @@ def _checked(stated: Mapping[str, Any], held: Mapping[str, Any]) -> Body:
     check_url(made.issuer_url)
     if made.provider_type.startswith("GitHub") and not made.organization:
         raise Invalid("A provider of type GitHub needs the organization whose tokens are accepted.")
+    if made.project_key:
+        raise Invalid(
+            "Providers are those of all projects: leave project_key out, and name roles of the project in scopes."
+        )
     body: Body = msgspec.to_builtins(made)
     return body
 

@@ -255,6 +255,22 @@ async def test_a_github_token_must_be_of_the_organization() -> None:
     assert await keys.verified(github, pretended.token(repository_owner="acme"))
 
 
+@pytest.mark.parametrize("claim", ["azp", "appid", "aud"])
+async def test_a_token_of_azure_must_be_of_the_application(claim: str) -> None:
+    pretended = Pretended()
+    azure = Provider(name="a", issuer_url=ISSUER, provider_type="Azure", azure_app_id="ours")
+    assert "application" in await refused(pretended, pretended.token(**{claim: "another"}), azure)
+    assert "application" in await refused(pretended, pretended.token(aud="ours", azp="another"), azure)
+    assert await ProviderKeys(Time(), pretended.fetch).verified(azure, pretended.token(**{claim: "ours"}))
+
+
+async def test_a_provider_of_one_project_is_refused_as_its_tokens_would_count_everywhere(site: Site) -> None:
+    body = {"name": "p", "issuer_url": "https://token.example.org", "project_key": "app"}
+    answer = await site.ask("POST", OIDC, body)
+    assert (answer.status_code, "project_key" in message(answer)) == (400, True)
+    assert (await site.ask("POST", OIDC, {**body, "project_key": ""})).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("wanted", "claims", "fits"),
     [
