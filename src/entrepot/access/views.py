@@ -21,7 +21,7 @@ from entrepot.slips import check_names
 Body = dict[str, Any]
 
 _SECTIONS = {"repo": "artifact", "build": "build", "releaseBundle": "release_bundle"}
-_ANYWHERE = frozenset({ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION, "*"})
+_ANYWHERE = frozenset({ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION})
 _BUILDS, _BUILD_INFO = "artifactory-build-info", "-build-info"
 _SIDES = ("users", "groups")
 _FORBIDDEN = frozenset('/\\:|?*"<>')

@@ -11,7 +11,7 @@ import msgspec
 from entrepot.access import views
 from entrepot.access.permissions import PermissionTarget
 from entrepot.errors import Conflict, Invalid, NotFound
-from entrepot.metadata.database import Duplicate, Reads, Tx
+from entrepot.metadata.database import Reads, Tx
 from entrepot.metadata.sql import sql
 
 PAGE: Final = 1000
@@ -20,6 +20,7 @@ Body = dict[str, Any]  # the Access shape; see access/views.py
 _BY_NAME = sql("SELECT id, body FROM permission_target WHERE name = :name")
 _PAGE = sql("SELECT name, body, modified FROM permission_target WHERE name > :after ORDER BY name LIMIT :limit")
 _INSERT = sql("INSERT INTO permission_target (name, body, modified) VALUES (:name, :body, {now})")
+_ALIKE = sql("SELECT name FROM permission_target WHERE LOWER(name) = :lowered")  # no index: only who creates asks
 _UPDATE = sql("UPDATE permission_target SET body = :body, modified = {now} WHERE name = :name")
 _DELETE = sql("DELETE FROM permission_target WHERE name = :name")
 _USERS = sql("SELECT name FROM account WHERE name {any:names}")
@@ -54,11 +55,11 @@ async def page(reads: Reads, *, after: str = "", limit: int = PAGE) -> Sequence[
 
 
 async def create(tx: Tx, body: Body) -> None:
-    """Add a target that `checked` has passed. Raises TargetExists."""
-    try:
-        await tx.execute(_INSERT, name=body["name"], body=_packed(body))
-    except Duplicate:
-        raise TargetExists(name=body["name"]) from None
+    """Add a target that `checked` has passed. Raises TargetExists, also for a name that differs in case alone."""
+    found = await tx.row(_ALIKE, lowered=body["name"].lower())
+    if found is not None:
+        raise TargetExists(name=found[0])
+    await tx.execute(_INSERT, name=body["name"], body=_packed(body))
 
 
 async def replace(tx: Tx, body: Body) -> bool:

@@ -66,8 +66,8 @@ class PermissionsApi:
     async def put_v1(self, request: Request) -> Reply:
         """PUT: create, or replace the rights over artifacts."""
         self._targets.enter(request)
-        name = word(request, "name")
-        stated = views.from_v1(name, await json_object(request))
+        name, body = await _named(request)
+        stated = views.from_v1(name, body)
         await self._targets.change(request, "permission.replace", name, lambda before: _merged(before, stated))
         return Reply(201)
 
@@ -96,10 +96,16 @@ class PermissionsApi:
 
     async def _stated_v2(self, request: Request) -> tuple[str, Body]:
         self._targets.enter(request)
-        name, stated = word(request, "name"), await json_object(request)
-        if stated.get("name") not in (None, "", name):
-            raise Conflict("The name in the body must equal the one in the path.")
+        name, stated = await _named(request)
         return name, views.from_v2(name, {**stated, "name": name})
+
+
+async def _named(request: Request) -> tuple[str, Body]:
+    """Return the name in the path and the body. Raises Conflict when the body names another."""
+    name, stated = word(request, "name"), await json_object(request)
+    if stated.get("name") not in (None, "", name):
+        raise Conflict("The name in the body must equal the one in the path.")
+    return name, stated
 
 
 def _merged(before: Body | None, stated: Body) -> Body:

@@ -170,8 +170,8 @@ async def test_names_of_users_and_groups_are_lower_case(site: Site) -> None:
         ("PUT", f"{V1}/dev", {**OF_V1, "principals": {"groups": {"nobody": ["r"]}}}, 400, "'nobody'"),
         ("PUT", f"{V1}/dev", {**OF_V1, "principals": {"users": {"bob": ["q"]}}}, 400, "'q'"),
         ("PUT", f"{V1}/dev", {**OF_V1, "includesPattern": "x" * 1025}, 400, "1024"),
-        ("PUT", f"{V1}/{'a' * 65}", OF_V1, 400, "name"),
-        ("PUT", f"{V1}/a%2Fb", OF_V1, 400, "name"),
+        ("PUT", f"{V1}/{'a' * 65}", {**OF_V1, "name": None}, 400, "name"),
+        ("PUT", f"{V1}/a%2Fb", {**OF_V1, "name": None}, 400, "name"),
         ("PUT", f"{V1}/dev", {**OF_V1, "repositories": "libs"}, 400, "arrays"),
         ("PUT", f"{V1}/dev", {**OF_V1, "principals": []}, 400, "principals"),
         ("POST", f"{V2}/dev", {"name": "dev"}, 400, "Must have at least one"),
@@ -253,3 +253,28 @@ async def test_a_new_repository_of_an_old_name_is_in_no_permission_target(site: 
     effective = (await site.ask("GET", "/artifactory/api/security/permissions/users/bob", name="bob")).json()
     assert "libs" not in str(effective)
     assert "docker-local" in str(effective)
+
+
+async def test_names_of_targets_differ_by_more_than_case(site: Site) -> None:
+    repo = {"repositories": ["libs"], "actions": {}}
+    assert (await site.ask("POST", f"{V2}/Java", {"repo": repo})).status_code == 201
+    for method, path, body in (
+        ("POST", f"{V2}/java", {"repo": repo}),
+        ("PUT", f"{V2}/java", {"repo": repo}),
+        ("PUT", f"{V1}/JAVA", {"repositories": ["libs"]}),
+        ("POST", ACCESS, {**OF_ACCESS, "name": "jAVA"}),
+    ):
+        refused = await site.ask(method, path, body)
+        assert (refused.status_code, "'Java' already exists" in refused.text) == (409, True), path
+    assert (await site.ask("PUT", f"{V2}/Java", {"repo": repo})).status_code == 200
+
+
+@pytest.mark.parametrize("base", [V1, V2])
+async def test_a_body_that_names_another_target_is_refused(site: Site, base: str) -> None:
+    for method in ("PUT",) if base == V1 else ("PUT", "POST"):
+        assert (await site.ask(method, f"{base}/one", {"name": "other"})).status_code == 409
+
+
+async def test_a_star_is_no_repository(site: Site) -> None:
+    refused = await site.ask("PUT", f"{V1}/star", {"name": "star", "repositories": ["*"]})
+    assert (refused.status_code, "non-existing repository '*'" in message(refused)) == (400, True)
