@@ -46,12 +46,13 @@ EXPECTED = {
         access.permissions.resource.replace access.permissions.resource.update
     """,
     "administrators": """
-        passwords.expire passwords.expire.one passwords.renew.one passwords.expire.all passwords.renew.all
+        passwords.expire passwords.expire.one passwords.renew.one passwords.expire.one.single passwords.renew.one.single
+        passwords.expire.all passwords.renew.all
         access.passwords.set access.passwords.expire access.passwords.expire.all access.passwords.renew.all
         apikeys.revoke.other apikeys.list users.list users.get users.replace users.update users.delete
         access.users.list access.users.create access.users.get access.users.update access.users.delete
         access.users.groups locks.list locks.unlock locks.unlock.some locks.unlock.all access.locks.unlock
-        policies.lock.get policies.lock.put policies.expiration.get policies.expiration.put
+        policies.lock.get policies.lock.put policies.expiration.get policies.expiration.put policies.settings.get policies.settings.put
         policies.password.get policies.password.put policies.password.patch policies.basic.get
         policies.basic.put policies.tokens.get policies.tokens.put groups.list groups.get groups.replace
         groups.update groups.delete access.groups.list access.groups.create access.groups.get
@@ -68,9 +69,12 @@ EXPECTED = {
         projects.delete roles.list roles.create roles.get roles.put roles.put.named roles.delete
         environments.create environments.rename environments.delete audit.search repositories.configurations
         repositories.create repositories.update repositories.delete repositories.create.batch
-        repositories.update.batch system.status system.service_id system.info system.base_url artifactory.metrics
-        access.metrics event.metrics storage.summary storage.summary.calculate configuration.get
+        repositories.update.batch system.status system.service_id system.info system.base_url
+        storage.summary storage.summary.calculate configuration.get
         configuration.patch configuration.security trash.empty trash.restore trash.clean
+    """,
+    "metrics": """
+        artifactory.metrics access.metrics event.metrics
     """,
     "annotate": """
         storage.properties.set storage.properties.delete metadata.patch metadata.delete
@@ -105,6 +109,7 @@ others          oneself or administrators; asked here about somebody else
 project         administrators of the project
 managers        administrators, and who manages a whole repository
 administrators  administrators
+metrics         administrators, and tokens that are for it
 clear           administrators, for whole repositories
 read ...        rights on a path
 """

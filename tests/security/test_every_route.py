@@ -65,6 +65,11 @@ async def test_a_narrow_token_of_an_administrator_administers_nothing(place: Pla
             "deploy",
         }:
             assert await place.status(row, headers) == 403, (row.operation, scope)
+        if demand == "metrics":
+            assert await place.status(row, headers) == (200 if scope == "system:metrics:r" else 403), (
+                row.operation,
+                scope,
+            )
         if demand == "read" and "crew" not in scope and (row.face == "oci" or "{path*}" in row.path):
             assert await place.status(row, headers) == 403, (row.operation, scope)
 

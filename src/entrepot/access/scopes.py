@@ -153,6 +153,10 @@ class Ceiling:
         """Whether it leaves an administrator the rights of one."""
         return all(scope.whole for scope in self.scopes)
 
+    def opens(self, door: str) -> bool:
+        """Whether it is a key to a door of the system's, as only administrators hand out: "system:metrics:r"."""
+        return bool(self.scopes) and all(door in scope.system for scope in self.scopes)
+
     def allows(self, action: Action, key: str, path: str, *, folder: bool = False) -> bool:
         """Whether an action on a path of a repository stays below it; what groups may do is for the rules to say."""
         place, need = Place.of(path), int(action)

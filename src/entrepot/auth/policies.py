@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -67,16 +67,23 @@ class ExpirationPolicy(msgspec.Struct, frozen=True, rename="camel"):
     notify_by_email: bool = True
 
 
+class PasswordSettings(msgspec.Struct, frozen=True, rename="camel"):
+    """What is demanded of passwords beside how they are made."""
+
+    encryption_policy: Literal["SUPPORTED", "REQUIRED", "UNSUPPORTED"] = "SUPPORTED"
+    expiration_policy: ExpirationPolicy = ExpirationPolicy()
+
+
 class LockPolicy(msgspec.Struct, frozen=True, rename="camel"):
     """When an account is locked."""
 
     enabled: bool = False
-    login_attempts: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5  # 0: never
+    login_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
 
     @property
     def counts(self) -> bool:
         """Whether wrong passwords are counted at all."""
-        return self.enabled and self.login_attempts > 0
+        return self.enabled
 
 
 class TokenExpiry(msgspec.Struct, frozen=True):
@@ -115,6 +122,11 @@ class Policies:
         """Return SUPPORTED, REQUIRED or UNSUPPORTED."""
         stated = str(self._settings().get("encryptionPolicy") or "").upper()
         return stated if stated in ENCRYPTION_POLICIES else "SUPPORTED"
+
+    def settings(self) -> PasswordSettings:
+        """Return both in one."""
+        expiration = msgspec.to_builtins(self.expiration())
+        return _typed({"encryptionPolicy": self.encryption(), "expirationPolicy": expiration}, PasswordSettings)
 
     def basic(self) -> bool:
         """Whether a password counts as the credential of a request."""

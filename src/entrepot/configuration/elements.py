@@ -54,7 +54,7 @@ _FLAGS: Final = frozenset({
 _NUMBERS: Final[Mapping[str, tuple[int, int]]] = {
     "retentionPeriodDays": (0, 36_500), "maxDownloadSizeMb": (0, 1 << 40), "maxFiles": (0, 1 << 40),
     "maxConcurrentRequests": (0, 1 << 20), "diskSpaceLimitPercentage": (0, 100), "diskSpaceWarningPercentage": (0, 100),
-    "passwordMaxAge": (1, 36_500), "loginAttempts": (0, 100),
+    "passwordMaxAge": (1, 36_500), "loginAttempts": (1, 100),
 }  # fmt: skip
 ENCRYPTION_POLICIES: Final = ("SUPPORTED", "REQUIRED", "UNSUPPORTED")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"encryptionPolicy": ENCRYPTION_POLICIES}

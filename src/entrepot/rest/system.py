@@ -9,7 +9,7 @@ from entrepot import __version__
 from entrepot.configuration import descriptor
 from entrepot.configuration.documents import Documents
 from entrepot.configuration.elements import check_url
-from entrepot.errors import EntrepotError, Unavailable
+from entrepot.errors import Denied, EntrepotError, Unauthenticated, Unavailable
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
@@ -82,7 +82,7 @@ class SystemApi:
                 summary="Accept a client's call home"),
             Row("PUT", f"{api}/system/configuration/baseUrl", "system.base_url", "admin", self.base_url, request="text/plain",
                 response="text/plain", summary="Set the URL that users see"),
-            *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "admin", self.show_metrics, response="text/plain",
+            *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "user", self.show_metrics, response="text/plain",
                   summary="Prometheus metrics")
               for name, base in (("artifactory", api), ("access", "/access/api"), ("event", "/event/api"))),
         )  # fmt: skip
@@ -160,8 +160,13 @@ class SystemApi:
         await configure(request, self.documents, lambda held: descriptor.entries({"urlBase": url or None}, held))
         return text_reply(f'URL base has been successfully updated to "{url}".\n')
 
-    async def show_metrics(self, _: Request) -> Reply:
-        """Metrics in the text format of Prometheus."""
+    async def show_metrics(self, request: Request) -> Reply:
+        """Metrics in the text format of Prometheus, for administrators and for tokens that are for nothing else."""
+        caller = request.caller
+        if caller.is_anonymous:
+            raise Unauthenticated
+        if not caller.may_administer and not caller.ceiling.opens("system:metrics:r"):
+            raise Denied("Metrics are for administrators, and for tokens of the scope system:metrics:r.")
         return Reply(200, [("content-type", "text/plain; version=0.0.4")], self.metrics())
 
 

@@ -15,11 +15,13 @@ from entrepot.auth.policies import (
     ExpirationPolicy,
     LockPolicy,
     PasswordPolicy,
+    PasswordSettings,
     Policies,
     TokenExpiry,
 )
 from entrepot.configuration.documents import Documents, Entry, read
-from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.errors import Invalid
+from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Tx
 from entrepot.rest.json_bodies import json_object
 from entrepot.rest.security.bodies import converted
@@ -49,18 +51,22 @@ class PoliciesApi:
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
         lock, expiry = f"{_OLD}/userLockPolicy", f"{_OLD}/configuration/passwordExpirationPolicy"
-        policy = f"{_ACCESS}/security/password_policy"
+        settings, policy = f"{_OLD}/passwordSettings", f"{_ACCESS}/security/password_policy"
         basic = f"{_ACCESS}/security/authentication/basic_authentication_enabled"
         tokens = f"{_ACCESS}/token/default_expiry"
         return (
             Row("GET", lock, "policies.lock.get", "admin", self.get_lock, response=LockPolicy,
                 summary="When users are locked"),
-            Row("PUT", lock, "policies.lock.put", "admin", self.put_lock, request=LockPolicy, response=LockPolicy,
+            Row("PUT", lock, "policies.lock.put", "admin", self.put_lock, request=LockPolicy, response="text/plain",
                 summary="Lock users after different wrong passwords"),
             Row("GET", expiry, "policies.expiration.get", "admin", self.get_expiration, response=ExpirationPolicy,
                 summary="When passwords expire"),
             Row("PUT", expiry, "policies.expiration.put", "admin", self.put_expiration, request=ExpirationPolicy,
                 response=ExpirationPolicy, summary="Let passwords expire"),
+            Row("GET", settings, "policies.settings.get", "admin", self.get_settings, response=PasswordSettings,
+                summary="Whether passwords may be encrypted, and when they expire"),
+            Row("PUT", settings, "policies.settings.put", "admin", self.put_settings, request=PasswordSettings,
+                response=PasswordSettings, summary="Set whether passwords may be encrypted, and when they expire"),
             Row("GET", policy, "policies.password.get", "admin", self.get_password, "access", response=PasswordPolicy,
                 summary="What new passwords must have"),
             Row("PUT", policy, "policies.password.put", "admin", self.put_password, "access", request=PasswordPolicy,
@@ -83,9 +89,13 @@ class PoliciesApi:
 
     async def put_lock(self, request: Request) -> Reply:
         """PUT."""
-        stated = await _policy(request, LockPolicy)
-        await self._merge(request, SECURITY, {"userLockPolicy": msgspec.to_builtins(stated)})
-        return json_reply(stated)
+        stated = await json_object(request, _BODY)
+        attempts = stated.get("loginAttempts", 5)
+        if isinstance(attempts, int) and not 1 <= attempts <= 100:
+            raise Invalid("LoginAttempts must be between 1 - 100")
+        policy = _typed(stated, LockPolicy)
+        await self._merge(request, SECURITY, {"userLockPolicy": msgspec.to_builtins(policy)})
+        return text_reply("UserLockPolicy was successfully updated")
 
     async def get_expiration(self, _: Request) -> Reply:
         """GET."""
@@ -95,6 +105,16 @@ class PoliciesApi:
         """PUT."""
         stated = await _policy(request, ExpirationPolicy)
         await self._merge(request, SECURITY, {"passwordSettings": {"expirationPolicy": msgspec.to_builtins(stated)}})
+        return json_reply(stated)
+
+    async def get_settings(self, _: Request) -> Reply:
+        """GET."""
+        return json_reply(self._policies.settings())
+
+    async def put_settings(self, request: Request) -> Reply:
+        """PUT."""
+        stated = await _policy(request, PasswordSettings)
+        await self._merge(request, SECURITY, {"passwordSettings": msgspec.to_builtins(stated)})
         return json_reply(stated)
 
     async def get_password(self, _: Request) -> Reply:
@@ -146,7 +166,10 @@ class PoliciesApi:
 
 async def _policy(request: Request, kind: type[T]) -> T:
     """Return the body. A policy that a slip would switch off is refused. Raises Invalid."""
-    stated = await json_object(request, _BODY)
+    return _typed(await json_object(request, _BODY), kind)
+
+
+def _typed(stated: Mapping[str, Any], kind: type[T]) -> T:
     check_names(stated, kind.__struct_encode_fields__)
     return converted(stated, kind)
 

@@ -200,7 +200,9 @@ async def test_the_password_policy_says_all_that_is_missing(site: Site) -> None:
 
 async def test_different_wrong_passwords_lock_a_user_and_the_same_one_over_and_over_does_not(site: Site) -> None:
     policy = {"enabled": True, "loginAttempts": 3}
-    assert (await site.ask("PUT", "/artifactory/api/security/userLockPolicy", policy)).json() == policy
+    told = await site.ask("PUT", "/artifactory/api/security/userLockPolicy", policy)
+    assert (told.status_code, told.text) == (200, "UserLockPolicy was successfully updated")
+    assert (await site.ask("GET", "/artifactory/api/security/userLockPolicy")).json() == policy
     for _ in range(6):
         await site.ask("GET", SELF, auth=("bob", "stale"))
         await site.at.demands.lockout.flush()
@@ -259,6 +261,34 @@ async def test_the_right_password_forgives_the_wrong_ones_before_it(site: Site) 
         await site.ask("GET", SELF, auth=("bob", password))
     await site.at.demands.lockout.flush()
     assert (await site.ask("GET", "/artifactory/api/security/lockedUsers")).json() == []
+
+
+@pytest.mark.parametrize("attempts", [0, 101, -1])
+async def test_a_user_is_locked_after_a_number_of_attempts_that_makes_sense(site: Site, attempts: int) -> None:
+    policy = {"enabled": True, "loginAttempts": attempts}
+    refused = await site.ask("PUT", "/artifactory/api/security/userLockPolicy", policy)
+    assert (refused.status_code, message(refused)) == (400, "LoginAttempts must be between 1 - 100")
+
+
+@pytest.mark.parametrize("noun", ["Password", "Passwords"])
+async def test_one_password_expires_and_counts_again_by_either_spelling(site: Site, noun: str) -> None:
+    base = "/artifactory/api/security/users/authorization"
+    assert (await site.ask("POST", f"{base}/expire{noun}/bob")).status_code == 200
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    assert (await site.ask("POST", f"{base}/unexpire{noun}/bob")).status_code == 200
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 200
+
+
+async def test_settings_of_passwords_are_read_and_set_in_one(site: Site) -> None:
+    path = "/artifactory/api/security/passwordSettings"
+    expiration = {"enabled": False, "passwordMaxAge": 60, "notifyByEmail": True}
+    settings = {"encryptionPolicy": "SUPPORTED", "expirationPolicy": expiration}
+    assert (await site.ask("GET", path)).json() == settings
+    new = {"encryptionPolicy": "UNSUPPORTED", "expirationPolicy": {**expiration, "passwordMaxAge": 90}}
+    assert (await site.ask("PUT", path, new)).json() == new
+    assert (await site.ask("GET", path)).json() == new
+    assert site.at.policies.encryption() == "UNSUPPORTED"
+    assert (await site.ask("PUT", path, {"encryptionPolicy": "REQUIERD"})).status_code == 400
 
 
 async def test_a_password_given_by_an_administrator_counts_at_once(site: Site) -> None:
