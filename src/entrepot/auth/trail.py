@@ -24,6 +24,7 @@ _LONGEST: Final = 1000  # characters
 _SETTLED: Final = 2_000  # milliseconds after which no older row is committed any more
 _KEPT: Final = 90 * 86_400_000  # milliseconds
 _STEP: Final = 1000  # rows
+_DEADLINE: Final = 20.0  # seconds
 
 _DENIED = sql("""
 INSERT INTO audit (time, actor, address, action, outcome, subject, detail)
@@ -107,9 +108,9 @@ class Query:
 
 
 async def search(database: Database, query: Query, limit: int) -> list[dict[str, Any]]:
-    """Return rows, the newest first."""
-    rows = await database.rows(
-        _FIND, actor=query.actor, action=query.action, outcome=query.outcome, subject=query.subject,
+    """Return rows, the newest first. Raises DatabaseUnavailable when that takes too long, as without an index it may."""
+    rows = await database.scan(
+        _FIND, seconds=_DEADLINE, actor=query.actor, action=query.action, outcome=query.outcome, subject=query.subject,
         since=query.since, until=query.until, before=query.before, limit=limit,
     )  # fmt: skip
     return [shown(row) for row in rows]

@@ -1,12 +1,16 @@
 """The audit trail: refusals are counted, everything can be searched, a file has it in order; what may be done is shown."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from entrepot.auth import trail
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.trail import AuditLog, Refusal, Refusals
-from entrepot.metadata.database import Tx
+from entrepot.metadata.database import DatabaseUnavailable, Row, Tx
+from entrepot.metadata.sql import Parameter, Statement
 from tests.unit.rest.security.support import Site
 
 AUDIT = "/access/api/v1/audit"
@@ -31,6 +35,15 @@ async def test_changes_and_refusals_are_found_the_newest_first(site: Site) -> No
     assert (await site.ask("GET", f"{AUDIT}?limit=1&cursor={page['cursor']}")).json()["events"] == found[1:2]
     for wrong in ("since=yesterday", "cursor=x", "limit=0"):
         assert (await site.ask("GET", f"{AUDIT}?{wrong}")).status_code == 400
+
+
+async def test_a_search_that_takes_too_long_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scan(_: Statement, *, seconds: float, **__: Parameter) -> Sequence[Row]:
+        raise DatabaseUnavailable("The query took longer than {seconds:.0f} s.", seconds=seconds)
+
+    monkeypatch.setattr(site.database, "scan", scan)
+    with pytest.raises(DatabaseUnavailable, match="longer than 20 s"):
+        await trail.search(site.database, trail.Query(subject="x"), 10)
 
 
 async def test_a_flood_of_refusals_costs_few_rows(site: Site) -> None:
