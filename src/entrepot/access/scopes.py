@@ -18,12 +18,12 @@ with an access token) is a ceiling of several.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from entrepot.access.actions import SCOPE_LETTERS, Action, mask
-from entrepot.access.coverage import EVERYWHERE, Coverage
-from entrepot.access.patterns import PatternSet, Place
+from entrepot.access.coverage import Coverage
+from entrepot.access.patterns import PatternSet
 from entrepot.errors import Invalid
 
 MAX_SCOPE = 500  # characters, as upstream
@@ -157,20 +157,6 @@ class Ceiling:
         """Whether it is a key to a door of the system's, as only administrators hand out: "system:metrics:r"."""
         return bool(self.scopes) and all(door in scope.system for scope in self.scopes)
 
-    def allows(self, action: Action, key: str, path: str, *, folder: bool = False) -> bool:
-        """Whether an action on a path of a repository stays below it; what groups may do is for the rules to say."""
-        place, need = Place.of(path), int(action)
-        for scope in self.scopes:
-            open_to_rules = scope.whole or scope.groups or scope.all_groups or scope.roles
-            views = [EVERYWHERE] if open_to_rules else scope.over((key,))
-            if need & ~_allowed(views, place, need, folder=folder):
-                return False
-        return True
-
-    def narrow(self, other: Ceiling) -> Ceiling:
-        """Return both ceilings laid upon each other."""
-        return Ceiling(tuple(dict.fromkeys(self.scopes + other.scopes)))
-
 
 UNLIMITED = Ceiling()
 
@@ -178,10 +164,3 @@ UNLIMITED = Ceiling()
 def ceiling_of(scope: Scope) -> Ceiling:
     """Return the ceiling of a scope."""
     return Ceiling((scope,))
-
-
-def _allowed(views: Iterable[Coverage], place: Place, need: int, *, folder: bool) -> int:
-    allowed = 0
-    for view in views:
-        allowed |= view.at(place, need, folder=folder)
-    return allowed

@@ -137,10 +137,6 @@ class SigningKey:
         """Return a certificate of the public key, signed by itself, as PEM: the same for as long as the key is."""
         return _certificate(self.key, self.kid, name)
 
-    def public_pem(self) -> str:
-        """Return the public key for those who verify our tokens themselves."""
-        return self.key.as_pem(private=False).decode()
-
 
 async def signing_key(database: Database, vault: Vault) -> SigningKey:
     """Return the installation's signing key, made at first use: of several nodes that make one, one wins."""

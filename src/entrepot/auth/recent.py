@@ -26,10 +26,6 @@ class Recent(Generic[K, V]):
             del self._entries[next(iter(self._entries))]
         self._entries[key] = value
 
-    def drop(self, key: K) -> None:
-        """Forget a value, if it is there."""
-        self._entries.pop(key, None)
-
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()

@@ -6,7 +6,7 @@ from entrepot.access.actions import EVERY_ACTION, NOTHING, Action
 from entrepot.access.caller import ANONYMOUS, Caller, DockerAccess
 from entrepot.access.decide import Verdict, decide, decides_all, readable
 from entrepot.access.permissions import Covered, PermissionTarget, RepositoryFacts, Rules, Section
-from entrepot.access.scopes import ceiling_of, parse_scope
+from entrepot.access.scopes import Ceiling, parse_scope
 
 READ, DEPLOY, DELETE = Action.READ, Action.DEPLOY, Action.DELETE
 LIBS, HUB = RepositoryFacts("libs", "local", "docker"), RepositoryFacts("hub", "remote", "docker")
@@ -40,9 +40,7 @@ RULES, CLOSED = Rules(TARGETS, anonymous=True), Rules(TARGETS)
 
 
 def scoped(caller: Caller, *scopes: str) -> Caller:
-    ceiling = caller.ceiling
-    for scope in scopes:
-        ceiling = ceiling.narrow(ceiling_of(parse_scope(scope)))
+    ceiling = Ceiling((*caller.ceiling.scopes, *map(parse_scope, scopes)))
     return replace(caller, ceiling=ceiling, how="jwt")
 
 

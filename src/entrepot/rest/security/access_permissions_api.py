@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from entrepot.access import views
+from entrepot.access.permissions import RESOURCE_TYPES
 from entrepot.auth.targets import Body, TargetUnknown
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -18,7 +19,6 @@ from entrepot.rest.security.permission_changes import PermissionChanges
 from entrepot.slips import check_names
 
 _ACCESS: Final = "/access/api/v2/permissions"
-_KINDS: Final = frozenset({"artifact", "build", "release_bundle", "destination", "pipeline_source"})
 
 
 class ResourceUnknown(NotFound):
@@ -133,7 +133,7 @@ class AccessPermissionsApi:
 
 def _named(request: Request) -> tuple[str, str]:
     name, kind = word(request, "name"), word(request, "kind")
-    if kind not in _KINDS:
+    if kind not in RESOURCE_TYPES:
         raise Invalid(f"'{kind[:64]}' is not a resource type.")
     return name, kind
 
@@ -141,8 +141,8 @@ def _named(request: Request) -> tuple[str, str]:
 def _body(name: str, stated: dict[str, Any]) -> Body:
     check_names(stated, ("name", "resources"))
     resources = stated.get("resources")
-    if isinstance(resources, dict) and not resources.keys() <= _KINDS:
-        raise Invalid(f"Resources may be {', '.join(sorted(_KINDS))}.")
+    if isinstance(resources, dict) and not resources.keys() <= set(RESOURCE_TYPES):
+        raise Invalid(f"Resources may be {', '.join(sorted(RESOURCE_TYPES))}.")
     for resource in resources.values() if isinstance(resources, dict) else ():
         if isinstance(resource, dict):  # what is none is refused where it is read
             views.check_resource(resource)
