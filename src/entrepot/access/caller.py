@@ -38,9 +38,14 @@ class Caller:
     access: tuple[DockerAccess, ...] = ()  # of a Docker token: what it is bound to; empty: not bound
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the credential carries all that its owner may do: what is less leaves nothing that outlasts it."""
+        return self.ceiling.admin and self.how != "docker"
+
+    @property
     def may_administer(self) -> bool:
         """Whether it acts with an administrator's rights: the user has them, and the credential carries them."""
-        return self.is_admin and self.ceiling.admin and self.how != "docker"
+        return self.is_admin and self.is_whole
 
     @property
     def granted_name(self) -> str | None:

@@ -91,8 +91,7 @@ class ApiKeysApi:
             raise Unauthenticated
         credential = await self._authenticator.credential(request)
         lasts = credential.expires is None or credential.expires - self._database.now() > _DAY
-        whole = lasts and all(scope.whole for scope in request.caller.ceiling.scopes)
-        if credential.account is None or not whole:
+        if credential.account is None or not lasts or not request.caller.is_whole:
             raise ApiKeysForPasswords
         if request.caller.how == "api-key" and request.method != "GET":
             raise ApiKeysForPasswords

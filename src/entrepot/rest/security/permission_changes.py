@@ -130,8 +130,7 @@ class PermissionChanges:
 
 def _manages(request: Request, repository: Repository) -> bool:
     caller, rules = request.caller, request.granted.rules
-    whole = caller.ceiling.admin  # what a narrower token granted would outlast it
-    return whole and decides_all(caller, Action.MANAGE, repository.facts, "", rules) is True
+    return caller.is_whole and decides_all(caller, Action.MANAGE, repository.facts, "", rules) is True
 
 
 def _managers(target: PermissionTarget) -> set[tuple[str, str]]:

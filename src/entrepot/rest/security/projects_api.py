@@ -81,7 +81,7 @@ class ProjectsApi:
         caller = request.caller
         return json_reply([
             projects.shown(one) for one in found
-            if caller.may_administer or (_whole(request) and projects.administers(one, caller.name, caller.groups))
+            if caller.may_administer or (caller.is_whole and projects.administers(one, caller.name, caller.groups))
         ])  # fmt: skip
 
     async def get(self, request: Request) -> Reply:
@@ -263,11 +263,6 @@ class ProjectsApi:
         return found
 
 
-def _whole(request: Request) -> bool:
-    """Whether a credential carries all rights of its owner."""
-    return request.caller.ceiling.admin and request.caller.how != "docker"
-
-
 def _may_administer(request: Request, project: Project | None, *, members: bool = False) -> None:
     """Raise unless the caller administers the project; whoever does not learns nothing of whether it is there."""
     caller = request.caller
@@ -278,7 +273,7 @@ def _may_administer(request: Request, project: Project | None, *, members: bool 
     own = (
         project is not None and caller.user_id is not None and projects.administers(project, caller.name, caller.groups)
     )
-    if not own or not _whole(request):
+    if not own or not caller.is_whole:
         raise Denied("Only administrators of the platform or of the project may do this.")
     if members and project is not None and not project.admin_privileges.manage_members:
         raise Denied("In this project only administrators of the platform manage members and roles.")

@@ -69,8 +69,7 @@ class SshKeysApi:
         caller, name = request.caller, word(request, "name").lower()
         if caller.is_anonymous:
             raise Unauthenticated
-        whole = caller.ceiling.admin and caller.how != "docker"
-        if not caller.may_administer and (name != caller.name or caller.user_id is None or not whole):
+        if not caller.may_administer and (name != caller.name or caller.user_id is None or not caller.is_whole):
             raise Denied("Only administrators see and change the SSH keys of others.")
         return await accounts.get(self._changes.database, name)
 
