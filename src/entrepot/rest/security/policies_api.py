@@ -131,9 +131,9 @@ class PoliciesApi:
         """PATCH: what is not stated stays."""
         stated = await json_object(request, _BODY)
         check_names(stated, PasswordPolicy.__struct_encode_fields__)
-        whole = converted({**msgspec.to_builtins(self._policies.passwords()), **stated}, PasswordPolicy)
-        await self._merge(request, PASSWORDS, msgspec.to_builtins(whole))
-        return json_reply(whole)
+        converted(stated, PasswordPolicy)
+        await self._merge(request, PASSWORDS, stated)
+        return json_reply(self._policies.passwords())
 
     async def get_basic(self, _: Request) -> Reply:
         """GET."""

@@ -1,8 +1,11 @@
+import asyncio
+
 import pytest
 
 from entrepot.auth import accounts
-from entrepot.configuration.documents import Entry
+from entrepot.configuration.documents import Documents, Entry, read
 from entrepot.metadata.database import DatabaseUnavailable
+from entrepot.metadata.versions import bump
 from tests.unit.rest.security.support import PASSWORD, Directory, Site, message
 
 CHANGE = "/artifactory/api/security/users/authorization/changePassword"
@@ -297,6 +300,19 @@ async def test_a_password_given_by_an_administrator_counts_at_once(site: Site) -
     assert (await site.ask("GET", SELF, name="bob")).status_code == 401
     after = await accounts.get(site.database, "bob")
     assert after.security_epoch == before.security_epoch + 1
+
+
+async def test_a_patch_of_the_policy_keeps_what_another_process_has_set_a_moment_ago(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.ask("GET", SELF)
+    elsewhere = Documents(site.database, bump=bump, announce=site.epochs.announce)
+    await elsewhere.change(lambda tx: elsewhere.store(tx, [Entry("passwordPolicy", "", {"length": 12})]))
+    with monkeypatch.context() as patched:  # its request has begun before, so to say
+        patched.setattr(site.documents, "refresh", lambda: asyncio.sleep(0))
+        policy = "/access/api/v1/config/security/password_policy"
+        assert (await site.ask("PATCH", policy, {"digit": 1})).status_code == 200
+    assert await read(site.database, "passwordPolicy") == {"length": 12, "digit": 1}
 
 
 async def test_a_misspelt_policy_is_refused_and_the_one_before_it_stays(site: Site) -> None:
