@@ -7,12 +7,15 @@ python -m tests.cluster.stub prepare|jobs   what its supervisor starts
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from entrepot.cli import serve, supervise
 from entrepot.cli.main import main
-from entrepot.cluster import draining
+from entrepot.cluster import child as inside
+from entrepot.cluster import draining, supervisor
 from entrepot.cluster.child import begin
 from entrepot.cluster.home import PASSWORD_FILE, write_private
 from entrepot.cluster.supervisor import Programs
@@ -23,12 +26,24 @@ PROGRAMS = Programs(
     worker=("-m", "entrepot.cluster.worker", "tests.cluster.stub:app"), jobs=(*SELF, "jobs"), prepare=(*SELF, "prepare")
 )
 
+if "ENTREPOT_TEST_HASTE" in os.environ:
+    inside._ALIVE_SECONDS, supervisor._LOOK_SECONDS = 0.2, 1.0
+
+
+def hang_if_asked() -> None:
+    """Never return, once for each time that the file which the test names is made."""
+    asked = os.environ.get("ENTREPOT_TEST_HANG")
+    if asked and Path(asked).exists():
+        Path(asked).unlink()
+        time.sleep(600)
+
 
 async def app(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
     if scope["type"] == "lifespan":
         await receive()
+        hang_if_asked()
         broken = os.environ.get("ENTREPOT_TEST_BROKEN")
         if broken:
             await send({"type": "lifespan.startup.failed", "message": broken})

@@ -235,6 +235,29 @@ def test_the_background_process_is_replaced_too(served: Node) -> None:
     assert served.stop() == 0
 
 
+@pytest.mark.parametrize("whom", ["worker", "jobs"])
+def test_a_process_that_hangs_is_ended_and_replaced(tmp_path: Path, whom: str) -> None:
+    with running(node(tmp_path, ENTREPOT_TEST_HASTE="1")) as made:
+        workers = made.workers()
+        hung = workers[0] if whom == "worker" else (set(made.children()) - set(workers)).pop()
+        os.kill(hung, signal.SIGSTOP)
+        assert wait_until(lambda: hung not in made.children() and len(made.children()) == 3, seconds=SECONDS)
+        [event] = [event for event in made.events if event["event"] == "process.hung"]
+        assert event["killed"] == hung
+        assert made.stop() == 0
+
+
+def test_a_replacement_that_hangs_in_its_start_is_replaced_too(tmp_path: Path) -> None:
+    hang = tmp_path / "hang"
+    with running(node(tmp_path, ENTREPOT_TEST_HASTE="1", ENTREPOT_TEST_HANG=str(hang))) as made:
+        hang.touch()
+        os.kill(made.workers()[0], signal.SIGKILL)
+        assert wait_until(lambda: not hang.exists(), seconds=SECONDS)
+        assert wait_until(lambda: "process.hung" in str(made.events), seconds=SECONDS)
+        assert wait_until(lambda: len(made.workers()) == 2, seconds=SECONDS)
+        assert [made.get("/") for _ in range(20)] == ["OK"] * 20
+
+
 def test_when_the_supervisor_is_killed_its_processes_end_and_the_home_is_free(served: Node, tmp_path: Path) -> None:
     children = served.children()
     os.kill(served.pid, signal.SIGKILL)

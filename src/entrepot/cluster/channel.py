@@ -6,3 +6,4 @@ from typing import Final
 
 READY: Final = b"ready"
 FAILED: Final = b"failed "  # and the reason
+ALIVE: Final = b""  # an empty line: its loop still turns

@@ -1,8 +1,8 @@
 """A process that the supervisor starts, seen from inside: what it is given, what it says back, when it must end.
 
 The supervisor hands over a file with the settings, listening sockets, and a channel: one end of a socket pair. The
-child says on it that it is ready, or in one line why it cannot be; when the supervisor is gone, however it went, the
-channel ends and so does the child. SIGTERM asks it to finish and end; SIGINT is ignored, for a terminal sends it to
+child says on it that it is ready, or in one line why it cannot be, and then every few seconds that it is alive; when
+the supervisor is gone, however it went, the channel ends and so does the child. SIGTERM asks it to finish and end; SIGINT is ignored, for a terminal sends it to
 everyone at once.
 """
 
@@ -14,13 +14,15 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from entrepot.cluster import draining
-from entrepot.cluster.channel import FAILED, READY
+from entrepot.cluster.channel import ALIVE, FAILED, READY
 from entrepot.settings import Settings, restore
 
+_ALIVE_SECONDS = 5.0
 _ORPHANED = 70  # exit status; nobody is left to read it
 
 
@@ -57,7 +59,7 @@ class Child:
     async def stop_asked(self) -> None:
         """Return when the supervisor asks this process to end; `draining.begun()` holds from then on.
 
-        Ends the process at once when the supervisor is gone.
+        Tells the supervisor meanwhile that the loop turns; ends the process at once when it is gone.
         """
         loop, asked = asyncio.get_running_loop(), asyncio.Event()
 
@@ -68,7 +70,13 @@ class Child:
         loop.add_signal_handler(signal.SIGTERM, end)
         self.channel.setblocking(False)
         loop.add_reader(self.channel, self._check_parent)
+        self._say_alive(loop)
         await asked.wait()
+
+    def _say_alive(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(OSError):  # a supervisor that sleeps or is gone
+            self.channel.send(ALIVE + b"\n")
+        loop.call_later(_ALIVE_SECONDS, self._say_alive, loop)
 
     def _check_parent(self) -> None:
         try:

@@ -37,6 +37,7 @@ class Process:
         self.program = program
         self.is_ready = False
         self.failure = ""
+        self.silent_looks = 0  # of the supervisor, since it was started or last said something
         self._settings = settings
         self._listeners = list(zip(listeners, ports, strict=True))
         self._popen: subprocess.Popen[bytes] | None = None
@@ -74,7 +75,7 @@ class Process:
         )
         theirs.close()
         self._channel, self._born = ours, time.monotonic()
-        self.is_ready, self.failure = False, ""
+        self.is_ready, self.failure, self.silent_looks = False, "", 0
 
     def hear(self) -> None:
         """Take in what it said on its channel."""
@@ -86,6 +87,8 @@ class Process:
             return
         except ConnectionError:
             told = b""
+        if told:
+            self.silent_looks = 0
         for line in told.splitlines():
             self.is_ready = self.is_ready or line == READY
             if line.startswith(FAILED):

@@ -1,4 +1,4 @@
-"""The supervisor: the first process of a node, which starts the others, replaces those that die, ends them in order.
+"""The supervisor: the first process of a node, which starts the others, replaces those that die or hang, ends them in order.
 
     home, lock, ports -> prepare (migrations, first contents; only when needed) -> workers and jobs -> ready
     SIGTERM or SIGINT -> all are told -> workers say `not ready`, finish what runs -> exit 0; a second signal: at once
@@ -26,7 +26,8 @@ from entrepot.logs.events import EventLog
 from entrepot.logs.rotation import rotate
 from entrepot.settings import Settings, dump
 
-_ROTATE_SECONDS = 10.0
+_LOOK_SECONDS = 10.0  # between two looks at the logs and at who has gone silent
+_HUNG_LOOKS, _HUNG_STARTING_LOOKS = 3, 6  # not seconds: we may have been stopped together with all others
 _START_SECONDS = 60.0
 _LAST_SECONDS = 5.0  # beyond the time for draining, until those that still run are killed
 _DESCRIPTORS = 65_536
@@ -57,7 +58,7 @@ class Supervisor:
         self._processes: list[Process] = []
         self._signals = 0
         self._selector = selectors.DefaultSelector()
-        self._rotated = 0.0
+        self._looked = 0.0
 
     def run(self, ready: Callable[[], None], *, prepare: bool) -> int:
         """Start everything, call `ready`, and run until told to end; return the exit status. Raises EntrepotError.
@@ -114,18 +115,27 @@ class Supervisor:
         return f"it ended with status {process.status}; {logs_folder(self._settings.home)}/entrepot.log says why"
 
     def _step(self) -> None:
-        """Sleep until something happens; replace what died; look after the logs."""
+        """Sleep until something happens; replace what died; look after who hangs, and the logs."""
         now = time.monotonic()
         due = [process.start_at - now for process in self._processes if not process.pid]
-        self._wait(max(0.0, min([_ROTATE_SECONDS, *due])))
+        self._wait(max(0.0, min([_LOOK_SECONDS, *due])))
         for process in self._processes:
             if process.status is not None:
                 self._mourn(process)
             if not process.pid and process.start_at <= time.monotonic() and not self._signals:
                 self._launch(process)
-        if time.monotonic() - self._rotated > _ROTATE_SECONDS:
-            self._rotated = time.monotonic()
+        if time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._end_hung()
             self._rotate_logs()
+
+    def _end_hung(self) -> None:
+        """Kill whoever has said nothing for too long: it answers nobody, and the port still gives it connections."""
+        for process in self._running():
+            process.silent_looks += 1
+            if process.silent_looks > (_HUNG_LOOKS if process.is_ready else _HUNG_STARTING_LOOKS):
+                self._log.note("error", "process.hung", name=process.program.name, killed=process.pid)
+                process.signal(signal.SIGKILL)
 
     def _launch(self, process: Process) -> None:
         process.start()
