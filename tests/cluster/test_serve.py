@@ -1,6 +1,7 @@
 """The node as a program: how it starts, what it refuses, how it survives and how it ends."""
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -21,6 +22,7 @@ import httpx
 import pytest
 
 from tests.parts.certificate import certificate
+from tests.parts.entrepot import program
 from tests.parts.processes import Server, answers, free_port, short_folder, wait_until
 
 STUB = (sys.executable, "-m", "tests.cluster.stub", "serve")
@@ -256,6 +258,43 @@ def test_a_replacement_that_hangs_in_its_start_is_replaced_too(tmp_path: Path) -
         assert wait_until(lambda: "process.hung" in str(made.events), seconds=SECONDS)
         assert wait_until(lambda: len(made.workers()) == 2, seconds=SECONDS)
         assert [made.get("/") for _ in range(20)] == ["OK"] * 20
+
+
+@contextmanager
+def preparing(tmp_path: Path) -> Iterator[tuple[Node, int]]:
+    """The product's own node, and its process that prepares the database, which waits for the lock that we hold."""
+    made = node(tmp_path)
+    made.argv = [program(), *made.argv[3:]]
+    made.home.mkdir(mode=0o700)
+    with (made.home / "write.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made.start(lambda: "database.migrating" in str(made.events), seconds=SECONDS)
+        try:
+            [child] = made.children()
+            yield made, child
+        finally:
+            made.kill9()
+
+
+def test_a_node_that_still_prepares_its_database_ends_at_a_signal(tmp_path: Path) -> None:
+    with preparing(tmp_path) as (made, _):
+        assert made.stop() == 0
+
+
+def test_a_preparation_that_does_not_end_when_asked_is_ended_by_a_second_signal(tmp_path: Path) -> None:
+    with preparing(tmp_path) as (made, child):
+        os.kill(child, signal.SIGSTOP)
+        made.popen.send_signal(signal.SIGTERM)
+        assert not wait_until(lambda: child not in made.survivors(), seconds=0.5)
+        made.popen.send_signal(signal.SIGTERM)
+        assert made.popen.wait(SECONDS) == 0
+        assert not made.survivors()
+
+
+def test_a_preparation_ends_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    with preparing(tmp_path) as (made, child):
+        os.kill(made.pid, signal.SIGKILL)
+        assert wait_until(lambda: child not in made.survivors(), seconds=SECONDS)
 
 
 def test_when_the_supervisor_is_killed_its_processes_end_and_the_home_is_free(served: Node, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 def main(arguments: list[str]) -> int:
     """Prepare the database; return the exit status."""
     child = begin(arguments)
+    child.end_with_supervisor()
     events = event_log(child.settings, "prepare")
     configure(events)
     try:

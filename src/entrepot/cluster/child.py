@@ -2,8 +2,8 @@
 
 The supervisor hands over a file with the settings, listening sockets, and a channel: one end of a socket pair. The
 child says on it that it is ready, or in one line why it cannot be, and then every few seconds that it is alive; when
-the supervisor is gone, however it went, the channel ends and so does the child. SIGTERM asks it to finish and end; SIGINT is ignored, for a terminal sends it to
-everyone at once.
+the supervisor is gone, however it went, the channel ends and so does the child. SIGTERM asks it to finish and end;
+SIGINT is ignored, for a terminal sends it to everyone at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,17 @@ class Child:
     def failed(self, reason: str) -> None:
         """Tell the supervisor in one line why this process cannot work; it should end then."""
         self.channel.sendall(FAILED + " ".join(reason.split()).encode()[:4000] + b"\n")
+
+    def end_with_supervisor(self) -> None:
+        """End this process when the supervisor is gone, from a thread: for a program that has no loop."""
+
+        def watch() -> None:
+            with suppress(OSError):
+                while self.channel.recv(64):
+                    pass
+            os._exit(_ORPHANED)
+
+        threading.Thread(target=watch, name="supervisor", daemon=True).start()
 
     async def stop_asked(self) -> None:
         """Return when the supervisor asks this process to end; `draining.begun()` holds from then on.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -115,21 +114,6 @@ class Process:
         """Send a signal, if it runs."""
         if self._popen is not None and self._popen.poll() is None:
             self._popen.send_signal(number)
-
-
-def run_once(program: Program, settings: Path) -> str:
-    """Run a program to its end; return why it failed, or an empty text."""
-    process = Process(program, settings)
-    process.start()
-    assert process.channel is not None
-    while process.status is None:
-        select.select([process.channel], [], [], 0.05)
-        process.hear()
-    process.hear()
-    status = process.status
-    failure = process.failure or (f"{program.name} ended with status {status}; the log says why" if status else "")
-    process.bury()
-    return failure
 
 
 def _environment(run_folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from entrepot.cluster.home import HANDED_OVER, clean_run_folder, logs_folder, metrics_folder, run_folder, write_private
 from entrepot.cluster.listeners import open_listeners
-from entrepot.cluster.processes import Process, Program, run_once
+from entrepot.cluster.processes import Process, Program
 from entrepot.errors import EntrepotError
 from entrepot.logs.events import EventLog
 from entrepot.logs.rotation import rotate
@@ -86,9 +86,22 @@ class Supervisor:
             self._handed_over.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
-        failure = run_once(Program("prepare", self._programs.prepare), self._handed_over)
-        if failure and not self._signals:
-            raise CannotStart(process="The database", reason=failure.rstrip("."))
+        """Run the preparation to its end; a first signal asks it to end, a second ends it. Raises CannotStart."""
+        process = Process(Program("prepare", self._programs.prepare), self._handed_over)
+        self._processes.append(process)
+        self._launch(process)
+        told = 0
+        while process.status is None:
+            self._wait(_LOOK_SECONDS)
+            if self._signals > told:
+                told = self._signals
+                process.signal(signal.SIGTERM if told == 1 else signal.SIGKILL)
+        process.hear()
+        if process.status and not self._signals:
+            raise CannotStart(process="The database", reason=self._why(process).rstrip("."))
+        self._unwatch(process)
+        process.bury()
+        self._processes.remove(process)
 
     def _start(self, listeners: list[list[socket.socket]], ports: list[int]) -> None:
         """Start all processes and wait until the workers are ready. Raises CannotStart."""
