@@ -63,7 +63,7 @@ def migrate(home: Path, url: str) -> None:
 
 
 def _migrate_sqlite(config: object, home: Path) -> None:
-    from sqlalchemy import create_engine, event  # noqa: PLC0415 - as above
+    from sqlalchemy import Connection, create_engine, event  # noqa: PLC0415 - as above
 
     lock = os.open(home / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -73,9 +73,14 @@ def _migrate_sqlite(config: object, home: Path) -> None:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # else the driver commits each statement of DDL: half a schema after a kill
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     try:
         _upgrade(config, engine)

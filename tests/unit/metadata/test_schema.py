@@ -1,13 +1,17 @@
 """The schema's own rules, and that migrations lead to it."""
 
 import asyncio
+import itertools
+import math
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Table, create_engine, text
+from sqlalchemy import Connection, Table, create_engine, event, text
+from sqlalchemy import Engine as AnyEngine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from entrepot.metadata.migrate import HEAD, SchemaTooNew, migrate, refuse_newer, sqlite_revision
@@ -72,6 +76,41 @@ def test_migrations_lead_to_the_schema_on_sqlite(tmp_path: Path) -> None:
         triggers = {row[0] for row in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))}
     engine.dispose()
     assert triggers == {f"tg_{name}_{what}" for name in HOLDERS for what in ("deleted", "moved")}
+
+
+def schema(home: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(home / "entrepot.db")) as connection:
+        return sorted(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+
+
+def test_a_migration_that_was_broken_off_anywhere_leads_to_the_schema_the_next_time(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    migrate(tmp_path / "whole", "")
+    left = math.inf
+
+    def break_off(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+
+    event.listen(AnyEngine, "before_cursor_execute", break_off)
+    try:
+        for number in itertools.count(0, 7):
+            home = tmp_path / str(number)
+            home.mkdir()
+            left = number
+            try:
+                migrate(home, "")
+            except KeyboardInterrupt:
+                left = math.inf
+                migrate(home, "")
+            else:
+                break
+            assert schema(home) == schema(tmp_path / "whole")
+    finally:
+        event.remove(AnyEngine, "before_cursor_execute", break_off)
+    assert number > 100
 
 
 async def test_migrations_lead_to_the_schema_on_postgresql(postgres_engine: Engine, tmp_path: Path) -> None:
