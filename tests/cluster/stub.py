@@ -5,7 +5,9 @@ python -m tests.cluster.stub prepare|jobs   what its supervisor starts
 """
 
 import asyncio
+import errno
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -28,6 +30,21 @@ PROGRAMS = Programs(
 
 if "ENTREPOT_TEST_HASTE" in os.environ:
     inside._ALIVE_SECONDS, supervisor._LOOK_SECONDS = 0.2, 1.0
+
+
+def refuse_to_spawn(popen: Callable[..., Any], refused: str) -> Callable[..., Any]:
+    """Return a `Popen` that fails as long as a file is there, as when the machine has no memory left."""
+
+    def spawn(*words: Any, **how: Any) -> Any:
+        if Path(refused).exists():
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return popen(*words, **how)
+
+    return spawn
+
+
+if "ENTREPOT_TEST_NO_SPAWN" in os.environ:
+    subprocess.Popen = refuse_to_spawn(subprocess.Popen, os.environ["ENTREPOT_TEST_NO_SPAWN"])  # type: ignore[misc]
 
 
 def hang_if_asked() -> None:

@@ -237,6 +237,19 @@ def test_the_background_process_is_replaced_too(served: Node) -> None:
     assert served.stop() == 0
 
 
+def test_a_process_that_cannot_be_started_now_is_started_later_and_the_others_go_on(tmp_path: Path) -> None:
+    refused = tmp_path / "refused"
+    with running(node(tmp_path, ENTREPOT_TEST_NO_SPAWN=str(refused))) as made:
+        refused.touch()
+        os.kill(made.workers()[0], signal.SIGKILL)
+        assert wait_until(lambda: str(made.events).count("process.not_started") > 1, seconds=SECONDS)
+        assert len(made.workers()) == 1
+        refused.unlink()
+        assert wait_until(lambda: len(made.workers()) == 2, seconds=SECONDS)
+        assert [made.get("/") for _ in range(20)] == ["OK"] * 20
+        assert made.stop() == 0
+
+
 @pytest.mark.parametrize("whom", ["worker", "jobs"])
 def test_a_process_that_hangs_is_ended_and_replaced(tmp_path: Path, whom: str) -> None:
     with running(node(tmp_path, ENTREPOT_TEST_HASTE="1")) as made:

@@ -61,20 +61,32 @@ class Process:
         return self._channel
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process. Raises OSError when the system cannot; that counts as an early death."""
+        self._born = time.monotonic()
+        try:
+            self._popen, self._channel = self._spawned()
+        except OSError:
+            self._plan_next()
+            raise
+        self.is_ready, self.failure, self.silent_looks = False, "", 0
+
+    def _spawned(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         listen = ",".join(f"{listener.fileno()}:{port}" for listener, port in self._listeners)
         words = ["--settings", str(self._settings), "--channel", str(theirs.fileno()), "--listen", listen]
-        self._popen = subprocess.Popen(  # noqa: S603 - our own programs
-            [sys.executable, *self.program.arguments, *words],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno(), *(listener.fileno() for listener, _ in self._listeners)],
-            env=_environment(self._settings.parent),
-        )
-        theirs.close()
-        self._channel, self._born = ours, time.monotonic()
-        self.is_ready, self.failure, self.silent_looks = False, "", 0
+        with theirs:
+            try:
+                popen = subprocess.Popen(  # noqa: S603 - our own programs
+                    [sys.executable, *self.program.arguments, *words],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno(), *(listener.fileno() for listener, _ in self._listeners)],
+                    env=_environment(self._settings.parent),
+                )
+            except OSError:
+                ours.close()
+                raise
+        return popen, ours
 
     def hear(self) -> None:
         """Take in what it said on its channel."""
@@ -100,6 +112,9 @@ class Process:
             self._channel.close()
             self._channel = None
         self._popen = None
+        self._plan_next()
+
+    def _plan_next(self) -> None:
         now = time.monotonic()
         self._early_deaths = self._early_deaths + 1 if now - self._born < _STEADY else 0
         pause = _PAUSE * 2 ** (self._early_deaths - 1) if self._early_deaths else 0.0

@@ -136,7 +136,7 @@ class Supervisor:
             if process.status is not None:
                 self._mourn(process)
             if not process.pid and process.start_at <= time.monotonic() and not self._signals:
-                self._launch(process)
+                self._relaunch(process)
         if time.monotonic() - self._looked > _LOOK_SECONDS:
             self._looked = time.monotonic()
             self._end_hung()
@@ -155,6 +155,12 @@ class Supervisor:
         assert process.channel is not None
         self._selector.register(process.channel, selectors.EVENT_READ, process)
         self._log.note("debug", "process.started", name=process.program.name, started=process.pid)
+
+    def _relaunch(self, process: Process) -> None:
+        try:
+            self._launch(process)
+        except OSError as error:  # no memory, or no process more, for now: those that run go on
+            self._log.note("error", "process.not_started", name=process.program.name, reason=error.strerror)
 
     def _mourn(self, process: Process) -> None:
         process.hear()
