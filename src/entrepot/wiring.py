@@ -49,7 +49,7 @@ from entrepot.formats.docker.routes import rows as docker_rows
 from entrepot.formats.docker.tickets import Tickets
 from entrepot.formats.docker.uploads import Uploads as DockerUploads
 from entrepot.messages import Gate, Row
-from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.database import Database, DatabaseUnavailable, Tx
 from entrepot.metadata.open import open_database
 from entrepot.metadata.tree import Tree
 from entrepot.metadata.versions import bump
@@ -268,8 +268,14 @@ async def in_background(*works: tuple[float, Callable[[], Awaitable[object]], st
 
 @contextlib.asynccontextmanager
 async def writing(store: Store) -> AsyncIterator[None]:
-    """Be a writer of objects until the block ends."""
-    await store.writer.enter()
+    """Be a writer of objects until the block ends.
+
+    A database that takes no writes now, for a full disk, keeps nobody from reading: then the first key or beat enters.
+    """
+    try:
+        await store.writer.enter()
+    except DatabaseUnavailable as error:
+        log.warning("writer.not_entered", reason=reason(error))
     async with in_background((BEAT_SECONDS, lambda: store.writer.beat(store.intake), "writer")):
         yield
     await store.writer.leave(store.intake)

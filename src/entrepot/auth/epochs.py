@@ -44,7 +44,7 @@ class Epochs:
 
     def __init__(self, file: Path) -> None:
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._file, _BYTES)
+        _take_room(self._file)
         self._map = mmap.mmap(self._file, _BYTES)
         self._words = memoryview(self._map).cast("Q")
         self._polling = os.open(file.with_name(f"{file.name}.poll"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -147,6 +147,16 @@ class Epochs:
         except BlockingIOError:
             return False
         return True
+
+
+def _take_room(file: int) -> None:
+    """Write the page once: touching a hole in a mapped file ends the process when the disk is full (SIGBUS)."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        if os.fstat(file).st_size < _BYTES:
+            os.pwrite(file, bytes(_BYTES), 0)
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _monotonic() -> int:

@@ -21,7 +21,9 @@ _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live 
 _UNSETTLED_AFTER = 300_000  # ms after which we ask the database what became of an object; no commit takes that long
 _PAGE = 500
 
-_ENTER = sql("INSERT INTO writer (id, node, started, heartbeat) VALUES (:id, :node, {now}, {now})")
+_ENTER = sql(
+    "INSERT INTO writer (id, node, started, heartbeat) VALUES (:id, :node, {now}, {now}) ON CONFLICT DO NOTHING"
+)
 _BEAT = sql("UPDATE writer SET heartbeat = {now} WHERE id = :id")
 _LEAVE = sql("DELETE FROM writer WHERE id = :id")
 _OPEN_HOUR = sql("INSERT INTO writer_hour (writer_id, hour) VALUES (:id, :hour) ON CONFLICT DO NOTHING")
@@ -49,14 +51,18 @@ class Writer:
     database: Database
     id: str
     node: str
+    entered: bool = False
 
     async def enter(self) -> None:
-        """Make the row; before the first key."""
+        """Make the row, once; before the first key."""
+        if self.entered:
+            return
 
         async def work(tx: Tx) -> None:
             await tx.execute(_ENTER, id=self.id, node=self.node)
 
         await self.database.transact(work)
+        self.entered = True
 
     async def opened(self, hour: str) -> None:
         """Note that objects of this hour may exist; before the first key of the hour (`blobs.keys.KeyMaker`)."""
@@ -64,6 +70,7 @@ class Writer:
         async def work(tx: Tx) -> None:
             await tx.execute(_OPEN_HOUR, id=self.id, hour=hour)
 
+        await self.enter()
         await self.database.transact(work)
 
     async def beat(self, intake: Intake) -> None:
@@ -72,6 +79,7 @@ class Writer:
         async def work(tx: Tx) -> None:
             await tx.execute(_BEAT, id=self.id)
 
+        await self.enter()
         await self.database.transact(work)
         await self._settle(intake)
         await self._close_hours(intake)

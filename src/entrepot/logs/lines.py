@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 HOLD_SECONDS = 0.5
@@ -77,5 +78,6 @@ class LineFile:
 
     def _tell(self, lines: int, error: OSError) -> None:
         if not self.lost:
-            sys.stderr.write(f"{self._path}: {error.strerror}; lines are lost\n")
+            with suppress(OSError, ValueError):  # nobody reads stderr either, or it is a file on the same disk
+                sys.stderr.write(f"{self._path}: {error.strerror}; lines are lost\n")
         self.lost += lines

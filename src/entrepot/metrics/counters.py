@@ -20,6 +20,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from entrepot.metrics import mapped
 from entrepot.metrics.node import NodeCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -81,6 +82,7 @@ class Metrics:
         self._series: list[_Series] = []
         self._bytes = [0, 0]
         self._busy = 0
+        mapped.install()
         registry = self._registry = CollectorRegistry()
         self._requests = Histogram(
             "entrepot_request_seconds",

@@ -50,6 +50,11 @@ def test_what_one_process_announces_all_processes_of_the_node_see(home: Path) ->
         assert there.repositories() != before[1]
 
 
+def test_the_words_lie_on_the_disk_before_they_are_touched(home: Path) -> None:
+    Epochs(home / "epoch").close()
+    assert (home / "epoch").stat().st_blocks * 512 >= 4096
+
+
 def test_announcements_of_several_processes_at_once_are_all_counted(home: Path) -> None:
     file = home / "run" / "epoch"
     with epochs_of(home) as words:

@@ -17,9 +17,10 @@ from entrepot.events.log import Event, cut, last
 from entrepot.jobs.inspection import NothingThere, check, fsck
 from entrepot.jobs.purge import KIND, Purge
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue
-from entrepot.metadata.database import Tx
+from entrepot.metadata.database import DatabaseUnavailable, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.content import BytesLost
+from entrepot.wiring import Store, writing
 from tests.stores import value, write
 from tests.world import GRACE, Node, another, sha256
 
@@ -122,6 +123,25 @@ class TestWriters:
         answer = await dead.ask("POST", f"/v2/r/app/blobs/uploads/?digest={sha256(BIG)}", BIG)
         assert answer.status == 503
         assert await node.count("blob") == 0
+
+    async def test_a_process_begins_to_read_while_nothing_can_be_written_and_is_a_writer_later(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        late = Node(node.database, node.driver, node.rules)
+        await late.repositories.refresh()
+        store = Store(late.database, late.driver, late.intake, late.writer, late.content, late.tree)
+
+        async def full(*_: object) -> None:
+            raise DatabaseUnavailable
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(late.database), "transact", full)
+            entered = writing(store)
+            await entered.__aenter__()
+        assert await value(node.database, "SELECT COUNT(*) FROM writer") == 1
+        await late.upload("r/app", BIG)
+        assert await value(node.database, "SELECT COUNT(*) FROM writer") == 2
+        await entered.__aexit__(None, None, None)
 
     async def test_an_object_in_doubt_goes_unless_a_row_names_it(self, node: Node) -> None:
         left = await leave_garbage(node)

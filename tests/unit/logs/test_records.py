@@ -1,6 +1,9 @@
 """Request and access logs: lines that log shippers read, and that no client can forge."""
 
+import errno
+import io
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,6 +186,17 @@ def test_a_log_that_cannot_be_written_says_so_once_and_stops_nothing(
     file.append(b"2\n")
     assert file.lost == 2
     assert capsys.readouterr().err == f"{tmp_path}/none/x.log: No such file or directory; lines are lost\n"
+
+
+def test_a_log_that_nobody_can_be_told_of_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.EPIPE, "nobody reads")
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    file = LineFile(tmp_path / "none" / "x.log")
+    file.append(b"1\n")
+    assert file.lost == 1
 
 
 def test_two_writers_do_not_tear_each_others_lines(tmp_path: Path) -> None:

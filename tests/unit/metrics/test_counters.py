@@ -132,6 +132,34 @@ def test_what_several_processes_count_is_summed_up_also_after_they_ended(tmp_pat
     assert value(found, "process_uptime_seconds") >= 0
 
 
+CROWD = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), -1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("room", "sizes"),
+    [(10, {}), (100_000, {"counter": 1, "gauge": 1, "histogram": 1}), (-1, {"counter": 1, "gauge": 1, "histogram": 4})],
+)
+def test_counters_lie_on_the_disk_before_they_are_touched_or_in_memory_when_there_is_no_room(
+    tmp_path: Path, room: int, sizes: dict[str, int]
+) -> None:
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    program = CROWD + COUNT.replace('"pull"', 'f"pull{_}"')
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), "50", str(room)],
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        check=False,
+    )
+    assert done.returncode == 0
+    files = {file.name.partition("_")[0]: file.stat() for file in folder.iterdir()}
+    assert all(found.st_blocks * 512 >= found.st_size for found in files.values())
+    assert {kind: found.st_size >> 16 for kind, found in files.items()} == sizes
+    assert b"process_uptime_seconds" in count(tmp_path, folder, 0).encode()
+
+
 def test_a_machine_without_proc_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = Path.read_text
 
