@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -124,15 +124,19 @@ def rows(settings: type[Any]) -> Mapping[str, Setting]:
 
 
 def without_password(url: str) -> str:
-    """Return a URL without the password of its user, and without the keys in its query."""
+    """Return a URL without the password of its user, and without the passwords and keys in its query."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "*****"
     user, at, host = parts.netloc.rpartition("@")
     hidden = f"{user.partition(':')[0]}:*****{at}{host}" if ":" in user else parts.netloc
-    query = "&".join(f"{name}={'*****' if 'key' in name else value}" for name, _, value in _pairs_of_query(parts.query))
+    query = "&".join(f"{name}={'*****' if _opens(name) else value}" for name, _, value in _pairs_of_query(parts.query))
     return parts._replace(netloc=hidden, query=query).geturl()
+
+
+def _opens(name: str) -> bool:
+    return any(word in unquote(name).lower() for word in ("pass", "secret", "key", "token"))
 
 
 def _pairs_of_query(query: str) -> list[tuple[str, str, str]]:

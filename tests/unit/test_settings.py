@@ -203,6 +203,12 @@ def test_the_password_inside_of_a_url_is_not_shown() -> None:
     assert ROWS["database.url"].shown("postgresql://me@h/d") == "postgresql://me@h/d"
 
 
+@pytest.mark.parametrize("name", ["password", "sslPassword", "PGPASSFILE", "client_secret", "sslkey", "to%6ben"])
+def test_a_password_in_the_query_of_a_url_is_not_shown_whatever_it_is_called(name: str) -> None:
+    shown = ROWS["database.url"].shown(f"postgresql://h/d?{name}=sesame&sslmode=require")
+    assert shown == f"postgresql://h/d?{name}=*****&sslmode=require"
+
+
 @pytest.mark.parametrize("key", ["admin.password", "master.key", "s3.secret.key", "database.url"])
 def test_a_refusal_does_not_repeat_a_secret(key: str) -> None:
     value = "mysql://me:sesame@h/d" if key == "database.url" else "sesame\n"
