@@ -43,7 +43,11 @@ __all__ = ["ROWS", "Loaded", "Secret", "Settings", "SettingsInvalid", "dump", "l
 
 FILE_NAME = "entrepot.toml"
 FILE_VARIABLE = "ENTREPOT_SETTINGS"
-_NOT_OURS = {"ENTREPOT_PARTS", "ENTREPOT_REQUIRE_PARTS"}  # of the test suite, as is all of ENTREPOT_TEST_*
+_NOT_OURS = {
+    "ENTREPOT_NEW_MASTER_KEY",  # of `entrepot admin rotate-master-key`
+    "ENTREPOT_PARTS",  # of the test suite, as is all of ENTREPOT_TEST_*
+    "ENTREPOT_REQUIRE_PARTS",
+}
 _YEAR = 366 * 86_400
 _HOST = text("a host name or address", r"[A-Za-z0-9.:_-]{1,253}", placeholder="HOST")
 _STORE = text(

@@ -23,7 +23,7 @@ _NEW = "ENTREPOT_NEW_MASTER_KEY"
 def rotate(flags: Mapping[str, str], file: Path | None) -> None:
     """Seal all secrets with another key. Raises Invalid, AlreadyRunning, StillServing, SealBroken."""
     settings = existing(flags, file)
-    from entrepot.cluster.home import write_private  # noqa: PLC0415 - heavy, and not before the arguments are right
+    from entrepot.cluster.home import rename, write_private  # noqa: PLC0415 - heavy, and not before the arguments are right
     from entrepot.cluster.instance import lock_home  # noqa: PLC0415 - as above
 
     lock = lock_home(settings.home)
@@ -39,7 +39,7 @@ def rotate(flags: Mapping[str, str], file: Path | None) -> None:
             new = draft.read_text()
         count = asyncio.run(_seal_anew(settings, new))
         if settings.master_key is None:
-            draft.replace(settings.home / "master.key")
+            rename(draft, settings.home / "master.key")
             print(
                 f"{count} secrets are sealed with a new key, {settings.home / 'master.key'}; other nodes need that file."
             )

@@ -72,13 +72,27 @@ def clean_run_folder(home: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file that only its owner may read, whole or not at all; it is durable then."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from the start
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        rename(Path(name), path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def rename(old: Path, new: Path) -> None:
+    """Give a file another name in its folder, durably."""
+    old.replace(new)
+    folder = os.open(new.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _close_to_others(home: Path) -> None:

@@ -21,7 +21,7 @@ from entrepot.cli.existing import existing
 from entrepot.cli.main import main, plain_flags
 from entrepot.cli.prepare import prepare
 from entrepot.cli.settings import reference
-from entrepot.cluster.home import HANDED_OVER, run_folder
+from entrepot.cluster.home import HANDED_OVER, run_folder, write_private
 from entrepot.cluster.store_place import note_store
 from entrepot.errors import Invalid, NotFound
 from entrepot.jobs import inspection
@@ -175,6 +175,39 @@ def test_the_settings_in_force_are_shown_with_where_they_come_from(
     assert list(found) == list(ROWS)
     assert found["workers"] == {"value": "7", "from": str(tmp_path / "entrepot.toml")}
     assert "sesame" not in out
+
+
+def test_a_master_key_of_the_environment_is_rotated(
+    cli: Run, instance: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = shutil.copytree(instance, tmp_path / "home")
+    monkeypatch.setenv("ENTREPOT_MASTER_KEY", "0" * 64)
+    assert "give the new one" in cli("admin", "rotate-master-key", "--home", str(home))[2]
+    monkeypatch.setenv("ENTREPOT_NEW_MASTER_KEY", "1" * 64)
+    status, out, err = cli("admin", "rotate-master-key", "--home", str(home))
+    assert (status, err) == (0, "")
+    assert "secrets are sealed with the new key" in out
+
+
+def test_a_private_file_that_cannot_be_written_leaves_no_draft_and_a_written_one_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", sync)
+        write_private(tmp_path / "secret", b"1")
+        assert synced == [(tmp_path / "secret").stat().st_ino, tmp_path.stat().st_ino]
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            write_private(tmp_path / "secret", b"2")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("secret", b"1")]
 
 
 def test_the_reference_page_is_what_the_table_says(cli: Run) -> None:
