@@ -112,6 +112,17 @@ def test_a_first_start_says_where_it_is_who_may_enter_and_what_to_try(served: No
     assert re.search(r"^ready in \d+\.\d\d s$", served.printed, re.MULTILINE)
 
 
+def test_it_serves_although_nobody_reads_what_it_prints_or_waits_for_its_notice(tmp_path: Path) -> None:
+    made = node(tmp_path, NOTIFY_SOCKET=str(tmp_path / "gone"))
+    made.argv = ["sh", "-c", '"$@" | true', "sh", *made.argv]
+    made.start(lambda: answers(f"http://127.0.0.1:{made.port}/"), seconds=SECONDS)
+    try:
+        assert wait_until((made.home / "admin.password").exists, seconds=SECONDS)
+        assert not wait_until(lambda: not made.workers() or "Traceback" in made.printed, seconds=1)
+    finally:
+        made.kill9()
+
+
 def test_a_second_start_does_not_show_the_password_again(tmp_path: Path) -> None:
     with running(node(tmp_path)) as first:
         assert first.stop() == 0

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from entrepot import __version__
@@ -80,7 +81,10 @@ def _greet(settings: Settings, started: float, password: Path | None) -> None:
         "",
         f"ready in {time.time() - started:.2f} s",
     ]
-    print("\n".join(lines), flush=True)
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError:  # `entrepot serve | true`; what is still buffered has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _tell_systemd("READY=1")
 
 
@@ -89,7 +93,7 @@ def _tell_systemd(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if address:
         name = f"\0{address[1:]}" if address.startswith("@") else address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:  # it may be gone
             notify.sendto(state.encode(), name)
 
 
