@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import quote
 
 from entrepot.settings_table import (
     BASE_URL,
@@ -39,7 +40,7 @@ from entrepot.settings_table import (
     whole,
 )
 
-__all__ = ["ROWS", "Loaded", "Secret", "Settings", "SettingsInvalid", "dump", "load", "restore"]
+__all__ = ["ROWS", "Loaded", "Secret", "Settings", "SettingsInvalid", "dump", "load", "restore", "store_at_home"]
 
 FILE_NAME = "entrepot.toml"
 FILE_VARIABLE = "ENTREPOT_SETTINGS"
@@ -49,6 +50,7 @@ _NOT_OURS = {
     "ENTREPOT_REQUIRE_PARTS",
 }
 _YEAR = 366 * 86_400
+_NODE_LENGTH = 63
 _HOST = text("a host name or address", r"[A-Za-z0-9.:_-]{1,253}", placeholder="HOST")
 _STORE = text(
     "a URL such as file:///srv/blobs or s3://bucket/prefix",
@@ -72,7 +74,7 @@ class Settings:
     port: int = declare(PORT, 8081, "The port to listen on.")
     workers: int = declare(whole(1, 64), 2, "How many processes answer requests.")
     node_id: str = declare(
-        text("a name of letters, digits, . _ -", r"[A-Za-z0-9._-]{1,63}"), "",
+        text("a name of letters, digits, . _ -", rf"[A-Za-z0-9._-]{{1,{_NODE_LENGTH}}}"), "",
         "The name of this node, unique in its cluster.", derived="the machine's host name",
     )  # fmt: skip
     database_url: str = declare(
@@ -280,14 +282,19 @@ def _with_defaults(values: Mapping[str, Any]) -> Settings:
     found = {ROWS[key].attribute: value for key, value in values.items()}
     home: Path = found.setdefault("home", Settings().home.expanduser())
     derived: dict[str, Callable[[], object]] = {
-        "node_id": socket.gethostname,
-        "blob_store": lambda: f"file://{home}/blobs",
+        "node_id": lambda: socket.gethostname()[:_NODE_LENGTH],
+        "blob_store": lambda: store_at_home(home),
         "drain_notice_seconds": lambda: 3 if found.get("database_url") else 0,
     }
     for name, make in derived.items():
         if found.get(name) in {None, ""}:
             found[name] = make()
     return Settings(**found)
+
+
+def store_at_home(home: Path) -> str:
+    """Return the URL of the blob store in a home folder."""
+    return f"file://{quote(str(home))}/blobs"
 
 
 def _check_together(settings: Settings) -> None:

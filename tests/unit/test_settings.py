@@ -167,6 +167,12 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     assert "8081" in refusal({"docker.ports": "8081=docker-local"})
 
 
+def test_a_long_host_name_is_cut_where_it_names_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "n" * 64)
+    named = load({}, {}).settings.node_id
+    assert load({"node.id": named}, {}).settings.node_id == "n" * 63
+
+
 def test_paths_are_absolute_and_know_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/users/me")
     monkeypatch.chdir(tmp_path)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.cli.serve import PREPARED, needs_preparing
 from entrepot.cluster.home import HANDED_OVER, run_folder
-from entrepot.cluster.store_place import at_home, last_store
+from entrepot.cluster.store_place import last_store
 from entrepot.errors import EntrepotError
-from entrepot.settings import Settings, load, restore
+from entrepot.settings import Settings, load, restore, store_at_home
 
 if TYPE_CHECKING:
     from entrepot.metadata.database import Database
@@ -59,7 +59,7 @@ async def with_its_store(settings: Settings, flags: Mapping[str, str], database:
     recorded = await last_store(database, settings.home)
     if recorded is None or recorded == settings.blob_store:
         return settings
-    if settings.blob_store != at_home(settings.home) or "blob.store" in flags:
+    if settings.blob_store != store_at_home(settings.home) or "blob.store" in flags:
         raise StoreElsewhere(recorded=recorded, named=settings.blob_store)
     return replace(settings, blob_store=recorded)
 

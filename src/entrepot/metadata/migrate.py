@@ -24,15 +24,22 @@ class SchemaTooNew(EntrepotError):
     """The database was made by a newer version (schema {found}); this one works with {head}. Install that version."""
 
 
+class DatabaseUnreadable(EntrepotError):
+    """The database {file} cannot be opened: {why}."""
+
+
 class DatabaseDamaged(EntrepotError):
     """The database {file} is damaged ({why}); restore it from a backup, together with entrepot.db-wal if there is one."""
 
 
 def sqlite_revision(file: Path) -> str | None:
-    """Return the revision that a SQLite file stands at, None when there is none yet. Raises DatabaseDamaged."""
+    """Return the revision that a SQLite file stands at, None when there is none yet. Raises DatabaseDamaged, DatabaseUnreadable."""
     if not file.exists():
         return None
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise DatabaseUnreadable(file=file, why=error) from error
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
@@ -63,13 +70,13 @@ def migrate(home: Path, url: str) -> None:
 
 
 def _migrate_sqlite(config: object, home: Path) -> None:
-    from sqlalchemy import Connection, create_engine, event  # noqa: PLC0415 - as above
+    from sqlalchemy import URL, Connection, create_engine, event  # noqa: PLC0415 - as above
 
     lock = os.open(home / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     file = home / "entrepot.db"
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    engine = create_engine(f"sqlite:///{file}")
+    engine = create_engine(URL.create("sqlite", database=str(file)))
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -32,7 +32,7 @@ def connect_reader(file: Path) -> sqlite3.Connection:
     """Open a read-only connection that any thread may use, one at a time. Raises DatabaseUnavailable."""
     try:
         connection = sqlite3.connect(
-            f"file:{file}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
+            f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
         )
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA cache_size = -8192")

@@ -16,6 +16,7 @@ import pytest
 import structlog
 
 from entrepot import __version__, first_contents, wiring
+from entrepot.blobs.drivers.places import located
 from entrepot.cli import serve as serving
 from entrepot.cli.existing import existing
 from entrepot.cli.main import main, plain_flags
@@ -175,6 +176,25 @@ def test_the_settings_in_force_are_shown_with_where_they_come_from(
     assert list(found) == list(ROWS)
     assert found["workers"] == {"value": "7", "from": str(tmp_path / "entrepot.toml")}
     assert "sesame" not in out
+
+
+def test_a_home_whose_name_means_something_in_a_url_is_a_home_like_any_other(cli: Run, tmp_path: Path) -> None:
+    home = tmp_path / "100% #1?mode=rw"
+    (home / "run").mkdir(parents=True)
+    settings = load({"home": str(home), "admin.password": "rosebud"}, {}).settings
+    prepare(settings)
+    assert {file.name for file in home.iterdir()} >= {"entrepot.db", "write.lock"}
+    assert list(tmp_path.iterdir()) == [home]
+    assert located(settings.blob_store) == home / "blobs"
+    (home / "blobs").mkdir()
+    assert cli("gc", "--check", "--home", str(home))[0] == 0
+
+
+def test_a_database_that_cannot_be_opened_is_told_in_one_line(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "entrepot.db").mkdir()
+    status, _, err = cli("gc", "--check", "--home", str(tmp_path))
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"The database {tmp_path}/entrepot.db cannot be opened: " in err
 
 
 def test_a_master_key_of_the_environment_is_rotated(
