@@ -83,6 +83,9 @@ class Settings:
         "The PostgreSQL database that the nodes of a cluster share.",
         derived="SQLite in the home folder",
     )
+    database_connections: int = declare(
+        whole(2, 1_000), 16, "How many connections to PostgreSQL each process holds at most: the workers, and one more."
+    )
     blob_store: str = declare(
         _STORE, "",
         "Where bytes are kept: `file:///folder` or `s3://bucket/prefix`; `?endpoint=https://host` and `&region=name` may follow.",

@@ -113,7 +113,7 @@ def open_blobs(settings: Settings) -> Driver:
 
 async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -> Store:
     """Open database and blob store; `moved` counts up when bytes are given up. Raises Unavailable with the reason."""
-    database = await open_database(settings.home, settings.database_url)
+    database = await open_database(settings.home, settings.database_url, settings.database_connections)
     driver = open_blobs(settings)
     writer = Writer(database, new_id(), settings.node_id)
     clock = SystemClock()

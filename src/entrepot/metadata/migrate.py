@@ -1,27 +1,36 @@
 """Bring a database to the schema of this build.
 
-`up_to_date` is the question that every start asks: raw, without SQLAlchemy and Alembic (0.7 s and 98 MiB). Only when its
-answer is no does the supervisor run `python -m entrepot.metadata.migrate`, which takes the engine's own lock, so that of
-several nodes that start at once one migrates.
+`sqlite_revision` answers the question that every start asks: raw, without SQLAlchemy and Alembic (0.7 s and 98 MiB).
+Only when it is not ours does `cli/prepare.py` call `migrate`, which takes the engine's own lock, so that of several
+nodes that start at once one migrates.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 import sqlite3
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entrepot.errors import EntrepotError
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
 HEAD = "0003"
+_LOCK_WAIT = 2_000  # milliseconds that a migration of PostgreSQL waits for a table, and all others behind it
+_LOCK_NOT_AVAILABLE = "55P03"
+_ATTEMPTS = 40
 LOCK_KEY = 0x656E74726570  # any constant of our own, for PostgreSQL's advisory lock
 
 
 class SchemaTooNew(EntrepotError):
     """The database was made by a newer version (schema {found}); this one works with {head}. Install that version."""
+
+
+class TablesLocked(EntrepotError):
+    """Others hold locks on the tables that are to be migrated; start again when their transactions have ended."""
 
 
 class DatabaseUnreadable(EntrepotError):
@@ -58,7 +67,7 @@ def refuse_newer(found: str | None) -> None:
 
 
 def migrate(home: Path, url: str) -> None:
-    """Apply what is missing; safe to call from several processes and nodes at once."""
+    """Apply what is missing; safe to call from several processes and nodes at once. Raises TablesLocked."""
     from alembic.config import Config  # noqa: PLC0415 - heavy, and only this function needs it
 
     config = Config()
@@ -97,22 +106,52 @@ def _migrate_sqlite(config: object, home: Path) -> None:
 
 
 def _migrate_postgres(config: object, url: str) -> None:
+    import asyncio  # noqa: PLC0415 - as above
+
+    import asyncpg  # noqa: PLC0415 - as above
     from sqlalchemy import text  # noqa: PLC0415 - as above
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - as above
     from sqlalchemy.pool import NullPool  # noqa: PLC0415 - as above
 
+    from entrepot.metadata.postgres import connecting  # noqa: PLC0415 - as above
+
     async def run() -> None:
-        engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**connecting(url)), poolclass=NullPool
+        )
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
             await connection.commit()
-            await connection.run_sync(lambda sync: _upgrade_on(config, sync))
-            await connection.commit()
+            await _upgrade_in_turn(config, connection)
         await engine.dispose()
 
+    asyncio.run(run())
+
+
+async def _upgrade_in_turn(config: object, connection: AsyncConnection) -> None:
+    """Upgrade in one transaction that waits briefly for the locks of others: whoever comes later waits behind it."""
+    from sqlalchemy import text  # noqa: PLC0415 - as above
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
+
+    for _ in range(_ATTEMPTS):
+        try:
+            await connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_WAIT}"))
+            await connection.run_sync(lambda sync: _upgrade_on(config, sync))
+            await connection.commit()
+        except DBAPIError as error:
+            await connection.rollback()
+            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+            await _pause()
+        else:
+            return
+    raise TablesLocked
+
+
+async def _pause() -> None:
     import asyncio  # noqa: PLC0415 - as above
 
-    asyncio.run(run())
+    await asyncio.sleep(1.0)
 
 
 def _upgrade(config: object, engine: object) -> None:
@@ -131,16 +170,3 @@ def _upgrade_on(config: object, connection: object) -> None:
     assert isinstance(config, Config)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def main() -> int:
-    """Run as a program: `--home DIR`; the URL of a PostgreSQL database comes by the environment, where nobody lists it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--home", type=Path, required=True)
-    home = parser.parse_args().home
-    migrate(home, os.environ.get("ENTREPOT_DATABASE_URL", ""))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg: a pool per process, READ COMMITTED, failed serialisations tried again.
 
-Nothing here depends on a session surviving between transactions, so a transaction pooler may stand in between
-(`statement_cache_size=0` in the URL's query switches server-side statements off for those that need it).
+A pooler that stands in between must keep the session (PgBouncer: `pool_mode = session`): migrations hold a lock of the
+session, and statements are prepared in it. `statement_cache_size=0` in the URL's query prepares none that is kept.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Never
 
 import asyncpg
@@ -21,10 +21,11 @@ from entrepot.metadata.sql import Parameter, Statement, sql
 from entrepot.metadata.streams import Streams
 
 _ATTEMPTS = 6
-_CONNECTIONS = 16
 _DEADLINE = 30.0
 _BATCH = 1000  # rows of a stream per round trip
 _CLOCK_PERIOD = 30.0
+_ROUND_TRIP = 200  # milliseconds
+_OF_DRIVER = frozenset({"statement_cache_size"})  # in the query of a URL; all else there is for the server
 
 _CLOCK = sql("SELECT {now}")
 
@@ -103,12 +104,24 @@ class PostgresDatabase:
         self._pool = pool
         self._streams = Streams()
         self._ahead = 0  # of this machine's clock, milliseconds
+        self._measured = False
         self._keeping_time = asyncio.create_task(self._keep_time())
+
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Any]:
+        """Lend a connection. Raises TimeoutError when all are in use until the deadline."""
+        async with asyncio.timeout(_DEADLINE):
+            connection = await self._pool.acquire()
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
 
     async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
         """See Reads."""
         try:
-            found: Row | None = await self._pool.fetchrow(statement.postgres, *statement.for_postgres(parameters))
+            async with self._lent() as connection:
+                found: Row | None = await connection.fetchrow(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
             raise_translated(error)
         return found
@@ -116,7 +129,8 @@ class PostgresDatabase:
     async def rows(self, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
         """See Reads."""
         try:
-            found: Sequence[Row] = await self._pool.fetch(statement.postgres, *statement.for_postgres(parameters))
+            async with self._lent() as connection:
+                found: Sequence[Row] = await connection.fetch(statement.postgres, *statement.for_postgres(parameters))
         except _FAILURES as error:
             raise_translated(error)
         return found
@@ -124,9 +138,10 @@ class PostgresDatabase:
     async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
         """See Database."""
         try:
-            found: Sequence[Row] = await self._pool.fetch(
-                statement.postgres, *statement.for_postgres(parameters), timeout=seconds
-            )
+            async with self._lent() as connection:
+                found: Sequence[Row] = await connection.fetch(
+                    statement.postgres, *statement.for_postgres(parameters), timeout=seconds
+                )
         except _FAILURES as error:
             raise_translated(error)
         return found
@@ -142,7 +157,7 @@ class PostgresDatabase:
     ) -> AsyncGenerator[Sequence[Row], None]:
         try:
             async with (
-                self._pool.acquire(timeout=_DEADLINE) as connection,
+                self._lent() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 cursor = await connection.cursor(
@@ -157,7 +172,7 @@ class PostgresDatabase:
         """See Database. A connection that breaks at the commit leaves its outcome unknown: it is not tried again here."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                async with self._pool.acquire(timeout=_DEADLINE) as connection, connection.transaction():
+                async with self._lent() as connection, connection.transaction():
                     return await body(PostgresTx(connection))
             except _TRY_AGAIN as error:
                 if attempt == _ATTEMPTS:
@@ -182,11 +197,15 @@ class PostgresDatabase:
 
     async def measure_clock(self) -> None:
         """Learn how far the database's clock is ahead of ours; half the round trip is the error."""
-        asked = time.time_ns() // 1_000_000
-        told = await self.row(_CLOCK)
-        heard = time.time_ns() // 1_000_000
-        assert told is not None
-        self._ahead = int(told[0]) - (asked + heard) // 2
+        try:
+            async with self._lent() as connection:
+                asked = time.time_ns() // 1_000_000
+                told = await connection.fetchval(_CLOCK.postgres)
+                heard = time.time_ns() // 1_000_000
+        except _FAILURES as error:
+            raise_translated(error)
+        if heard - asked <= _ROUND_TRIP or not self._measured:  # rather an old difference than one that may be far off
+            self._ahead, self._measured = int(told) - (asked + heard) // 2, True
 
     async def _keep_time(self) -> None:
         while True:
@@ -195,17 +214,30 @@ class PostgresDatabase:
             await asyncio.sleep(_CLOCK_PERIOD)
 
 
-async def open_postgres(url: str) -> PostgresDatabase:
+def connecting(url: str) -> dict[str, Any]:
+    """Return the arguments by which the driver connects to a `postgresql://` URL. Raises ValueError."""
+    base, _, query = url.partition("?")
+    pairs = [part.partition("=") for part in query.split("&") if part]
+    rest = "&".join(f"{name}{sign}{value}" for name, sign, value in pairs if name not in _OF_DRIVER)
+    named = {name for name, _, _ in pairs}
+    ours = {"application_name": "entrepot", "idle_in_transaction_session_timeout": "60000"}
+    return {
+        "dsn": f"{base}?{rest}" if rest else base,
+        "timeout": 10,
+        "server_settings": {name: value for name, value in ours.items() if name not in named},
+        **{name: int(value) for name, _, value in pairs if name in _OF_DRIVER},
+    }
+
+
+async def open_postgres(url: str, connections: int) -> PostgresDatabase:
     """Connect to the database at a `postgresql://` URL. Raises DatabaseUnavailable with the reason."""
     try:
         pool = await asyncpg.create_pool(
-            url,
+            **connecting(url),
             min_size=1,
-            max_size=_CONNECTIONS,
-            timeout=10,
+            max_size=connections,
             command_timeout=_DEADLINE,
             max_inactive_connection_lifetime=60,
-            server_settings={"application_name": "entrepot", "idle_in_transaction_session_timeout": "60000"},
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise DatabaseUnavailable(f"Cannot connect to the PostgreSQL database: {error}") from error

@@ -1,13 +1,16 @@
 """The contract of `metadata.database`, on both engines."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from entrepot.errors import reason
+from entrepot.metadata import postgres
 from entrepot.metadata.database import Database, DatabaseUnavailable, Duplicate, ReferenceLost, Tx
 from entrepot.metadata.open import open_database
+from entrepot.metadata.postgres import open_postgres
 from entrepot.metadata.sql import sql
 from tests.stores import Engine, value, write
 
@@ -239,6 +242,40 @@ class TestPostgres:
         await asyncio.gather(database.transact(lambda tx: body(tx, "ab")), database.transact(lambda tx: body(tx, "ba")))
         assert tries == 3
         assert [row[0] for row in await database.rows(sql("SELECT value FROM setting"))] == ["2", "2"]
+        await database.close()
+
+    async def test_whoever_waits_for_a_connection_does_so_until_a_deadline(
+        self, postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = await open_postgres(postgres_engine.new(tmp_path), connections=1)
+
+        async def body(tx: Tx) -> None:
+            for read in (database.row(CLOCK), database.rows(CLOCK), database.scan(CLOCK), database.measure_clock()):
+                with pytest.raises(DatabaseUnavailable):
+                    await asyncio.wait_for(read, 10)
+            assert await tx.row(CLOCK)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(postgres, "_DEADLINE", 0.05)
+            await database.transact(body)
+        assert await database.row(CLOCK)
+        await database.close()
+
+    async def test_neither_the_wait_for_a_connection_nor_a_slow_answer_puts_the_clock_wrong(
+        self, postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = await open_postgres(postgres_engine.new(tmp_path), connections=1)
+
+        async def body(_tx: Tx) -> asyncio.Task[None]:
+            measuring = asyncio.create_task(database.measure_clock())
+            await asyncio.sleep(0.5)
+            return measuring
+
+        await (await database.transact(body))
+        assert abs(database.now() - time.time_ns() // 1_000_000) < 100
+        monkeypatch.setattr(postgres, "_CLOCK", sql("SELECT {now} + 0 * length(pg_sleep(0.3)::text)"))
+        await database.measure_clock()
+        assert abs(database.now() - time.time_ns() // 1_000_000) < 100
         await database.close()
 
     async def test_a_server_that_is_not_there_is_told(self, tmp_path: Path) -> None:

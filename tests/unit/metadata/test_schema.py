@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -14,7 +15,8 @@ from sqlalchemy import Connection, Table, create_engine, event, text
 from sqlalchemy import Engine as AnyEngine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from entrepot.metadata.migrate import HEAD, SchemaTooNew, migrate, refuse_newer, sqlite_revision
+from entrepot.metadata import migrate as migrating
+from entrepot.metadata.migrate import HEAD, SchemaTooNew, TablesLocked, migrate, refuse_newer, sqlite_revision
 from entrepot.metadata.open import open_database
 from entrepot.metadata.schema import metadata
 from entrepot.metadata.triggers import HOLDERS
@@ -136,6 +138,61 @@ def test_migrating_twice_changes_nothing_on_postgresql(postgres_server: Postgres
     url = postgres_server.new_database()
     migrate(Path(), url)
     migrate(Path(), url)
+
+
+@pytest.mark.parametrize("query", ["?application_name=me&sslmode=disable", "?statement_cache_size=0", "?"])
+async def test_what_a_url_says_of_the_connection_is_understood_by_migrations_and_by_all_else(
+    postgres_server: Postgres, tmp_path: Path, query: str
+) -> None:
+    url = postgres_server.new_database() + query
+    await asyncio.to_thread(migrate, Path(), url)
+    database = await open_database(tmp_path, url)
+    name = await value(database, "SELECT current_setting('application_name')")
+    assert name == ("me" if "=me" in query else "entrepot")
+    kept = await value(database, "SELECT COUNT(*) FROM pg_prepared_statements")
+    kept = await value(database, "SELECT COUNT(*) FROM pg_prepared_statements")
+    assert bool(kept) is (query != "?statement_cache_size=0")
+    await database.close()
+
+
+async def locked_out(url: str) -> asyncpg.Connection:
+    """Take a database back by a revision, and hold a lock that the way forward needs."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("ALTER TABLE account DROP COLUMN locked; UPDATE alembic_version SET version_num = '0001'")
+    await connection.execute("BEGIN; LOCK TABLE account IN ACCESS SHARE MODE")
+    return connection
+
+
+async def test_a_migration_waits_in_short_turns_for_a_table_that_others_use(
+    postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_engine.new(tmp_path)
+    other = await locked_out(url)
+    loop, turns = asyncio.get_running_loop(), []
+
+    async def let_go() -> None:
+        turns.append(1)
+        asyncio.run_coroutine_threadsafe(other.close(), loop).result() if len(turns) == 2 else None
+
+    monkeypatch.setattr(migrating, "_pause", let_go)
+    monkeypatch.setattr(migrating, "_LOCK_WAIT", 50)
+    await asyncio.to_thread(migrate, Path(), url)
+    assert len(turns) == 2
+    database = await open_database(tmp_path, url)
+    assert await value(database, "SELECT version_num FROM alembic_version") == HEAD
+    await database.close()
+
+
+async def test_a_table_that_others_never_let_go_of_is_told(
+    postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_engine.new(tmp_path)
+    other = await locked_out(url)
+    monkeypatch.setattr(migrating, "_ATTEMPTS", 1)
+    monkeypatch.setattr(migrating, "_LOCK_WAIT", 50)
+    with pytest.raises(TablesLocked):
+        await asyncio.to_thread(migrate, Path(), url)
+    await other.close()
 
 
 def test_a_home_without_a_database_has_no_revision(tmp_path: Path) -> None:
