@@ -13,6 +13,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -49,14 +50,42 @@ class _Target:
     address: str
 
 
+class _Line:
+    """The connection of a request, to be cut by another thread.
+
+    A partner that sends a byte now and then outlasts every timeout of a socket, and would keep a thread for ever.
+    """
+
+    __slots__ = ("_is_cut", "_socket")
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+
+    def hold(self, connected: socket.socket) -> None:
+        self._socket = connected
+        if self._is_cut:
+            self.cut()
+
+    def cut(self) -> None:
+        """End whatever waits on the connection, now or later; harmless when it is closed."""
+        self._is_cut = True
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # TLS's own would say goodbye first
+
+
 async def fetch_json(url: str) -> Any:
     """Return the JSON document at a URL. Raises UrlRefused, PartnerFailed."""
     check_url(url)
+    line = _Line()
     async with _room():
         try:
-            return await asyncio.wait_for(asyncio.to_thread(_fetched, url), _SECONDS + 1)
+            return await asyncio.wait_for(asyncio.to_thread(_fetched, url, line), _SECONDS + 1)
         except TimeoutError:
             raise PartnerFailed(host=_host(url), reason="it took too long") from None
+        finally:
+            line.cut()
 
 
 def check_url(url: str) -> None:
@@ -87,10 +116,10 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _fetched(url: str) -> Any:
+def _fetched(url: str, line: _Line) -> Any:
     target, ends = _resolved(url), time.monotonic() + _SECONDS
     try:
-        body = _read(target, ends)
+        body = _read(target, ends, line)
         return msgspec.json.decode(body)
     except (OSError, http.client.HTTPException, ssl.SSLError) as error:
         raise PartnerFailed(host=target.host, reason=str(error)[:200] or type(error).__name__) from None
@@ -98,8 +127,8 @@ def _fetched(url: str) -> Any:
         raise PartnerFailed(host=target.host, reason="what it sent is not JSON") from None
 
 
-def _read(target: _Target, ends: float) -> bytes:
-    connection = _connected(target, ends)
+def _read(target: _Target, ends: float, line: _Line) -> bytes:
+    connection = _connected(target, ends, line)
     try:
         host = target.host if target.port == _PORTS[target.scheme] else f"{target.host}:{target.port}"
         connection.request("GET", target.path, headers={"host": host, "accept": "application/json"})
@@ -116,14 +145,18 @@ def _read(target: _Target, ends: float) -> bytes:
         connection.close()
 
 
-def _connected(target: _Target, ends: float) -> http.client.HTTPConnection:
+def _connected(target: _Target, ends: float, line: _Line) -> http.client.HTTPConnection:
     """Return a connection to the very address that was judged, whatever its name resolves to by now."""
     left = max(ends - time.monotonic(), 0.1)
     connection = http.client.HTTPConnection(target.host, target.port, timeout=left)
     plain = socket.create_connection((target.address, target.port), timeout=left)
     try:
+        line.hold(plain)
         if target.scheme == "https":
-            connection.sock = _context().wrap_socket(plain, server_hostname=target.host)
+            secure = _context().wrap_socket(plain, server_hostname=target.host, do_handshake_on_connect=False)
+            connection.sock = plain = secure
+            line.hold(secure)
+            secure.do_handshake()
         else:
             connection.sock = plain
     except BaseException:
