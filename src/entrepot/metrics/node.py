@@ -86,12 +86,14 @@ class NodeCollector:
 
 
 def process_usage(pid: str) -> Usage:
-    """Return what a process uses; nothing when it is gone or the system does not tell (macOS: ourselves only)."""
+    """Return what we or a sibling uses; nothing when it is gone or the system does not tell (macOS: ourselves only)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         own = os.times()
         return Usage(0, own.user + own.system) if pid == str(os.getpid()) else Usage(0, 0.0)
+    if int(stat[1]) != os.getppid():  # a dead worker's number, which another program has by now
+        return Usage(0, 0.0)
     return Usage(int(stat[21]) * _PAGE, (int(stat[11]) + int(stat[12])) / _TICKS)
 
 

@@ -160,6 +160,12 @@ def test_counters_lie_on_the_disk_before_they_are_touched_or_in_memory_when_ther
     assert b"process_uptime_seconds" in count(tmp_path, folder, 0).encode()
 
 
+@pytest.mark.skipif(not Path("/proc/1/stat").exists(), reason="this system tells of nobody but ourselves")
+def test_a_number_of_a_dead_worker_that_another_program_has_by_now_is_not_added_up(tmp_path: Path) -> None:
+    assert node.process_usage(str(os.getpid())).resident > 0
+    assert node.process_usage("1") == node.Usage(0, 0.0)
+
+
 def test_a_machine_without_proc_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = Path.read_text
 
