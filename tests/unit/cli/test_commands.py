@@ -49,6 +49,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["entrepot", *arguments])
+        capsys.readouterr()  # what the test itself has logged
         status = main()
         return status, *capsys.readouterr()
 
