@@ -29,7 +29,6 @@ USER entrepot
 VOLUME /var/lib/entrepot
 EXPOSE 8081
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python3", "-c", \
-  "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('ENTREPOT_PORT', '8081') + '/artifactory/api/system/ping', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["entrepot", "ping"]
 ENTRYPOINT ["entrepot"]
 CMD ["serve"]

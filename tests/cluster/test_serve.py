@@ -23,7 +23,7 @@ import pytest
 
 from tests.parts.certificate import certificate
 from tests.parts.entrepot import program
-from tests.parts.processes import Server, answers, free_port, short_folder, wait_until
+from tests.parts.processes import Server, Word, answers, free_port, run, short_folder, wait_until
 
 STUB = (sys.executable, "-m", "tests.cluster.stub", "serve")
 CHECKOUT = Path(__file__).parents[2]
@@ -121,6 +121,22 @@ def test_it_serves_although_nobody_reads_what_it_prints_or_waits_for_its_notice(
         assert not wait_until(lambda: not made.workers() or "Traceback" in made.printed, seconds=1)
     finally:
         made.kill9()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_ping_asks_the_node_of_the_home_folder_whatever_its_port_and_proxies_say(tmp_path: Path, secure: bool) -> None:
+    arguments: list[str] = []
+    if secure:
+        cert, key = certificate(tmp_path)
+        arguments = ["--tls-cert", str(cert), "--tls-key", str(key)]
+    ask: list[Word] = [program(), "ping", "--home", tmp_path / "home"]
+    proxies = {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+    with running(node(tmp_path, "--host", "0.0.0.0", *arguments)) as made:
+        assert run(ask, env=proxies).all.strip() == ""
+        assert made.stop() == 0
+    silent = run([*ask, "--port", str(made.port)], fails=True)
+    assert (silent.code, silent.err.count("\n")) == (1, 1)
+    assert "The node does not answer: " in silent.err
 
 
 def test_a_second_start_does_not_show_the_password_again(tmp_path: Path) -> None:

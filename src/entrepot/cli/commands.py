@@ -92,6 +92,15 @@ def settings(
 
 
 @app.command()
+@with_settings
+def ping(flags: dict[str, str], file: File = None) -> int:
+    """Ask whether the node answers that serves from the home folder. Exit status 1 when it does not."""
+    from entrepot.cli.ping import ping as run  # noqa: PLC0415 - see above
+
+    return run(flags, file)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from entrepot import __version__  # noqa: PLC0415 - see above

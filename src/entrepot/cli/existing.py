@@ -44,10 +44,10 @@ def existing(flags: Mapping[str, str], file: Path | None) -> Settings:
     settings = loaded.settings
     if not settings.home.is_dir():
         raise NoInstance(home=settings.home)
-    serving = _serving(settings.home)
-    if serving is not None:
+    now = serving(settings.home)
+    if now is not None:
         told = {key.replace(".", "_") for key in PLACES if key not in loaded.origins}
-        settings = replace(settings, **{name: getattr(serving, name) for name in told})
+        settings = replace(settings, **{name: getattr(now, name) for name in told})
     if not settings.database_url and needs_preparing(settings):
         served = not (settings.home / "entrepot.db").exists() and (run_folder(settings.home) / PREPARED).exists()
         raise (DatabaseElsewhere if served else NoInstance)(home=settings.home)
@@ -64,7 +64,8 @@ async def with_its_store(settings: Settings, flags: Mapping[str, str], database:
     return replace(settings, blob_store=recorded)
 
 
-def _serving(home: Path) -> Settings | None:
+def serving(home: Path) -> Settings | None:
+    """Return the settings of the node that serves from a home folder, if one does."""
     with suppress(OSError, KeyError, TypeError, ValueError):  # or another version wrote it
         return restore((run_folder(home) / HANDED_OVER).read_bytes())
     return None

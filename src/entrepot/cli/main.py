@@ -62,13 +62,10 @@ def complain(message: str) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    flags = plain_flags(arguments[1:]) if arguments[0] == "serve" else None
+    flags = plain_flags(arguments[1:]) if arguments[0] in {"serve", "ping"} else None
     if flags is not None:  # nothing that needs Typer's help, whose import is a good part of a start
-        from entrepot.cli.serve import serve  # noqa: PLC0415 - as above
-
-        file = flags.pop("settings", None)
-        serve(flags, Path(file) if file else None)
-        return 0
+        named = flags.pop("settings", None)
+        return _run_plain(arguments[0], flags, Path(named) if named else None)
     import typer  # noqa: PLC0415 - 0.15 s
 
     from entrepot.cli.commands import app  # noqa: PLC0415 - as above
@@ -80,6 +77,17 @@ def _run(arguments: list[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+def _run_plain(command: str, flags: dict[str, str], file: Path | None) -> int:
+    if command == "ping":
+        from entrepot.cli.ping import ping  # noqa: PLC0415 - as above
+
+        return ping(flags, file)
+    from entrepot.cli.serve import serve  # noqa: PLC0415 - as above
+
+    serve(flags, file)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""`entrepot ping`: whether the node of this home folder answers; for health checks of containers."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from entrepot.cli.existing import serving
+from entrepot.settings import Settings, load
+
+_SECONDS = 4.0
+_PATH = "/artifactory/api/system/ping"
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to ask then
+_SILENT = 1
+
+
+def ping(flags: Mapping[str, str], file: Path | None) -> int:
+    """Ask the node that serves from the home folder, or would with these settings; return 0, or 1 and say why."""
+    settings = load(flags, os.environ, file).settings
+    try:
+        status = _asked(serving(settings.home) or settings)
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(error) or type(error).__name__
+    else:
+        if status == http.client.OK:
+            return 0
+        reason = f"status {status}"
+    sys.stderr.write(f"entrepot: The node does not answer: {reason}.\n")
+    return _SILENT
+
+
+def _asked(settings: Settings) -> int:
+    host = _EVERYWHERE.get(settings.host, settings.host)
+    connection: http.client.HTTPConnection
+    if settings.tls_cert is None:
+        connection = http.client.HTTPConnection(host, settings.port, timeout=_SECONDS)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # this machine has another name there
+        connection = http.client.HTTPSConnection(host, settings.port, timeout=_SECONDS, context=context)
+    try:
+        connection.request("GET", _PATH)
+        return connection.getresponse().status
+    finally:
+        connection.close()
