@@ -324,6 +324,8 @@ def test_a_node_that_still_prepares_its_database_ends_at_a_signal(tmp_path: Path
 def test_a_preparation_that_does_not_end_when_asked_is_ended_by_a_second_signal(tmp_path: Path) -> None:
     with preparing(tmp_path) as (made, child):
         os.kill(child, signal.SIGSTOP)
+        stat = Path(f"/proc/{child}/stat")  # of two signals that wait the lower is delivered first
+        assert wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", seconds=SECONDS)
         made.popen.send_signal(signal.SIGTERM)
         assert not wait_until(lambda: child not in made.survivors(), seconds=0.5)
         made.popen.send_signal(signal.SIGTERM)

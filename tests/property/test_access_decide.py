@@ -10,7 +10,7 @@ from entrepot.access.actions import Action
 from entrepot.access.caller import ANONYMOUS, Caller
 from entrepot.access.decide import Verdict, decide, decides_all, readable
 from entrepot.access.permissions import Covered, PermissionTarget, RepositoryFacts, Rules, Section
-from entrepot.access.scopes import Scope, ScopeInvalid, ceiling_of, parse_scope
+from entrepot.access.scopes import Ceiling, Scope, ScopeInvalid, parse_scope
 from entrepot.errors import Invalid
 from tests.unit.access import reference
 
@@ -194,7 +194,7 @@ def test_a_credential_leaves_what_the_user_may_and_each_of_its_scopes_says(
     left = may
     for scope in map(parse_scope, scopes):
         left &= asked(scope, grants, caller, key, path, folder=folder)
-        caller = replace(caller, ceiling=caller.ceiling.narrow(ceiling_of(scope)))
+        caller = replace(caller, ceiling=Ceiling((*caller.ceiling.scopes, scope)))
     verdict = decide(caller, action, repository, path, rules=rules, folder=folder)
     refused = Verdict.OUT_OF_SCOPE if action in may else Verdict.DENIED
     assert verdict is (Verdict.ALLOWED if action in left else refused)

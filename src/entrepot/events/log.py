@@ -43,7 +43,7 @@ DELETE FROM event WHERE id IN (
 _CUT_BY_SEQ = sql("""
 DELETE FROM event WHERE seq IN (
   SELECT seq FROM event WHERE seq <= :cursor AND time < {now} - :keep AND seq < (SELECT MAX(seq) FROM event)
-  ORDER BY seq LIMIT :limit
+  ORDER BY seq LIMIT :limit {skip}
 )
 """)
 

@@ -81,7 +81,7 @@ class ProjectsApi:
         caller = request.caller
         return json_reply([
             projects.shown(one) for one in found
-            if caller.may_administer or (caller.is_whole and projects.administers(one, caller.name, caller.groups))
+            if caller.may_administer or (caller.is_whole and projects.administers(one, caller.granted_name or "", caller.groups))
         ])  # fmt: skip
 
     async def get(self, request: Request) -> Reply:
