@@ -144,22 +144,30 @@ async def _need(reads: Reads, account: Account, person: Person) -> _Need:
 
 
 def _is_another(stored: str, told: str) -> bool:
-    """Whether an account was somebody else's. A name where there is an id at other times does not prove that."""
+    """Whether an account was somebody else's. A name where there is an id at other times does not prove that.
+
+    Nor does an id of another kind: whoever moves from OpenLDAP to Active Directory keeps the people.
+    """
     before, now = _entry_id(stored), _entry_id(told)
     if before and now:
-        return before != now
+        return before != now and _kind(before) == _kind(now)
     return not (before or now) and bool(stored and told) and stored != told
 
 
 def _is_news(stored: str, told: str) -> bool:
     """Whether what a source tells of an entry says more than what is stored."""
-    return bool(told) and told != stored and not _entry_id(stored)
+    before, now = _entry_id(stored), _entry_id(told)
+    return bool(told) and told != stored and (not before or (bool(now) and _kind(before) != _kind(now)))
 
 
 def _entry_id(unique: str) -> str:
     """Return the id of a directory's entry, which once was stored after the key of a setting; empty for anything else."""
     found = _ID.search(unique)
     return found[1] if found else ""
+
+
+def _kind(entry_id: str) -> str:
+    return entry_id.partition(":")[0]
 
 
 def _is_in(person: Person, name: str, profile: str) -> bool:

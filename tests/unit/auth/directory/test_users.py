@@ -351,6 +351,7 @@ async def test_a_second_server_of_the_same_directory_knows_its_users_as_the_same
         ("main:entryuuid:0a", "entryuuid:0a", True, "main:entryuuid:0a"),
         ("main:dn:uid=a", "main:dn:uid=b", False, "main:dn:uid=b"),
         ("main:dn:uid=a", "entryuuid:0a", True, "entryuuid:0a"),
+        ("main:entryuuid:0a", "objectguid:0b", True, "objectguid:0b"),
         ("entryuuid:0a", "main:dn:uid=a", True, "entryuuid:0a"),
         ("", "entryuuid:0a", True, "entryuuid:0a"),
         ("entryuuid:0a", "", True, "entryuuid:0a"),
