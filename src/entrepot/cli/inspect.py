@@ -85,9 +85,7 @@ def _tell(found: Inspection, *, json: bool) -> int:
 def _lines(found: Inspection) -> list[str]:
     lines = [f"{_counted(found.blobs, 'blob')} of {found.bytes:,} bytes inspected"]
     if found.orphan_count:
-        lines.append(
-            f"of {found.orphan_bytes:,} bytes that belong to no blob: {_counted(found.orphan_count, 'object')}"
-        )
+        lines.append(f"belonging to no blob: {_counted(found.orphan_count, 'object')} of {found.orphan_bytes:,} bytes")
         lines += [f"  {piece.key}  {piece.size:,} bytes" for piece in found.orphans[:_SHOWN]]
     for count, findings, words in (
         (found.missing_count, found.missing, "bytes are missing"),
@@ -95,7 +93,10 @@ def _lines(found: Inspection) -> list[str]:
     ):
         if count:
             lines.append(f"{words}: {_counted(count, 'blob')}")
-            lines += [f"  {one.digest}  {one.why}  {', '.join(one.paths)}" for one in findings[:_SHOWN]]
+            lines += [
+                f"  {one.digest}  {one.why}  {one.key or 'no object'}  {', '.join(one.paths)}"
+                for one in findings[:_SHOWN]
+            ]
     lost = found.missing_count or found.corrupt_count
     if lost and not found.repaired:
         lines.append(

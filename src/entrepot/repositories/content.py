@@ -26,7 +26,14 @@ _REMEMBERED_BYTES = 16 << 20  # of inline bodies
 
 
 class BytesLost(Unavailable):
-    """The bytes of {digest} are missing from the blob store; push them again, or ask an administrator to run fsck."""
+    """The bytes of {digest} are missing from the blob store. Once an administrator has run `gc --repair`, push them again."""
+
+
+def lost(stored: Stored) -> BytesLost:
+    """Return the error of a blob whose bytes are not where they should be; the log is told which object that was."""
+    error = BytesLost(digest=stored.digest)
+    error.__cause__ = BlobMissing(key=", ".join(piece.key for piece in stored.pieces[:5]) or "none, they were given up")
+    return error
 
 
 class Content:
@@ -64,11 +71,11 @@ class Content:
             whole = start == 0 and stop == stored.size
             reply.body = stored.inline if whole else stored.inline[start:stop]
         elif not stored.pieces and stored.size:
-            raise BytesLost(digest=stored.digest)
+            raise lost(stored)
         elif len(stored.pieces) == 1 and (file := self._driver.file(stored.pieces[0].key)) is not None:
             if not os.path.exists(file):  # noqa: PTH110 - half the cost, and on the hottest path
                 self._known.pop(stored.id, None)
-                raise BytesLost(digest=stored.digest)
+                raise lost(stored)
             reply.file = FileSpan(file, start, stop)
         else:
             reply.stream = self.span(stored, start, stop)
@@ -92,7 +99,7 @@ class Content:
             yield stored.inline[start:stop]
             return
         if not stored.pieces and stored.size:
-            raise BytesLost(digest=stored.digest)
+            raise lost(stored)
         try:
             async for chunk in self.read(stored.pieces, start, stop):
                 start += len(chunk)
@@ -129,7 +136,7 @@ class Content:
         self._known.pop(stored.id, None)
         now = await self.find(stored.id)
         if now is None or now.pieces == stored.pieces:
-            raise BytesLost(digest=stored.digest)
+            raise lost(stored)
         return now
 
     def _remember(self, stored: Stored) -> None:

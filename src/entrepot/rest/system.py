@@ -100,7 +100,7 @@ class SystemApi:
         try:
             await self.ready()
         except EntrepotError as error:
-            raise NotReady(error.message) from error
+            raise NotReady(error.message) from error.__cause__
         return json_reply({"code": "OK"})
 
     async def health(self, _: Request) -> Reply:

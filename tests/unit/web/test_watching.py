@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from entrepot.artifacts import storage
+from entrepot.cluster import draining
 from entrepot.cluster.home import logs_folder
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.settings import Settings
@@ -69,6 +70,29 @@ async def test_a_store_that_cannot_be_written_is_told_to_the_log_and_to_load_bal
         blobs.with_name("away").rename(blobs)
         assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 201
         assert (await client.get(READY)).status_code == 200
+
+
+async def test_bytes_that_are_lost_are_told_to_the_log_with_their_object(settings: Settings) -> None:
+    async with served(settings) as client:
+        assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 201
+        blobs = blob_folder(settings)
+        assert blobs is not None
+        [object_] = [path for path in blobs.rglob("*") if path.is_file()]
+        object_.unlink()
+        with capture_logs() as logs:
+            assert (await client.get(FILE)).status_code == 503
+            assert (await client.get(READY)).status_code == 200
+        [told] = logs
+        assert told["event"] == "request.unavailable"
+        assert str(object_.relative_to(blobs)) in told["reason"]
+
+
+async def test_a_node_that_stops_is_not_ready_and_no_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(settings) as client:
+        monkeypatch.setattr(draining, "begun", lambda: True)
+        with capture_logs() as logs:
+            assert (await client.get(READY)).status_code == 503
+        assert logs == []
 
 
 async def test_what_fails_before_the_first_byte_of_a_stream_is_told_like_any_other_error(

@@ -20,7 +20,7 @@ from entrepot.auth.policies import (
     TokenExpiry,
 )
 from entrepot.configuration.documents import Documents, Entry, read
-from entrepot.errors import Invalid
+from entrepot.errors import Conflict, Invalid
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Tx
 from entrepot.rest.json_bodies import json_object
@@ -142,6 +142,8 @@ class PoliciesApi:
     async def put_basic(self, request: Request) -> Reply:
         """PUT."""
         stated = await _policy(request, Enabled)
+        if not stated.enabled and request.caller.how in {"basic", "encrypted"}:
+            raise Conflict("No password would be accepted any more, yours neither: do this with a token or an API key.")
         await self._merge(request, SECURITY, {"basicAuthenticationEnabled": stated.enabled})
         return json_reply(stated)
 

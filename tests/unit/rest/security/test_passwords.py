@@ -138,6 +138,17 @@ async def test_without_basic_authentication_tokens_still_count_and_no_form_of_a_
     assert (await site.ask("GET", SELF, token=await site.token("bob"))).status_code == 200
 
 
+async def test_nobody_who_comes_by_a_password_locks_passwords_out(site: Site) -> None:
+    path, off = "/access/api/v1/config/security/authentication/basic_authentication_enabled", {"enabled": False}
+    refused = await site.ask("PUT", path, off)
+    assert (refused.status_code, "with a token" in refused.text) == (409, True)
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 200
+    token = await site.token("root", "applied-permissions/admin")
+    assert (await site.ask("PUT", path, off, token=token)).status_code == 200
+    assert (await site.ask("GET", SELF, name="bob")).status_code == 401
+    assert (await site.ask("PUT", path, {"enabled": True}, token=token)).status_code == 200
+
+
 async def test_an_expired_password_opens_the_door_to_a_new_one_and_no_other(site: Site) -> None:
     await site.ask("POST", "/artifactory/api/security/users/authorization/expirePasswords/bob")
     refused = await site.ask("GET", SELF, name="bob")
