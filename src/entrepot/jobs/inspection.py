@@ -101,11 +101,9 @@ async def check(
             found.missing[len(found.missing) :] = [finding] if len(found.missing) < _LISTED else []
             if repair:
                 found.repaired += await _lose(database, row)
-    lost = await _lost(database) if repair else {}
+    if repair:
+        found.repaired += await _give_back(database, driver)
     async for orphan in _orphans(database, driver, found):
-        if orphan.size in lost and await _give_back(database, driver, orphan, lost[orphan.size]):
-            found.repaired += 1
-            continue
         found.orphan_count += 1
         found.orphan_bytes += orphan.size
         if len(found.orphans) < _LISTED:
@@ -123,24 +121,30 @@ async def fsck(
         await _refuse_where_nothing_is(database, driver)
     found = Inspection()
     async for row in _walk(database, found, progress):
-        blob_id, sha256, _, storage_key = row
-        try:
-            read = await rehash(_bytes(database, driver, blob_id, storage_key), Hashes.proof())
-            why = ""
-            if read.sha256 != sha256:
-                why = (await _fault(database, driver, row))[0] or "the bytes do not match the digest"
-        except BlobMissing:
-            why = "the object is missing"
-        except StoreUnavailable as error:
-            await driver.probe()  # an outage is no damage
-            why = f"the bytes cannot be read: {reason(error)}"
+        why, sure = await _damage(database, driver, row)
         if why and await _still(database, row):
             found.corrupt_count += 1
             if len(found.corrupt) < _LISTED:
-                found.corrupt.append(await _finding(database, row, why, storage_key))
-            if repair:
+                found.corrupt.append(await _finding(database, row, why, row[3]))
+            if repair and sure:
                 found.repaired += await _lose(database, row)
     return found
+
+
+async def _damage(database: Database, driver: Driver, row: Row) -> tuple[str, bool]:
+    """Return what is wrong with a blob's bytes, empty when nothing is, and whether that is sure and no whim of the store."""
+    blob_id, sha256, _, storage_key = row
+    try:
+        for _ in range(2):  # what is read wrong once may have been spoilt on its way
+            read = await rehash(_bytes(database, driver, blob_id, storage_key), Hashes.proof())
+            if read.sha256 == sha256:
+                return "", True
+    except BlobMissing:
+        return "the object is missing", True
+    except StoreUnavailable as error:
+        await driver.probe()  # an outage is no damage
+        return f"the bytes cannot be read: {reason(error)}", False
+    return (await _fault(database, driver, row))[0] or "the bytes do not match the digest", True
 
 
 async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
@@ -274,13 +278,30 @@ async def _lost(reads: Reads) -> dict[int, dict[bytes, int]]:
     return found
 
 
-async def _give_back(database: Database, driver: Driver, orphan: Piece, lost: dict[bytes, int]) -> bool:
-    read = await rehash(driver.read(orphan.key), Hashes.proof())
+async def _give_back(database: Database, driver: Driver) -> int:
+    """Give objects to the blobs that have lost just their bytes, also objects of live writers; return how many."""
+    lost = await _lost(database)
+    if not lost:
+        return 0
+    given = 0
+    async for stored in driver.list(""):
+        if stored.size in lost:
+            given += await _given(database, driver, stored.key, lost[stored.size])
+    return given
+
+
+async def _given(database: Database, driver: Driver, key: str, lost: dict[bytes, int]) -> bool:
+    if await named(database, [key]):
+        return False
+    try:
+        read = await rehash(driver.read(key), Hashes.proof())
+    except BlobMissing:  # it has just been collected
+        return False
     blob_id = lost.get(read.sha256)
     if blob_id is None:
         return False
 
     async def work(tx: Tx) -> bool:
-        return not await named(tx, [orphan.key]) and await heal(tx, blob_id, orphan.key)
+        return not await named(tx, [key]) and await heal(tx, blob_id, key)
 
     return await database.transact(work)

@@ -38,7 +38,11 @@ class Streams:
     async def read(self, cursor: AsyncGenerator[Sequence[Row], None]) -> AsyncGenerator[Sequence[Row], None]:
         """Yield what a cursor yields. Raises TooMany before that, DatabaseUnavailable, and what the cursor raises."""
         await self._enter()
-        ahead = _Ahead()
+        try:
+            ahead = _Ahead()
+        except OSError as error:
+            self._places.release()
+            raise DatabaseUnavailable("There is no room to search in: {reason}.", reason=error) from error
         self._open.add(ahead)
         reading = asyncio.create_task(self._fill(cursor, ahead))
         reading.add_done_callback(lambda _: self._places.release())

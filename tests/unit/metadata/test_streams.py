@@ -140,6 +140,19 @@ async def test_a_disk_without_room_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         await rest(Streams().read(Cursor(3).batches()))
 
 
+async def test_files_that_cannot_be_made_for_now_cost_no_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_descriptors() -> object:
+        raise OSError(24, "Too many open files")
+
+    made = Streams()
+    with monkeypatch.context() as short:
+        short.setattr("tempfile.TemporaryFile", no_descriptors)
+        for _ in range(streams._AT_ONCE):
+            with pytest.raises(DatabaseUnavailable, match="no room"):
+                await rest(made.read(Cursor(3).batches()))
+    assert await rest(made.read(Cursor(3).batches())) == [(1,), (2,), (3,)]
+
+
 async def test_only_some_cursors_are_read_at_once_and_closed_streams_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_PATIENCE", 0.01)
     made, cursors = Streams(), [Cursor(1, waits=True) for _ in range(streams._AT_ONCE)]
