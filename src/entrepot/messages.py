@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from entrepot.access.caller import Caller
+
+NO_STORE: Final = ("cache-control", "no-store")
+"""A header field: what the reply holds opens something, or is out of date at once; nobody keeps it."""
 
 Face = Literal["artifactory", "oci", "access", "plain"]
 """Which client stands before us: decides the shape of errors and the challenge of a 401."""

@@ -23,7 +23,7 @@ from entrepot.clock import iso
 from entrepot.errors import Denied, EntrepotError, Invalid, Unauthenticated
 from entrepot.formats.docker.challenge import ScopeEntry, parse_scopes, parse_token_query
 from entrepot.formats.docker.names import split_name
-from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.repositories.granted import Granter
 
@@ -113,7 +113,7 @@ class DockerTokens:
         if wish.offline and credential.account is not None and caller.how != "api-key":
             answer["refresh_token"] = await self._refresh_token(credential, request.address, now)
         reply = json_reply(answer)
-        reply.headers.append(("cache-control", "no-store"))
+        reply.headers.append(NO_STORE)
         return reply
 
     async def _signed(self, credential: Credential, granted: list[Entry], now: int, lasts: int) -> str:

@@ -10,19 +10,17 @@ from entrepot.access.actions import Action
 from entrepot.auth.audit import Actor
 from entrepot.errors import Invalid, NotFound
 from entrepot.formats.docker.names import is_component
-from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply, text_reply
 from entrepot.repositories import configuration
 from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryExists
-from entrepot.repositories.fields import display_name
+from entrepot.repositories.fields import DOCKER, display_name
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
 from entrepot.rest.json_bodies import json_object, json_value
 from entrepot.rest.security.changes import actor
 
 _ORDER = {"local": 0, "remote": 1, "virtual": 2, "federated": 3}
-_NO_STORE = ("cache-control", "no-store")
 _BATCH = 1000
-_OF_IMAGES = frozenset({"docker", "oci", "helmoci"})
 
 
 class RepositoryUnreadable(Invalid):
@@ -70,7 +68,7 @@ class RepositoryApi:
             if _fits(one, wanted) and self._visible(request, one)
         ]
         reply = json_reply(shown)
-        reply.headers.append(_NO_STORE)
+        reply.headers.append(NO_STORE)
         return reply
 
     async def get(self, request: Request) -> Reply:
@@ -79,7 +77,7 @@ class RepositoryApi:
         if found is None or not self._visible(request, found):
             raise RepositoryUnreadable
         reply = json_reply(configuration.render(found.config, full=request.caller.may_administer))
-        reply.headers.append(_NO_STORE)
+        reply.headers.append(NO_STORE)
         return reply
 
     async def configurations(self, _: Request) -> Reply:
@@ -170,7 +168,7 @@ class RepositoryApi:
 def _unreachable(config: Mapping[str, Any]) -> str:
     """Return what to know of a key with capitals, say: behind a proxy that rewrites URLs, as many use for Artifactory, it works."""
     key: str = config["key"]
-    if config["packageType"] not in _OF_IMAGES or is_component(key):
+    if config["packageType"] not in DOCKER or is_component(key):
         return ""
     return f"'{key}' cannot be part of an image's name: clients reach it by a port or a proxy, not as <host>/{key}/<image>.\n"
 

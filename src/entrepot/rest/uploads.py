@@ -9,7 +9,7 @@ from entrepot.access.actions import Action
 from entrepot.artifacts.deploy import writable
 from entrepot.artifacts.multipart import TicketInvalid, Uploads
 from entrepot.errors import Invalid
-from entrepot.messages import Gate, Parameter, Reply, Request, Row, json_reply
+from entrepot.messages import NO_STORE, Gate, Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.multipart import CANCELLED, DONE, FAILED, HASHING, PARTS, READY, Multipart
 from entrepot.paths import RepoPath
 from entrepot.repositories.granted import Granter
@@ -69,7 +69,7 @@ class UploadsApi:
         if path.is_folder:
             raise Invalid("The repoPath must be the path of a file.")
         reply = json_reply({"token": await self._uploads.begin(granted, repository, path.text)})
-        reply.headers.append(("cache-control", "no-store"))
+        reply.headers.append(NO_STORE)
         return reply
 
     async def part_url(self, request: Request) -> Reply:

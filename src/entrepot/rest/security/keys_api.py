@@ -9,14 +9,13 @@ from entrepot.auth.accounts import Account
 from entrepot.auth.api_keys import ApiKeys
 from entrepot.auth.authenticate import Authenticator
 from entrepot.errors import Denied, Unauthenticated
-from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.bodies import asked, word
 from entrepot.rest.security.changes import actor
 
 _KEY: Final = "/artifactory/api/security/apiKey"
 _DAY: Final = 86_400_000  # milliseconds: what a job gets for itself is over before
-_NO_STORE: Final = ("cache-control", "no-store")
 
 
 class ApiKeysForPasswords(Denied):
@@ -105,5 +104,5 @@ def _by_user(request: Request) -> None:
 
 def _told(body: dict[str, str], status: int = 200) -> Reply:
     reply = json_reply(body, status)
-    reply.headers.append(_NO_STORE)
+    reply.headers.append(NO_STORE)
     return reply

@@ -13,7 +13,7 @@ from entrepot.auth.oidc.exchange import Exchange
 from entrepot.auth.oidc.settings import PROVIDERS, IdentityMapping, Provider
 from entrepot.configuration.documents import Documents, Entry, read
 from entrepot.errors import Conflict, Invalid, NotFound
-from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Tx
 from entrepot.outbound import check_url
 from entrepot.rest.json_bodies import json_object
@@ -97,7 +97,7 @@ class OidcApi:
         if issued.reference_token is not None:
             told["reference_token"] = issued.reference_token
         reply = json_reply(told)
-        reply.headers.append(("cache-control", "no-store"))
+        reply.headers.append(NO_STORE)
         return reply
 
     async def list(self, request: Request) -> Reply:

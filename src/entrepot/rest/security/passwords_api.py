@@ -13,7 +13,7 @@ from entrepot.auth.by_password import Demands
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.passwords import Passwords
 from entrepot.errors import Conflict, Denied, Invalid, Unauthenticated
-from entrepot.messages import Reply, Request, Row, text_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, text_reply
 from entrepot.metadata.database import Tx
 from entrepot.rest.security.bodies import names_in, typed, word
 from entrepot.rest.security.changes import Changes
@@ -174,7 +174,7 @@ class PasswordsApi:
         if account is None or not account.password_hash or request.caller.how not in ("basic", "encrypted", "session"):
             raise Denied("Only a user's password gives its encrypted form; come with user name and password.")
         reply = text_reply(self._demands.encrypted.of(account))
-        reply.headers.append(("cache-control", "no-store"))
+        reply.headers.append(NO_STORE)
         return reply
 
     async def _set(self, request: Request, name: str, password: str, *, proven: Account | None = None) -> None:

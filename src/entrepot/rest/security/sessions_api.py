@@ -19,12 +19,11 @@ from entrepot.auth.policies import PasswordExpired, Policies
 from entrepot.auth.sessions import COOKIE, Sessions
 from entrepot.auth.standing import Credential
 from entrepot.errors import Denied, Unauthenticated
-from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.bodies import typed
 from entrepot.rest.security.changes import actor
 
-_NO_STORE: Final = ("cache-control", "no-store")
 _BASES: Final = ("/ui/api/v1/ui/auth", "/artifactory/ui/auth")
 
 
@@ -77,7 +76,7 @@ class SessionsApi:
             raise PasswordExpired
         secret = await self._sessions.begin(account, request.address)
         reply = json_reply(self._who(credential, secret))
-        reply.headers += [_NO_STORE, ("set-cookie", _cookie(request, secret))]
+        reply.headers += [NO_STORE, ("set-cookie", _cookie(request, secret))]
         return reply
 
     async def current(self, request: Request) -> Reply:
@@ -86,7 +85,7 @@ class SessionsApi:
             raise Unauthenticated
         secret = credentials.session_in(credentials.sent(request.headers))
         reply = json_reply(self._who(await self._authenticator.credential(request), secret))
-        reply.headers.append(_NO_STORE)
+        reply.headers.append(NO_STORE)
         return reply
 
     async def end(self, request: Request) -> Reply:

@@ -14,14 +14,13 @@ from entrepot.auth.orders import Wish, order_of
 from entrepot.auth.policies import Policies
 from entrepot.auth.tokens import Issued, Stored, TokenAbsent, Tokens
 from entrepot.errors import Invalid, Unauthenticated
-from entrepot.messages import Reply, Request, Row, json_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.bodies import asked, form_or_json, word
 from entrepot.rest.security.changes import actor
 from entrepot.slips import check_names
 
 _TOKENS: Final = "/access/api/v1/tokens"
-_NO_STORE: Final = ("cache-control", "no-store")
 _MOST_LISTED: Final = 10_000
 
 
@@ -190,7 +189,7 @@ def _told(issued: Issued, *, username: str = "") -> Reply:
     if username:
         told["username"] = username
     reply = json_reply(told)
-    reply.headers.append(_NO_STORE)
+    reply.headers.append(NO_STORE)
     return reply
 
 
