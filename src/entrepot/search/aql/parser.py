@@ -231,7 +231,6 @@ class _Parser:
             max(offset, 0),
             None if limit is None or limit < 0 else limit,
             modifiers.get("distinct") is not False,
-            "transitive" in modifiers,
         )
 
     def _check_transitive(self, criteria: Compound, includes: list[Include], modifiers: dict[str, object]) -> None:

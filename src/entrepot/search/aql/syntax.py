@@ -59,4 +59,3 @@ class Query:
     offset: int = 0
     limit: int | None = None
     distinct: bool = True
-    transitive: bool = False
