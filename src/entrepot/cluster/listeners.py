@@ -19,7 +19,7 @@ from entrepot.errors import EntrepotError
 BACKLOG = 1024  # connections that wait to be accepted, per socket; Linux cuts it to net.core.somaxconn
 _PATIENCE = 1.0  # seconds in which the workers of a killed predecessor may let go of the port
 _ASK_AFTER = 60  # seconds of silence
-_OWN = sys.platform == "linux"
+_SPREADS = sys.platform == "linux"
 
 
 class PortTaken(EntrepotError):
@@ -35,7 +35,7 @@ def open_listeners(host: str, ports: Sequence[int], workers: int) -> list[list[s
     for port in ports:
         _probe(host, port)
     try:
-        if _OWN:
+        if _SPREADS:
             return [[_listen(host, port, share=True) for port in ports] for _ in range(workers)]
         return [[_listen(host, port) for port in ports]] * workers
     except OSError as error:  # somebody was faster than we between the probe and now
@@ -87,7 +87,7 @@ def _find_dead_peers(listener: socket.socket) -> None:
     Clients that lost their network would else hold their connections, and our bound on them, for ever.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if _OWN:
+    if sys.platform == "linux":
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _ASK_AFTER)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _ASK_AFTER // 4)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
