@@ -22,6 +22,7 @@ from entrepot.metadata.versions import bump
 
 _PAGE = 500
 _LISTED = 10_000  # findings of each kind that are told one by one
+_MISSING, _NO_BYTES = "the object is missing", "it has no bytes"
 
 Progress = Callable[[int, int], None]
 
@@ -123,9 +124,12 @@ async def fsck(
     async for row in _walk(database, found, progress):
         why, sure = await _damage(database, driver, row)
         if why and await _still(database, row):
-            found.corrupt_count += 1
-            if len(found.corrupt) < _LISTED:
-                found.corrupt.append(await _finding(database, row, why, row[3]))
+            missing = why in (_MISSING, _NO_BYTES)
+            found.missing_count += missing
+            found.corrupt_count += not missing
+            listed = found.missing if missing else found.corrupt
+            if len(listed) < _LISTED:
+                listed.append(await _finding(database, row, why, row[3]))
             if repair and sure:
                 found.repaired += await _lose(database, row)
     return found
@@ -140,7 +144,7 @@ async def _damage(database: Database, driver: Driver, row: Row) -> tuple[str, bo
             if read.sha256 == sha256:
                 return "", True
     except BlobMissing:
-        return "the object is missing", True
+        return _MISSING, True
     except StoreUnavailable as error:
         await driver.probe()  # an outage is no damage
         return f"the bytes cannot be read: {reason(error)}", False
@@ -185,7 +189,7 @@ async def _fault(reads: Reads, driver: Driver, row: Row) -> tuple[str, str | Non
         return ("" if len(inline[0]) == size else "the inline bytes are too few"), None
     pieces = [Piece(*segment) for segment in await reads.rows(_SEGMENTS, id=blob_id)]
     if sum(piece.size for piece in pieces) != size or not pieces:
-        return "it has no bytes", None
+        return _NO_BYTES, None
     for piece in pieces:
         if fault := await _object_fault(driver, piece):
             return fault, piece.key
@@ -196,7 +200,7 @@ async def _object_fault(driver: Driver, piece: Piece) -> str:
     try:
         size = await driver.size(piece.key)
     except BlobMissing:
-        return "the object is missing"
+        return _MISSING
     return "" if size == piece.size else f"the object has {size} bytes instead of {piece.size}"
 
 

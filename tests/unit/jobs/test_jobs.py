@@ -354,6 +354,19 @@ class TestInspection:
         await write(node.database, "DELETE FROM writer")
         assert [one.key for one in (await check(node.database, node.driver)).orphans] == [damaged]
 
+    async def test_reading_tells_missing_bytes_from_damaged_ones_also_once_they_are_given_up(self, node: Node) -> None:
+        await node.push("r/app", "1.0", BIG, HUGE, BIG + HUGE)
+        assert isinstance(node.driver, Memory)
+        places = {body: key for key, body in node.driver._objects.items()}
+        node.driver._objects[places[BIG]] = b"z" + BIG[1:]
+        await node.driver.delete(places[HUGE])
+        for repair in (True, False):
+            found = await fsck(node.database, node.driver, repair=repair)
+            damaged = [sha256(BIG)] if repair else []
+            assert [one.digest for one in found.corrupt] == damaged
+            assert sorted(one.digest for one in found.missing) == sorted({sha256(BIG), sha256(HUGE)} - {*damaged})
+            assert (found.corrupt_count, found.missing_count) == (len(found.corrupt), len(found.missing))
+
     @pytest.mark.parametrize("inspect", [check, fsck])
     async def test_where_nothing_is_nothing_is_given_up(self, node: Node, inspect: Callable[..., Any]) -> None:
         await node.push("r/app", "1.0", BIG, HUGE)
