@@ -29,7 +29,7 @@ def run_check(flags: Mapping[str, str], file: Path | None, *, repair: bool, json
     async def check(database: Database, driver: Driver, progress: Progress) -> Inspection:
         return await inspection.check(database, driver, repair=repair, progress=progress)
 
-    return _tell(asyncio.run(_inspect(flags, file, check, words="Checking")), json=json)
+    return _tell(asyncio.run(_inspect(flags, file, check, words="Checking")), repair=repair, json=json)
 
 
 def run_fsck(flags: Mapping[str, str], file: Path | None, *, repair: bool, json: bool) -> int:
@@ -39,7 +39,7 @@ def run_fsck(flags: Mapping[str, str], file: Path | None, *, repair: bool, json:
     async def fsck(database: Database, driver: Driver, progress: Progress) -> Inspection:
         return await inspection.fsck(database, driver, repair=repair, progress=progress)
 
-    return _tell(asyncio.run(_inspect(flags, file, fsck, words="Reading")), json=json)
+    return _tell(asyncio.run(_inspect(flags, file, fsck, words="Reading")), repair=repair, json=json)
 
 
 async def _inspect(flags: Mapping[str, str], file: Path | None, inspect: Inspect, *, words: str) -> Inspection:
@@ -72,13 +72,13 @@ async def _with_progress(work: Callable[[Progress], Awaitable[Inspection]], word
         return await work(lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def _tell(found: Inspection, *, json: bool) -> int:
+def _tell(found: Inspection, *, repair: bool, json: bool) -> int:
     if json:
         import msgspec  # noqa: PLC0415 - only for JSON
 
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join([*_lines(found), *_advice(found, repair=repair)]))
     return _CLEAN if found.clean else _FINDINGS
 
 
@@ -97,16 +97,31 @@ def _lines(found: Inspection) -> list[str]:
                 f"  {one.digest}  {one.why}  {one.key or 'no object'}  {', '.join(one.paths)}"
                 for one in findings[:_SHOWN]
             ]
-    lost = found.missing_count or found.corrupt_count
-    if lost and not found.repaired:
-        lines.append(
-            "Restore these files of the blob store from a backup; or run this with --repair, and push the images or files again."
-        )
     if found.repaired:
         lines.append(f"mended: {found.repaired:,}. What belongs to no blob goes after the grace time.")
-    if lost and found.repaired:
-        lines.append("Push these images or files again now: what is pushed is stored anew.")
     return [*lines, "clean"] if found.clean else lines
+
+
+def _advice(found: Inspection, *, repair: bool) -> list[str]:
+    """Return what helps now (docs/howto/lost-bytes.md)."""
+    if not found.missing_count and not found.corrupt_count:
+        return []
+    if found.repaired:
+        return ["Push these images or files again now: what is pushed is stored anew."]
+    if not repair:
+        return [
+            "Restore these files of the blob store from a backup; or run this with --repair, and push the images or files again."
+        ]
+    lines = ["Nothing could be mended."]
+    if found.missing_count:
+        lines.append(
+            "What is missing was given up before: push these images or files again; what is pushed is stored anew."
+        )
+    if found.corrupt_count:
+        lines.append(
+            "What cannot be read may be readable tomorrow. Else take it out of the blob store; it is missing then."
+        )
+    return lines
 
 
 def _counted(number: int, word: str) -> str:

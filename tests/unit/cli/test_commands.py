@@ -285,6 +285,21 @@ def test_an_inspection_ends_with_1_when_it_found_something(
     assert json.loads(out)["missing_count"] == found.missing_count
 
 
+@pytest.mark.parametrize("command", ["gc", "fsck"])
+def test_a_repair_that_could_mend_nothing_is_not_advised_once_more(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path, command: str
+) -> None:
+    given_up = Finding(1, "sha256:ab", 5, None, "it has no bytes", ())
+    unreadable = Finding(2, "sha256:cd", 5, "k", "the bytes cannot be read: slow down", ())
+    found = Inspection(blobs=2, missing_count=1, missing=[given_up], corrupt_count=1, corrupt=[unreadable])
+    for name in ("check", "fsck"):
+        monkeypatch.setattr(inspection, name, inspection_that_finds(found))
+    code, out, _ = cli(command, "--repair", "--home", str(instance))
+    assert code == 1
+    assert "--repair" not in out
+    assert all(words in out for words in ("Nothing could be mended.", "push these images", "readable tomorrow"))
+
+
 def test_real_inspections_of_a_new_instance_are_clean(cli: Run, instance: Path) -> None:
     (instance / "blobs").mkdir(exist_ok=True)
     assert cli("gc", "--check", "--home", str(instance))[0] == 0
