@@ -12,7 +12,7 @@ from entrepot.artifacts import checksums
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import Conflict, Denied, NotAllowed, NotFound, Unavailable
-from entrepot.metadata.blob_rows import Arrival, Piece, Stored, admit, assert_writer, keep
+from entrepot.metadata.blob_rows import Admitted, Arrival, Piece, Stored, admit, assert_writer, keep
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import BATCH, Item, NewFile, Stamps, find, split
@@ -22,6 +22,7 @@ from entrepot.paths import RepoPath
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted, Granter
+from entrepot.repositories.mending import mend
 from entrepot.repositories.project_quota import Room
 from entrepot.repositories.repository import Repository
 
@@ -166,11 +167,14 @@ class Deploy:
     ) -> Deployed:
         """Place bytes that came in before, within the transaction in which `taken` lets go of them. Raises Overwriting."""
 
-        async def work(tx: Tx) -> Item:
+        async def work(tx: Tx) -> tuple[Item, Admitted]:
             await taken(tx)
-            return await self._place(tx, granted, target, await admit(tx, arrived), arrived.size)
+            admitted = await admit(tx, arrived)
+            return await self._place(tx, granted, target, admitted.id, arrived.size), admitted
 
-        return await self._deployed(target.repository, await self._database.transact(work))
+        item, admitted = await self._database.transact(work)
+        await mend(self._database, self._content, admitted, arrived)
+        return await self._deployed(target.repository, item)
 
     async def again(self, target: Target, digest: bytes) -> Deployed:
         """Return what an earlier deploy of these bytes has left at its path. Raises ChecksumDeployFailed."""
@@ -209,12 +213,15 @@ class Deploy:
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
         arrived = arrival(sums, inline=received.inline, pieces=pieces)
 
-        async def work(tx: Tx) -> T:
+        async def work(tx: Tx) -> tuple[T, Admitted]:
             await assert_writer(tx, self._intake.writer)
-            return await named(tx, await admit(tx, arrived), received.size)
+            admitted = await admit(tx, arrived)
+            return await named(tx, admitted.id, received.size), admitted
 
         async with self._intake.naming(received):
-            return await asyncio.shield(self._database.transact(work))
+            result, admitted = await asyncio.shield(self._database.transact(work))
+        await mend(self._database, self._content, admitted, arrived)
+        return result
 
     async def _place(self, tx: Tx, granted: Granted, target: Target, blob_id: int, size: int) -> Item:
         folder, name = split(target.path)

@@ -64,7 +64,7 @@ class Epochs:
         return self._words[3]
 
     def blobs(self) -> int:
-        """Return the word of where bytes are, which moves only when lost ones are given up (`jobs.inspection`)."""
+        """Return the word of where bytes are, which moves only when lost ones are given up or replaced."""
         return self._words[4]
 
     def all(self) -> tuple[int, int, int]:

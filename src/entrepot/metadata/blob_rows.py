@@ -30,10 +30,12 @@ INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES (:algorithm, :digest
 """)
 _INLINE = sql("INSERT INTO blob_inline (blob_id, data) VALUES (:id, :data) ON CONFLICT DO NOTHING")
 _SEGMENT = sql("INSERT INTO blob_segment (blob_id, seq, storage_key, size) VALUES (:id, :seq, :storage_key, :size)")
-_HAS_BYTES = sql("""
-SELECT 1 WHERE EXISTS (SELECT 1 FROM blob_inline WHERE blob_id = :id) OR EXISTS (SELECT 1 FROM blob_segment WHERE blob_id = :id)
-""")
+_IS_INLINE = sql("SELECT 1 FROM blob_inline WHERE blob_id = :id")
 _HEAL = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id AND storage_key IS NULL")
+_LOCK = sql("SELECT storage_key, size FROM blob WHERE id = :id {update}")
+_REPLACE = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
+_DROP_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
+_TAKE_BACK = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key AND not_before > {now} + :spare")
 _DISCARD = sql("""
 INSERT INTO delete_queue (storage_key, not_before, attempts) VALUES (:storage_key, {now} + :wait, 0) ON CONFLICT DO NOTHING
 """)
@@ -41,6 +43,7 @@ _LOCATE = sql("""
 SELECT b.size, b.sha256, b.sha1, b.md5, b.storage_key, i.data FROM blob b LEFT JOIN blob_inline i ON i.blob_id = b.id WHERE b.id = :id
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
+_SPARE = 600_000  # ms that redundant objects are kept, and for half of which they may be taken back: longer than a commit takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,16 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """The id of a blob that arrived, and the objects that had its bytes before; none when it was new, inline or healed."""
+
+    id: int
+    before: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
-    """A blob and where its bytes are: none of this ever changes, but for the compaction of pieces."""
+    """A blob and where its bytes are: none of this ever changes, but for pieces that are joined, and objects that are lost."""
 
     id: int
     size: int
@@ -99,11 +110,12 @@ async def assert_writer(tx: Tx, writer: str) -> None:
         raise WriterFenced
 
 
-async def admit(tx: Tx, arrival: Arrival) -> int:
-    """Record the blob, or find the one that has the same bytes; return its id. It is kept for the grace time from now.
+async def admit(tx: Tx, arrival: Arrival) -> Admitted:
+    """Record the blob, or find the one that has the same bytes. It is kept for the grace time from now.
 
-    Objects that turn out to be redundant are queued for deletion.
+    Objects that turn out to be redundant are queued for deletion, from where `replace` may take them back.
     """
+    before: tuple[Piece, ...] = ()
     single = arrival.pieces[0].key if len(arrival.pieces) == 1 else None
     while True:
         made = await tx.row(
@@ -116,11 +128,11 @@ async def admit(tx: Tx, arrival: Arrival) -> int:
         existing = await tx.row(_EXISTING, sha256=arrival.sha256)
         if existing is not None:
             blob_id = int(existing[0])
-            await _place_again(tx, blob_id, existing[1], arrival)
+            before = await _place_again(tx, blob_id, existing[1], arrival)
             break
     if arrival.sha512 is not None:
         await tx.execute(_DIGEST, algorithm="sha512", digest=arrival.sha512, id=blob_id)
-    return blob_id
+    return Admitted(blob_id, before)
 
 
 async def keep(tx: Tx, blob_id: int) -> bool:
@@ -144,17 +156,49 @@ async def _place(tx: Tx, blob_id: int, arrival: Arrival) -> None:
         )
 
 
-async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: Arrival) -> None:
-    """Keep the known blob alive; if its bytes were lost (`gc --repair` says so by taking the key away), heal it."""
+async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: Arrival) -> tuple[Piece, ...]:
+    """Keep the known blob alive and return its objects; one that has lost its bytes, as `gc --repair` says, is healed."""
     await tx.execute(_KEEP, id=blob_id)
-    lost = storage_key is None and await tx.row(_HAS_BYTES, id=blob_id) is None
-    if not lost:
+    if storage_key is None and await tx.row(_IS_INLINE, id=blob_id) is not None:
         await discard(tx, arrival.pieces)
+        return ()
+    before = await _objects(tx, blob_id, storage_key, arrival.size)
+    if before:
+        await discard(tx, arrival.pieces, wait=_SPARE)
     elif len(arrival.pieces) == 1:
         if not await heal(tx, blob_id, arrival.pieces[0].key):
             await discard(tx, arrival.pieces)
     else:
         await _place(tx, blob_id, arrival)
+    return before
+
+
+async def _objects(reads: Reads, blob_id: int, storage_key: str | None, size: int) -> tuple[Piece, ...]:
+    if storage_key is not None:
+        return (Piece(storage_key, size),)
+    return tuple(Piece(*segment) for segment in await reads.rows(_SEGMENTS, id=blob_id))
+
+
+async def replace(tx: Tx, admitted: Admitted, arrival: Arrival) -> bool:
+    """Give a blob the bytes that `admit` found redundant, for the objects that it had before are lost.
+
+    False, and nothing is changed, when it has others by now, or is gone, or the redundant ones soon will be.
+    """
+    locked = await tx.row(_LOCK, id=admitted.id)
+    if locked is None or await tx.row(_IS_INLINE, id=admitted.id) is not None:
+        return False
+    if await _objects(tx, admitted.id, *locked) not in (admitted.before, ()):  # none: it was given up a moment ago
+        return False
+    spare = _SPARE // 2
+    taken = [await tx.execute(_TAKE_BACK, storage_key=piece.key, spare=spare) for piece in arrival.pieces]
+    if not all(taken):
+        await discard(tx, arrival.pieces)
+        return False
+    single = arrival.pieces[0].key if len(arrival.pieces) == 1 else None
+    await tx.execute(_REPLACE, id=admitted.id, storage_key=single)
+    await tx.execute(_DROP_SEGMENTS, id=admitted.id)
+    await _place(tx, admitted.id, arrival)
+    return True
 
 
 async def heal(tx: Tx, blob_id: int, key: str) -> bool:
@@ -174,9 +218,5 @@ async def locate(reads: Reads, blob_id: int) -> Stored | None:
     if row is None:
         return None
     size, sha256, sha1, md5, storage_key, inline = row
-    pieces: tuple[Piece, ...] = ()
-    if storage_key is not None:
-        pieces = (Piece(storage_key, size),)
-    elif inline is None:
-        pieces = tuple(Piece(key, length) for key, length in await reads.rows(_SEGMENTS, id=blob_id))
+    pieces = () if inline is not None else await _objects(reads, blob_id, storage_key, size)
     return Stored(blob_id, size, sha256, sha1, md5, inline, pieces)

@@ -1,7 +1,7 @@
 """Bytes on the way out: where a blob's bytes are, and the reply that sends them.
 
 Where bytes are does not change while a blob lives, so it is remembered by blob id (ids are never reused), and asked again when
-they are not there, or when some that were lost or damaged have been given up, which is counted: they may have been pushed anew.
+they are not there, or when some that were lost or damaged have been given up or replaced, which is counted.
 Whether a caller may name the blob is asked of the database each time, before this.
 """
 
@@ -23,10 +23,11 @@ from entrepot.repositories.seekable import seekable
 
 _REMEMBERED = 8192  # blobs
 _REMEMBERED_BYTES = 16 << 20  # of inline bodies
+_ASKED = 100  # objects of one blob that are asked for; the inspections see the others
 
 
 class BytesLost(Unavailable):
-    """The bytes of {digest} are missing from the blob store. Once an administrator has run `gc --repair`, push them again."""
+    """The bytes of {digest} are missing from the blob store. Push them again, if need be after a `gc --repair` of an administrator."""
 
 
 def lost(stored: Stored) -> BytesLost:
@@ -40,7 +41,7 @@ class Content:
     """Find and send the bytes of blobs. One per process."""
 
     def __init__(self, reads: Reads, driver: Driver, moved: Callable[[], int] = lambda: 0) -> None:
-        """`moved` counts up when bytes of some blobs were given up."""
+        """`moved` counts up when bytes of some blobs were given up or replaced."""
         self._moved = moved
         self._as_of = moved()
         self._reads = reads
@@ -52,8 +53,7 @@ class Content:
         """Return where a blob's bytes are; None when the blob is gone."""
         if self._as_of != (moved := self._moved()):
             self._as_of = moved
-            self._known.clear()
-            self._held = 0
+            self.forget()
         known = self._known.get(blob_id)
         if known is not None:
             self._known.move_to_end(blob_id)
@@ -138,6 +138,23 @@ class Content:
         if now is None or now.pieces == stored.pieces:
             raise lost(stored)
         return now
+
+    async def has(self, pieces: tuple[Piece, ...]) -> bool:
+        """Whether the store has these objects, in their sizes. One that cannot be asked now is taken to have them."""
+        try:
+            for piece in pieces[:_ASKED]:
+                if await self._driver.size(piece.key) != piece.size:
+                    return False
+        except BlobMissing:
+            return False
+        except StoreUnavailable:
+            return True
+        return True
+
+    def forget(self) -> None:
+        """Ask anew where bytes are."""
+        self._known.clear()
+        self._held = 0
 
     def _remember(self, stored: Stored) -> None:
         if stored.id in self._known:  # two who asked at once

@@ -21,11 +21,12 @@ from entrepot.formats.docker.names import check_tag, parse_reference
 from entrepot.formats.docker.placing import Placement, Placing
 from entrepot.formats.docker.records import named_blob
 from entrepot.messages import Reply, Request
-from entrepot.metadata.blob_rows import Piece, admit, assert_writer
+from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted
+from entrepot.repositories.mending import mend
 
 _TAGS_AT_ONCE = 100
 _CONFIG_LIMIT = 1 << 20
@@ -67,24 +68,26 @@ class Push:
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
         arrived = arrival(checksums, inline=received.inline, pieces=pieces)
 
-        async def work(tx: Tx) -> None:
+        async def work(tx: Tx) -> Admitted:
             await self._placing.lock(tx, image)
             await assert_writer(tx, self._intake.writer)
             blobs = await self._placing.resolve(tx, request.granted, image, document)
-            blob_id = await admit(tx, arrived)
+            admitted = await admit(tx, arrived)
             new = Placement(
                 document,
                 Digest.of("sha256", checksums.sha256),
-                blob_id,
+                admitted.id,
                 len(body),
                 blobs=blobs,
                 pushed=str(wanted.digest or ""),
                 labels=properties,
             )
             await self._placing.place(tx, request.granted, image, new=new, references=tags)
+            return admitted
 
         async with self._intake.naming(received):
-            await asyncio.shield(self._database.transact(work))
+            admitted = await asyncio.shield(self._database.transact(work))
+        await mend(self._database, self._content, admitted, arrived)
         return _stored(request, document, reference if wanted.digest else f"sha256:{checksums.sha256.hex()}", tags)
 
     def _tags(self, request: Request, image: Image, reference: str, *, is_digest: bool) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
@@ -24,12 +25,15 @@ from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.records import name_for_now
 from entrepot.formats.docker.tickets import Tickets
 from entrepot.messages import Body, Reply, Request
-from entrepot.metadata.blob_rows import Piece, admit, assert_writer
+from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
 from entrepot.ranges import Span, parse_content_range
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
+from entrepot.repositories.mending import mend
+
+T = TypeVar("T")
 
 _FINISHED = 3600_000  # ms that a finished session answers a repeated PUT
 
@@ -141,23 +145,26 @@ class Uploads:
             raise
         arrived = arrival(checksums, inline=merged if not pieces else None, pieces=pieces)
 
-        async def body(tx: Tx) -> bool:
+        async def body(tx: Tx) -> Admitted | None:
             await assert_writer(tx, self._intake.writer)
             if not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=_FINISHED):
-                return False
-            blob_id = await admit(tx, arrived)
-            await name_for_now(tx, image.repository.id, image.name, blob_id, actor=request.caller.name)
-            return True
+                return None
+            admitted = await admit(tx, arrived)
+            await name_for_now(tx, image.repository.id, image.name, admitted.id, actor=request.caller.name)
+            return admitted
 
-        if not await self._commit(body, chunk):
+        admitted = await self._commit(body, chunk)
+        if admitted is not None:
+            await mend(self._database, self._content, admitted, arrived)
+        else:
             now = await load(self._database, session.id, image.repository.id, image.name)
             if now.state != DONE or now.digest != str(digest):  # else the same request, sent twice, was first
                 raise BlobUploadUnknown
         self._tickets.forget(session.id)
         return created(request, str(digest))
 
-    async def _commit(self, body: Callable[[Tx], Awaitable[bool]], chunk: _Chunk) -> bool:
-        """Run the transaction that names the chunk's object; take the object away if it certainly does not."""
+    async def _commit(self, body: Callable[[Tx], Awaitable[T]], chunk: _Chunk) -> T:
+        """Run the transaction that names the chunk's object; take the object away if it says that it has not."""
         async with self._intake.naming(chunk.received):
             done = await asyncio.shield(self._database.transact(body))
         if not done:

@@ -251,7 +251,7 @@ async def test_the_id_of_another_user_is_unknown(node: Node) -> None:
 async def test_the_same_bytes_are_stored_once(node: Node) -> None:
     await node.upload("r/app", BIG)
     await node.upload("r/other", BIG)
-    await node.later(10)
+    await node.later(600_010)
     await node.collect()
     assert len(await node.objects()) == 1
     assert await readable(node, BIG, "r/app")
