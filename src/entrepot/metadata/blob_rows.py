@@ -43,7 +43,10 @@ _LOCATE = sql("""
 SELECT b.size, b.sha256, b.sha1, b.md5, b.storage_key, i.data FROM blob b LEFT JOIN blob_inline i ON i.blob_id = b.id WHERE b.id = :id
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
-_SPARE = 600_000  # ms that redundant objects are kept, and for half of which they may be taken back: longer than a commit takes
+_GRACE = sql("SELECT millis FROM grace")
+_SPARE = (
+    600_000  # ms, within a grace time, that redundant objects are kept; for the first half of it they may be taken back
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +167,22 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
         return ()
     before = await _objects(tx, blob_id, storage_key, arrival.size)
     if before:
-        await discard(tx, arrival.pieces, wait=_SPARE)
+        await discard(tx, arrival.pieces, wait=await _spare(tx))
     elif len(arrival.pieces) == 1:
         if not await heal(tx, blob_id, arrival.pieces[0].key):
             await discard(tx, arrival.pieces)
     else:
+        await tx.row(
+            _LOCK, id=blob_id
+        )  # whoever heals it at the same time has the share lock, too: one of us begins anew
         await _place(tx, blob_id, arrival)
     return before
+
+
+async def _spare(tx: Tx) -> int:
+    grace = await tx.row(_GRACE)
+    assert grace is not None
+    return min(_SPARE, int(grace[0]))
 
 
 async def _objects(reads: Reads, blob_id: int, storage_key: str | None, size: int) -> tuple[Piece, ...]:
@@ -189,7 +201,7 @@ async def replace(tx: Tx, admitted: Admitted, arrival: Arrival) -> bool:
         return False
     if await _objects(tx, admitted.id, *locked) not in (admitted.before, ()):  # none: it was given up a moment ago
         return False
-    spare = _SPARE // 2
+    spare = await _spare(tx) // 2  # the rest is for the commit
     taken = [await tx.execute(_TAKE_BACK, storage_key=piece.key, spare=spare) for piece in arrival.pieces]
     if not all(taken):
         await discard(tx, arrival.pieces)
