@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from entrepot.cli.existing import serving
+from entrepot.cli.existing import NoInstance, serving
 from entrepot.settings import Settings, load
 
 _SECONDS = 4.0
@@ -20,7 +20,10 @@ _SILENT = 1
 
 def ping(flags: Mapping[str, str], file: Path | None) -> int:
     """Ask the node that serves from the home folder, or would with these settings; return 0, or 1 and say why."""
-    settings = load(flags, os.environ, file).settings
+    loaded = load(flags, os.environ, file)
+    settings = loaded.settings
+    if "home" in loaded.origins and not settings.home.is_dir():  # who answers at the port then is another one
+        return _complain(NoInstance(home=settings.home).message)
     try:
         status = _asked(serving(settings.home) or settings)
     except (OSError, http.client.HTTPException) as error:
@@ -29,7 +32,11 @@ def ping(flags: Mapping[str, str], file: Path | None) -> int:
         if status == http.client.OK:
             return 0
         reason = f"status {status}"
-    sys.stderr.write(f"entrepot: The node does not answer: {reason}.\n")
+    return _complain(f"The node does not answer: {reason}.")
+
+
+def _complain(message: str) -> int:
+    sys.stderr.write(f"entrepot: {message}\n")
     return _SILENT
 
 

@@ -17,6 +17,7 @@ import structlog
 
 from entrepot import __version__, first_contents, wiring
 from entrepot.blobs.drivers.places import located
+from entrepot.cli import ping as pinging
 from entrepot.cli import serve as serving
 from entrepot.cli.existing import existing
 from entrepot.cli.main import main, plain_flags
@@ -177,6 +178,19 @@ def test_the_settings_in_force_are_shown_with_where_they_come_from(
     assert list(found) == list(ROWS)
     assert found["workers"] == {"value": "7", "from": str(tmp_path / "entrepot.toml")}
     assert "sesame" not in out
+
+
+def test_ping_asks_nobody_for_a_home_that_does_not_exist(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pinging, "_asked", lambda _settings: 200)  # as another instance at the port would answer
+    told = f"entrepot: There is no instance in {tmp_path}/typo; the home folder is named by --home DIR.\n"
+    assert cli("ping", "--home", str(tmp_path / "typo")) == (1, "", told)
+    monkeypatch.setenv("ENTREPOT_HOME", str(tmp_path / "typo"))
+    assert cli("ping") == (1, "", told)
+    monkeypatch.delenv("ENTREPOT_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli("ping") == (0, "", "")
 
 
 def test_a_home_whose_name_means_something_in_a_url_is_a_home_like_any_other(cli: Run, tmp_path: Path) -> None:
