@@ -82,7 +82,7 @@ def settings(
     json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of all settings.")] = False,
 ) -> None:
-    """Show the settings in force and where each comes from."""
+    """Show the settings that a start uses and where each comes from."""
     from entrepot.cli.settings import reference, show  # noqa: PLC0415 - see above
 
     if markdown:

@@ -1,4 +1,4 @@
-"""`entrepot settings`: what is in force and where from; and the reference page, made from the same table."""
+"""`entrepot settings`: what a start uses and where from; and the reference page, made from the same table."""
 
 # ruff: noqa: T201 - what a command prints is what it is for
 
@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import json as encoder
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from entrepot.settings import ROWS, Loaded, load
+from entrepot.cli.existing import serving
+from entrepot.settings import ROWS, Loaded, Settings, load
 from entrepot.settings_table import Setting
 
 _HEAD = """\
@@ -30,14 +32,15 @@ trusted.proxies = ["10.0.0.0/8"]
 grace.seconds = 7200
 ```
 
-`entrepot settings` shows what is in force and where each value comes from. Changes take effect at the next start,
-unless a setting says otherwise.
+`entrepot settings` shows what the next start uses and where each value comes from, and names what differs in the node that
+runs. Changes take effect at the next start, unless a setting says otherwise.
 """
 
 
 def show(flags: Mapping[str, str], file: Path | None, *, json: bool) -> None:
-    """Print the settings in force. Raises SettingsInvalid."""
+    """Print the settings that a start uses, and on stderr which of them a running node has not. Raises SettingsInvalid."""
     loaded = load(flags, os.environ, file)
+    _tell_of_running(loaded.settings)
     if json:
         values = {key: {"value": _value(ROWS[key], loaded), "from": _origin(key, loaded)} for key in ROWS}
         print(encoder.dumps(values, indent=2))
@@ -47,6 +50,18 @@ def show(flags: Mapping[str, str], file: Path | None, *, json: bool) -> None:
     keys, origins = (max(len(line[column]) for line in lines) for column in (0, 1))
     for key, origin, value in lines:
         print(f"{key:{keys}}  {origin:{origins}}  {value}".rstrip())
+
+
+def _tell_of_running(settings: Settings) -> None:
+    now = serving(settings.home)
+    if now is None:
+        return
+    others = [key for key, row in ROWS.items() if getattr(now, row.attribute) != getattr(settings, row.attribute)]
+    if others:
+        sys.stderr.write(
+            f"entrepot: The node of {settings.home} was started with other values of {', '.join(others)}; "
+            "shown is what the next start uses.\n"
+        )
 
 
 def reference() -> str:

@@ -180,6 +180,24 @@ def test_the_settings_in_force_are_shown_with_where_they_come_from(
     assert "sesame" not in out
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_what_a_running_node_was_started_with_otherwise_is_told_beside_the_settings_of_the_next_start(
+    cli: Run, tmp_path: Path, form: list[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    handed_over = run_folder(tmp_path) / HANDED_OVER
+    handed_over.write_bytes(dump(load({"home": str(tmp_path), "port": "9", "admin.password": "sesame"}, {}).settings))
+    status, out, err = cli("settings", "--home", str(tmp_path), *form)
+    assert status == 0
+    assert "8081" in out
+    assert err == (
+        f"entrepot: The node of {tmp_path} was started with other values of port, admin.password; "
+        "shown is what the next start uses.\n"
+    )
+    handed_over.write_bytes(dump(load({"home": str(tmp_path)}, {}).settings))
+    assert cli("settings", "--home", str(tmp_path), *form)[2] == ""
+
+
 def test_ping_asks_nobody_for_a_home_that_does_not_exist(
     cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
