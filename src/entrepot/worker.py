@@ -13,7 +13,7 @@ from entrepot import __version__
 from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.entrance import Itself, entrance
 from entrepot.auth.epochs import Epochs
-from entrepot.auth.keys import TextSeals, Vault, derived, master_key, signing_key
+from entrepot.auth.keys import TextSeals, Vault, derived, unlocked
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
 from entrepot.auth.trail import Refusals
@@ -126,11 +126,11 @@ async def _application(
     store: Store, settings: Settings, epochs: Epochs, *, passwords: Passwords
 ) -> AsyncIterator[Application]:
     await epochs.look(store.database)
-    secret = master_key(settings.home, settings.master_key.reveal() if settings.master_key else "")
+    given = settings.master_key.reveal() if settings.master_key else ""
+    secret, signing = await unlocked(store.database, settings.home, given)
     installation = await _service_id(store)
-    vault = Vault(secret)
-    documents = Documents(store.database, bump=bump, announce=epochs.announce, seals=TextSeals(vault))
-    signing = await signing_key(store.database, vault)
+    seals = TextSeals(Vault(secret))
+    documents = Documents(store.database, bump=bump, announce=epochs.announce, seals=seals)
     itself = Itself(secret, signing, installation)
     at = entrance(store.database, epochs, documents, passwords, itself=itself, directories=fixed(settings))
     repositories = Repositories(store.database, bump=bump, announce=epochs.announce)

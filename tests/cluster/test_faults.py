@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -118,6 +119,32 @@ async def test_a_store_that_is_gone_refuses_and_comes_back(tmp_path: Path) -> No
             await registry.close()
 
 
+def refused(home: Path, environment: Mapping[str, str]) -> str:
+    """Start what must not start; the last line that it prints."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    words = [str(program()), "serve", "--home", str(home), "--port", str(free_port())]
+    done = subprocess.run(words, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_node_without_the_master_key_of_its_cluster_is_refused_and_the_next_start_finds_nothing_made_up(
+    tmp_path: Path,
+) -> None:
+    with postgres() as database:
+        environment = {"ENTREPOT_DATABASE_URL": database.dsn, "ENTREPOT_BLOB_STORE": f"file://{tmp_path}/blobs"}
+        with entrepot(tmp_path / "first", environment=environment):
+            second = tmp_path / "second"
+            words = "The database is sealed with a master key that is not here"
+            assert words in refused(second, environment)
+            assert not (second / "master.key").exists()
+            assert not (second / "admin.password").exists()
+            assert words in refused(second, environment)
+            shutil.copy(tmp_path / "first" / "master.key", second)
+            with entrepot(second, environment=environment):
+                pass
+
+
 @pytest.mark.parametrize(
     ("bucket", "secret", "why"),
     [("", "not-the-secret", "SignatureDoesNotMatch"), ("no-such-bucket", "", "NoSuchBucket")],
@@ -127,26 +154,11 @@ def test_a_store_that_does_not_let_us_in_is_told_in_one_line_at_the_start(
 ) -> None:
     with versitygw(tmp_path / "s3") as store:
         url = f"s3://{bucket or store.bucket}/x?endpoint={store.endpoint}&region={store.region}"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-        environment |= {
+        environment = {
+            "ENTREPOT_BLOB_STORE": url,
             "ENTREPOT_S3_ACCESS_KEY": store.access_key,
             "ENTREPOT_S3_SECRET_KEY": secret or store.secret_key,
         }
-        words = [
-            str(program()),
-            "serve",
-            "--home",
-            str(tmp_path / "home"),
-            "--port",
-            str(free_port()),
-            "--blob-store",
-            url,
-        ]
-        done = subprocess.run(
-            words, env=environment, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 2
-        last = done.stderr.splitlines()[-1]
+        last = refused(tmp_path / "home", environment)
         assert last.startswith("entrepot: worker-")
         assert f"did not start: The blob store refuses us: {why}." in last
-        assert "Traceback" not in done.stderr

@@ -48,6 +48,10 @@ class SealBroken(EntrepotError):
     """The master key does not open "{name}" in the database: it belongs elsewhere, or the value is damaged."""
 
 
+class MasterKeyElsewhere(EntrepotError):
+    """The database is sealed with a master key that is not here: set ENTREPOT_MASTER_KEY, or copy it to {file}."""
+
+
 def master_key(home: Path, given: str = "") -> bytes:
     """Return the master key: `given` as hex (from the environment), else the file's, which is made when there is none.
 
@@ -136,6 +140,26 @@ class SigningKey:
     def certificate(self, name: str) -> str:
         """Return a certificate of the public key, signed by itself, as PEM: the same for as long as the key is."""
         return _certificate(self.key, self.kid, name)
+
+
+async def unlocked(database: Database, home: Path, given: str = "") -> tuple[bytes, SigningKey]:
+    """Return the master key, as `master_key` does, and the signing key that it opens.
+
+    No file stays that does not belong to the database. Raises MasterKeyElsewhere, SealBroken, MasterKeyInvalid, OSError.
+    """
+    file = home / "master.key"
+    makes = not given and not file.exists()
+    if (
+        makes and await database.row(_READ, name=_SIGNING) is not None and not file.exists()
+    ):  # by now: workers are several
+        raise MasterKeyElsewhere(file=file)
+    key = master_key(home, given)
+    try:
+        return key, await signing_key(database, Vault(key))
+    except SealBroken:
+        if makes:  # another node was filling the database at the same time, and was first
+            file.unlink(missing_ok=True)
+        raise
 
 
 async def signing_key(database: Database, vault: Vault) -> SigningKey:

@@ -21,7 +21,7 @@ _NEW = "ENTREPOT_NEW_MASTER_KEY"
 
 
 def rotate(flags: Mapping[str, str], file: Path | None) -> None:
-    """Seal all secrets with another key. Raises Invalid, AlreadyRunning, StillServing, SealBroken."""
+    """Seal all secrets with another key. Raises Invalid, AlreadyRunning, StillServing, MasterKeyElsewhere, SealBroken."""
     settings = existing(flags, file)
     from entrepot.cluster.home import rename, write_private  # noqa: PLC0415 - heavy, and not before the arguments are right
     from entrepot.cluster.instance import lock_home  # noqa: PLC0415 - as above
@@ -52,16 +52,17 @@ def rotate(flags: Mapping[str, str], file: Path | None) -> None:
 
 async def _seal_anew(settings: Settings, new: str) -> int:
     from entrepot.auth import rotation  # noqa: PLC0415 - as above
-    from entrepot.auth.keys import Vault, master_key  # noqa: PLC0415 - as above
+    from entrepot.auth.keys import Vault, master_key, unlocked  # noqa: PLC0415 - as above
     from entrepot.metadata.open import open_database  # noqa: PLC0415 - as above
 
     given = settings.master_key.reveal() if settings.master_key else ""
-    old_vault, new_vault = Vault(master_key(settings.home, given)), Vault(master_key(settings.home, new))
+    new_vault = Vault(master_key(settings.home, new))
     database = await open_database(settings.home, settings.database_url)
     try:
         await rotation.refuse_while_serving(database)
         if await rotation.is_sealed_with(database, new_vault):  # an earlier try came this far
             return 0
-        return await rotation.seal_anew(database, old_vault, new_vault)
+        old, _ = await unlocked(database, settings.home, given)
+        return await rotation.seal_anew(database, Vault(old), new_vault)
     finally:
         await database.close()

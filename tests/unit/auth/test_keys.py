@@ -2,10 +2,21 @@ import asyncio
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from entrepot.auth.keys import MasterKeyInvalid, SealBroken, Vault, master_key, signing_key
+from entrepot.auth import keys
+from entrepot.auth.keys import (
+    MasterKeyElsewhere,
+    MasterKeyInvalid,
+    SealBroken,
+    SigningKey,
+    Vault,
+    master_key,
+    signing_key,
+    unlocked,
+)
 from entrepot.metadata.sql import sql
 from tests.unit.auth.support import Clocked
 
@@ -78,3 +89,51 @@ async def test_another_master_key_does_not_open_the_signing_key(database: Clocke
     await signing_key(database, Vault(b"k" * 32))
     with pytest.raises(SealBroken, match=r"signing\.key"):
         await signing_key(database, Vault(b"j" * 32))
+
+
+async def test_a_first_start_makes_both_keys_and_each_later_one_finds_them(database: Clocked, tmp_path: Path) -> None:
+    secret, signing = await unlocked(database, tmp_path)
+    assert (tmp_path / "master.key").read_text().strip() == secret.hex()
+    again, found = await unlocked(database, tmp_path)
+    assert (again, found.kid) == (secret, signing.kid)
+
+
+async def test_a_database_that_is_sealed_with_a_key_from_elsewhere_gets_no_master_key_made_for_it(
+    database: Clocked, tmp_path: Path
+) -> None:
+    await signing_key(database, Vault(b"k" * 32))
+    with pytest.raises(MasterKeyElsewhere, match="set ENTREPOT_MASTER_KEY, or copy it to "):
+        await unlocked(database, tmp_path)
+    assert not (tmp_path / "master.key").exists()
+    (tmp_path / "master.key").write_text("00" * 32)  # which somebody put there
+    with pytest.raises(SealBroken):
+        await unlocked(database, tmp_path)
+    assert (tmp_path / "master.key").exists()
+
+
+async def test_of_two_first_starts_at_once_the_one_that_came_second_keeps_no_master_key(
+    database: Clocked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def overtaken(asked: Clocked, vault: Vault) -> SigningKey:
+        await signing_key(asked, Vault(b"k" * 32))
+        return await signing_key(asked, vault)
+
+    monkeypatch.setattr(keys, "signing_key", overtaken)
+    with pytest.raises(SealBroken):
+        await unlocked(database, tmp_path)
+    assert not (tmp_path / "master.key").exists()
+
+
+async def test_workers_that_start_for_the_first_time_at_once_share_their_keys(
+    database: Clocked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, made = database.row, []
+
+    async def overtaken(*asked: Any, **parameters: Any) -> Any:
+        monkeypatch.setattr(database, "row", row)
+        made.append(await unlocked(database, tmp_path))
+        return await row(*asked, **parameters)
+
+    monkeypatch.setattr(database, "row", overtaken)
+    secret, signing = await unlocked(database, tmp_path)
+    assert [(key, found.kid) for key, found in made] == [(secret, signing.kid)]

@@ -16,6 +16,7 @@ import pytest
 import structlog
 
 from entrepot import __version__, first_contents, wiring
+from entrepot.auth.keys import unlocked
 from entrepot.blobs.drivers.places import located
 from entrepot.cli import ping as pinging
 from entrepot.cli import serve as serving
@@ -240,6 +241,24 @@ def test_a_master_key_of_the_environment_is_rotated(
     status, out, err = cli("admin", "rotate-master-key", "--home", str(home))
     assert (status, err) == (0, "")
     assert "secrets are sealed with the new key" in out
+
+
+def test_a_rotation_without_the_old_master_key_is_refused_and_makes_none(
+    cli: Run, instance: Path, tmp_path: Path
+) -> None:
+    home = shutil.copytree(instance, tmp_path / "home")
+
+    async def serve_once() -> None:
+        database = await open_database(home, "")
+        await unlocked(database, home)
+        await database.close()
+
+    asyncio.run(serve_once())
+    (home / "master.key").unlink()
+    status, _, err = cli("admin", "rotate-master-key", "--home", str(home))
+    assert (status, err.count("\n")) == (2, 1)
+    assert "sealed with a master key that is not here" in err
+    assert not (home / "master.key").exists()
 
 
 def test_a_private_file_that_cannot_be_written_leaves_no_draft_and_a_written_one_is_durable(
