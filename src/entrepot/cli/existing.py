@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from entrepot.cli.serve import PREPARED, needs_preparing
+from entrepot.cli.serve import last_database, needs_preparing
 from entrepot.cluster.home import HANDED_OVER, run_folder
 from entrepot.cluster.store_place import last_store
 from entrepot.errors import EntrepotError
@@ -31,7 +31,7 @@ class NoInstance(EntrepotError):
 
 
 class DatabaseElsewhere(EntrepotError):
-    """The instance in {home} has its database elsewhere; name it by --database-url, ENTREPOT_DATABASE_URL or --settings FILE."""
+    """The database of {home} is {url}; name it, with its password, by --database-url, ENTREPOT_DATABASE_URL or --settings FILE."""
 
 
 class StoreElsewhere(EntrepotError):
@@ -48,9 +48,13 @@ def existing(flags: Mapping[str, str], file: Path | None) -> Settings:
     if now is not None:
         told = {key.replace(".", "_") for key in PLACES if key not in loaded.origins}
         settings = replace(settings, **{name: getattr(now, name) for name in told})
-    if not settings.database_url and needs_preparing(settings):
-        served = not (settings.home / "entrepot.db").exists() and (run_folder(settings.home) / PREPARED).exists()
-        raise (DatabaseElsewhere if served else NoInstance)(home=settings.home)
+    if settings.database_url:
+        return settings
+    elsewhere = last_database(settings.home)
+    if elsewhere:
+        raise DatabaseElsewhere(home=settings.home, url=elsewhere)
+    if needs_preparing(settings):
+        raise NoInstance(home=settings.home)
     return settings
 
 

@@ -21,7 +21,7 @@ from entrepot.logs.setup import configure
 from entrepot.metadata.migrate import HEAD, migrate, refuse_newer, sqlite_revision
 from entrepot.metadata.open import open_database
 from entrepot.metadata.sql import sql
-from entrepot.settings import Settings
+from entrepot.settings import ROWS, Settings
 
 _FAILED = 3
 _REVISION = sql("SELECT version_num FROM alembic_version")
@@ -58,7 +58,8 @@ def prepare(settings: Settings) -> None:
     made = asyncio.run(_bootstrap(settings, password))
     if written and not made:
         (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # it opens nothing
-    (run_folder(settings.home) / PREPARED).touch()
+    database = ROWS["database.url"].shown(settings.database_url)
+    write_private(run_folder(settings.home) / PREPARED, database.encode())
 
 
 def _revision(settings: Settings) -> str | None:

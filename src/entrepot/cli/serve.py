@@ -47,7 +47,15 @@ def needs_preparing(settings: Settings) -> bool:
         return True
     found = sqlite_revision(settings.home / "entrepot.db")
     refuse_newer(found)
-    return found != HEAD or not (run_folder(settings.home) / PREPARED).exists()
+    return found != HEAD or last_database(settings.home) != ""
+
+
+def last_database(home: Path) -> str | None:
+    """Return the database that was prepared last, without its password: empty for the one in the home folder, None for none."""
+    try:
+        return (run_folder(home) / PREPARED).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def _check_directories(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from entrepot import __version__, first_contents, wiring
 from entrepot.auth.keys import unlocked
 from entrepot.blobs.drivers.places import located
 from entrepot.cli import ping as pinging
+from entrepot.cli import prepare as preparing
 from entrepot.cli import serve as serving
 from entrepot.cli.existing import existing
 from entrepot.cli.main import main, plain_flags
@@ -292,6 +293,10 @@ def test_every_setting_has_a_heading_in_the_reference() -> None:
     assert [line[3:] for line in reference().splitlines() if line.startswith("## ")] == list(ROWS)
 
 
+async def no_contents(_settings: Settings, _password: str) -> bool:
+    return False
+
+
 FOUND = Inspection(
     blobs=3,
     bytes=30,
@@ -413,12 +418,27 @@ def test_a_command_means_the_database_and_the_store_of_the_node_that_serves(
         handed_over.unlink()
 
 
-def test_a_home_whose_database_is_elsewhere_says_so(cli: Run, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "prepared").touch()
-    code, _, err = cli("gc", "--check", "--home", str(tmp_path))
-    assert code == 2
-    assert "has its database elsewhere; name it by --database-url" in err
+def test_a_home_whose_database_is_elsewhere_says_which_and_how_to_name_it(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path, tmp_path: Path
+) -> None:
+    home = shutil.copytree(instance, tmp_path / "home")  # it began with the database in it, which is out of date by now
+    url = "postgresql://me:sesame@db.example.org/entrepot?sslpassword=sesame"
+    moved = load({"home": str(home), "database.url": url}, {}).settings
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing, "_revision", lambda _settings: HEAD)
+        patch.setattr(preparing, "_bootstrap", no_contents)
+        prepare(moved)
+    told = (
+        f"entrepot: The database of {home} is postgresql://me:*****@db.example.org/entrepot?sslpassword=*****; "
+        "name it, with its password, by --database-url, ENTREPOT_DATABASE_URL or --settings FILE.\n"
+    )
+    for command in (["gc", "--check"], ["fsck"], ["admin", "reset-password"]):
+        assert cli(*command, "--home", str(home)) == (2, "", told)
+    back = load({"home": str(home)}, {}).settings
+    assert serving.needs_preparing(back)
+    prepare(back)
+    assert not serving.needs_preparing(back)
+    assert existing({"home": str(home)}, None).database_url == ""
 
 
 def test_a_disk_without_room_is_told_in_one_line(cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path) -> None:
