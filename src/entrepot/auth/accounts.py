@@ -54,7 +54,8 @@ VALUES (:uuid, :name, :email, :password_hash, :realm, :admin, :disabled, 1, :pro
 _UPDATE = sql("""
 UPDATE account SET email = :email, password_hash = :password_hash, admin = :admin, disabled = :disabled,
   security_epoch = :security_epoch, profile = :profile, locked = :locked,
-  password_set = CASE WHEN :renewed = 1 THEN {now} ELSE :password_set END
+  password_set = CASE WHEN :renewed = 1 THEN {now} ELSE :password_set END,
+  unlocked = CASE WHEN :unlocks = 1 THEN {now} ELSE unlocked END
 WHERE id = :id
 """)
 _DELETE = sql("DELETE FROM account WHERE id = :id")
@@ -238,6 +239,7 @@ async def alter(tx: Tx, account: Account, change: Change) -> Account:
         security_epoch=account.security_epoch + int(stops),
         profile=packed(change.profile or account.profile),
         locked=int(account.locked if change.locked is None else change.locked),
+        unlocks=int(change.locked is False),
         renewed=int(change.password_hash is not None or change.expired is False),
         password_set=0 if change.expired else account.password_set,
     )

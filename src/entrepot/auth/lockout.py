@@ -1,6 +1,7 @@
 """Accounts that are locked for different wrong passwords, where administrators want that.
 
-They are counted some moments after the answer, which so takes no longer for the name of an account than for any other.
+They are counted some moments after the answer, which so takes no longer for the name of an account than for any other. What
+an administrator unlocked meanwhile stays unlocked: each wrong password has its time, and does not count if that was before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _MARK_BYTES: Final = 6
 _MOST: Final = 1000  # wrong passwords that wait to be counted; whoever sends one more waits for them
 
 _FAILED = sql("""
-INSERT INTO failed_login (account_id, mark) SELECT id, :mark FROM account WHERE id = :id
+INSERT INTO failed_login (account_id, mark)
+SELECT id, :mark FROM account WHERE id = :id AND COALESCE(unlocked, 0) < :time {change}
 ON CONFLICT (account_id, mark) DO NOTHING
 """)
 _FAILURES = sql("SELECT COUNT(*) FROM failed_login WHERE account_id = :id")
@@ -36,6 +38,7 @@ class _Wrong:
     mark: int  # tells different passwords apart
     name: str
     address: str
+    time: int  # milliseconds
 
 
 class Lockout:
@@ -54,7 +57,7 @@ class Lockout:
             return
         text = f"{account.uuid}\0{password}".encode("utf-8", "surrogatepass")
         mark = int.from_bytes(hmac.digest(self._key, text, hashlib.sha256)[:_MARK_BYTES])
-        self._waiting[account.id, mark] = _Wrong(account.id, mark, account.name, address)
+        self._waiting[account.id, mark] = _Wrong(account.id, mark, account.name, address, self._database.now())
         if len(self._waiting) >= _MOST:
             await self.flush()
 
@@ -73,7 +76,8 @@ class Lockout:
             return
 
         async def work(tx: Tx) -> bool:
-            return any([await _failed(tx, wrong, policy.login_attempts) for wrong in waiting.values()])
+            ordered = [waiting[key] for key in sorted(waiting)]  # of accounts, else two workers lock each other out
+            return any([await _failed(tx, wrong, policy.login_attempts) for wrong in ordered])
 
         try:
             locked = await self._database.transact(work)
@@ -86,7 +90,8 @@ class Lockout:
 
 async def _failed(tx: Tx, wrong: _Wrong, most: int) -> bool:
     """Count one; return whether that has just locked the account."""
-    await tx.execute(_FAILED, id=wrong.account_id, mark=wrong.mark)
+    if not await tx.execute(_FAILED, id=wrong.account_id, mark=wrong.mark, time=wrong.time):
+        return False
     row = await tx.row(_FAILURES, id=wrong.account_id)
     if row is None or row[0] < most or not await tx.execute(_LOCK, id=wrong.account_id):
         return False

@@ -211,9 +211,14 @@ def test_a_newer_schema_is_refused() -> None:
 def test_an_earlier_schema_is_brought_to_this_one_on_sqlite(tmp_path: Path) -> None:
     migrate(tmp_path, "")
     with sqlite3.connect(tmp_path / "entrepot.db") as connection:
+        connection.execute("ALTER TABLE account DROP COLUMN unlocked")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
     migrate(tmp_path, "")
+    engine = create_engine(f"sqlite:///{tmp_path / 'entrepot.db'}")
+    with engine.connect() as found:
+        assert differences(found) == []
+    engine.dispose()
     assert sqlite_revision(tmp_path / "entrepot.db") == HEAD
 
 
@@ -223,6 +228,7 @@ async def test_an_earlier_schema_is_brought_to_this_one_on_postgresql(postgres_s
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.begin() as connection:
         await connection.execute(text("DROP INDEX ix_event_unnumbered"))
+        await connection.execute(text("ALTER TABLE account DROP COLUMN unlocked"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     await asyncio.to_thread(migrate, Path(), url)
     async with engine.connect() as connection:

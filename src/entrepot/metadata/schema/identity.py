@@ -23,6 +23,7 @@ account = table(  # a user; `user` is a word of SQL
     Column("last_login", INT64),
     Column("password_set", INT64),  # when; 0: it counts as expired; NULL: before this was written down
     flag("locked"),
+    Column("unlocked", INT64),  # when an administrator last did so: wrong passwords from before do not count
 )
 failed_login = table(  # different wrong passwords since the last right one, where accounts are to be locked for them
     "failed_login",

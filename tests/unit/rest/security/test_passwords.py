@@ -4,8 +4,9 @@ import pytest
 
 from entrepot.auth import accounts
 from entrepot.configuration.documents import Documents, Entry, read
-from entrepot.metadata.database import DatabaseUnavailable
+from entrepot.metadata.database import DatabaseUnavailable, Tx
 from entrepot.metadata.versions import bump
+from tests.stores import done_or_waiting
 from tests.unit.rest.security.support import PASSWORD, Directory, Site, message
 
 CHANGE = "/artifactory/api/security/users/authorization/changePassword"
@@ -275,6 +276,47 @@ async def test_the_right_password_forgives_the_wrong_ones_before_it(site: Site) 
         await site.ask("GET", SELF, auth=("bob", password))
     await site.at.demands.lockout.flush()
     assert (await site.ask("GET", "/artifactory/api/security/lockedUsers")).json() == []
+
+
+async def locked(site: Site) -> list[str]:
+    found: list[str] = (await site.ask("GET", "/artifactory/api/security/lockedUsers")).json()
+    return found
+
+
+async def guess_a_second_ago(site: Site) -> None:
+    await site.ask("PUT", *LOCK)
+    site.database.ahead -= 1_000
+    for guess in ("a", "b"):
+        assert (await site.ask("GET", SELF, auth=("bob", guess))).status_code == 401
+    site.database.ahead += 1_000
+
+
+async def test_wrong_passwords_from_before_an_unlock_that_wait_to_be_counted_do_not_lock_again(site: Site) -> None:
+    await guess_a_second_ago(site)
+    assert (await site.ask("POST", "/artifactory/api/security/unlockUsers/bob")).status_code == 200
+    await site.at.demands.lockout.flush()
+    assert await locked(site) == []
+    for guess, names in (("c", []), ("d", ["bob"])):
+        site.database.ahead += 10_000  # else guessing is slowed down
+        await site.ask("GET", SELF, auth=("bob", guess))
+        await site.at.demands.lockout.flush()
+        assert await locked(site) == names
+
+
+async def test_wrong_passwords_that_are_counted_while_an_administrator_unlocks_do_not_lock_again(site: Site) -> None:
+    if site.database.engine == "sqlite":
+        pytest.skip("there is one writer at a time")
+    await guess_a_second_ago(site)
+
+    async def unlock(tx: Tx) -> asyncio.Task[None]:
+        await accounts.alter(tx, await accounts.get(tx, "bob"), accounts.Change(locked=False))
+        counting = asyncio.create_task(site.at.demands.lockout.flush())
+        await done_or_waiting(site.database, counting)
+        assert not counting.done()
+        return counting
+
+    await (await site.database.transact(unlock))
+    assert await locked(site) == []
 
 
 @pytest.mark.parametrize("attempts", [0, 101, -1])
