@@ -19,8 +19,10 @@ from entrepot.artifacts.multipart import FindChecksums
 from entrepot.artifacts.retention import TrashRetention
 from entrepot.auth import sessions, tokens, trail
 from entrepot.auth.trail import AuditLog
+from entrepot.clock import SystemClock
 from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import HANDED_OVER, event_log, logs_folder, run_folder
+from entrepot.cluster.namesakes import Namesakes
 from entrepot.cluster.store_place import note_store
 from entrepot.cluster.writers import sweep_dead
 from entrepot.errors import EntrepotError
@@ -32,7 +34,7 @@ from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.purge import Purge
 from entrepot.jobs.queue import Queue
 from entrepot.logs.setup import configure
-from entrepot.metadata.database import Tx
+from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.search.archive_index import ArchiveIndex
@@ -55,8 +57,10 @@ async def run(child: Child) -> None:
     settings = child.settings
     store = await open_store(settings)
     try:
-        await begin_anew(store, settings)
-        async with writing(store), working(store, settings):
+        began = _began(store.database, settings)
+        await begin_anew(store, settings, began)
+        looking = (_SWEEP, Namesakes(store.database, settings, began).round, "namesakes")
+        async with writing(store), working(store, settings), in_background(looking):
             child.ready()
             await child.stop_asked()
     finally:
@@ -64,12 +68,17 @@ async def run(child: Child) -> None:
         await store.database.close()
 
 
-async def begin_anew(store: Store, settings: Settings) -> None:
+def _began(database: Database, settings: Settings) -> int:
+    """Return a time by the database's clock from just before this node started, which was not when this process did."""
+    started = (run_folder(settings.home) / HANDED_OVER).stat().st_mtime
+    return int(started * 1000) - 1000 + database.now() - SystemClock().now()
+
+
+async def begin_anew(store: Store, settings: Settings, began: int) -> None:
     """Put the grace time in force, and write down where the blobs are.
 
     On SQLite, where nobody else can be alive, fence the writers of earlier runs.
     """
-    began = int((run_folder(settings.home) / HANDED_OVER).stat().st_mtime * 1000) - 1000
 
     async def work(tx: Tx) -> str | None:
         await tx.execute(_GRACE, millis=settings.gc_grace_seconds * 1000)

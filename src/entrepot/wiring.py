@@ -34,6 +34,7 @@ from entrepot.blobs.drivers.places import located
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
+from entrepot.cluster.namesakes import label
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
 from entrepot.errors import Invalid, Unavailable, reason
 from entrepot.formats.docker.blobs import Blobs
@@ -115,7 +116,7 @@ async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -
     """Open database and blob store; `moved` counts up when bytes are given up. Raises Unavailable with the reason."""
     database = await open_database(settings.home, settings.database_url, settings.database_connections)
     driver = open_blobs(settings)
-    writer = Writer(database, new_id(), settings.node_id)
+    writer = Writer(database, new_id(), label(settings))
     clock = SystemClock()
     intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)
     tree = Tree(dict.fromkeys(DOCKER, DockerProjection()))

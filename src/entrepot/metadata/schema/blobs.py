@@ -49,7 +49,7 @@ delete_queue = table(
 writer = table(  # one row per process start that writes objects
     "writer",
     Column("id", KEY, primary_key=True),
-    key("node"),
+    key("node"),  # its id, a space, and where it runs
     int64("started"),
     int64("heartbeat"),
     Column("fenced", INT64),  # since when nothing that it stored may be named any more
