@@ -105,15 +105,6 @@ class Documents:
         await self.refresh()
         return result
 
-    async def put(self, entries: Iterable[Entry]) -> None:
-        """Store documents, all or none."""
-        listed = list(entries)
-
-        async def work(tx: Tx) -> None:
-            await self.store(tx, listed)
-
-        await self.change(work)
-
     async def store(self, tx: Tx, entries: Iterable[Entry]) -> None:
         """Write documents within the transaction of `change`, their secrets sealed."""
         for entry in entries:

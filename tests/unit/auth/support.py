@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from entrepot.access.caller import ANONYMOUS
 from entrepot.auth.epochs import Epochs
+from entrepot.configuration.documents import Documents, Entry
 from entrepot.messages import Headers, Request
 from entrepot.metadata.database import Database, Row, Tx
 from entrepot.metadata.migrate import migrate
@@ -113,6 +114,11 @@ def epochs_of(home: Path) -> Iterator[Epochs]:
         yield words
     finally:
         words.close()
+
+
+async def configured(documents: Documents, *entries: Entry) -> None:
+    """Store documents as an administrator's change does."""
+    await documents.change(lambda tx: documents.store(tx, entries))
 
 
 def asking(headers: Headers, address: str = "192.0.2.1", method: str = "GET") -> Request:

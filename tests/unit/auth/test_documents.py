@@ -13,7 +13,7 @@ from entrepot.metadata.sql import Parameter, Statement
 from entrepot.metadata.versions import bump
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.configuration import create
-from tests.unit.auth.support import Clocked
+from tests.unit.auth.support import Clocked, configured
 
 
 def documents(database: Clocked, epochs: Epochs) -> Documents:
@@ -71,7 +71,7 @@ async def test_documents_read_late_do_not_hide_newer_ones(
     database: Clocked, epochs: Epochs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = documents(database, epochs), documents(database, epochs)
-    newer = there.put([Entry("general", "", {"serverName": "new"})])
+    newer = configured(there, Entry("general", "", {"serverName": "new"}))
     await overtaken(database, here.refresh, newer, monkeypatch)
     assert here.one("general") == {"serverName": "new"}
 

@@ -11,7 +11,7 @@ from entrepot.auth.rotation import StillServing
 from entrepot.configuration.documents import Documents, Entry
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
-from tests.unit.auth.support import Clocked
+from tests.unit.auth.support import Clocked, configured
 
 OLD, NEW = Vault(b"o" * 32), Vault(b"n" * 32)
 BODY = {"password": "hush", "host": "h", "search": {"managerPassword": "hush too"}}
@@ -25,9 +25,8 @@ async def test_all_that_is_sealed_opens_with_the_new_key_only(database: Clocked,
     kid = (await signing_key(database, OLD)).kid
     account = await database.transact(lambda tx: accounts.create(tx, "bob", accounts.Change(admin=True)))
     key = await ApiKeys(database, epochs, OLD).create(account.id, Actor("bob", ""))
-    await documents(database, epochs, OLD).put(
-        [Entry("mailServer", "", BODY), Entry("general", "", {"serverName": "x"})]
-    )
+    before = documents(database, epochs, OLD)
+    await configured(before, Entry("mailServer", "", BODY), Entry("general", "", {"serverName": "x"}))
 
     assert not await rotation.is_sealed_with(database, NEW)
     assert await rotation.seal_anew(database, OLD, NEW) == 3
@@ -47,7 +46,7 @@ async def test_all_that_is_sealed_opens_with_the_new_key_only(database: Clocked,
 
 async def test_a_key_that_does_not_open_everything_changes_nothing(database: Clocked, epochs: Epochs) -> None:
     await signing_key(database, OLD)
-    await documents(database, epochs, Vault(b"?" * 32)).put([Entry("mailServer", "", BODY)])
+    await configured(documents(database, epochs, Vault(b"?" * 32)), Entry("mailServer", "", BODY))
     with pytest.raises(SealBroken):
         await rotation.seal_anew(database, OLD, NEW)
     assert await rotation.is_sealed_with(database, OLD)

@@ -34,7 +34,7 @@ from entrepot.metadata.versions import bump
 from entrepot.settings import Secret, Settings
 from tests.parts.processes import free_port
 from tests.parts.slapd import GROUPS, MANAGER, MANAGER_PASSWORD, PEOPLE, Slapd, slapd
-from tests.unit.auth.support import Clocked, asking
+from tests.unit.auth.support import Clocked, asking, configured
 from tests.unit.auth.test_credentials import Headers, basic
 
 HERE = "192.0.2.1"
@@ -71,12 +71,8 @@ class Company:
         return Authenticator(self.database, self.epochs, given, self.passwords, outside=outside)
 
     async def ask(self, *servers: dict[str, object]) -> None:
-        await self.documents.put(
-            [
-                *(Entry("ldapSettings", name, body) for name, body in zip(("main", "second"), servers, strict=False)),
-                Entry("ldapGroupSettings", "g", GROUPS_OF),
-            ]
-        )
+        entries = [Entry("ldapSettings", name, body) for name, body in zip(("main", "second"), servers, strict=False)]
+        await configured(self.documents, *entries, Entry("ldapGroupSettings", "g", GROUPS_OF))
 
     def person(self, password: str = "directorypw", **rest: str) -> str:
         """Add somebody new to the directory; return the name."""
@@ -206,7 +202,7 @@ async def test_a_group_of_that_name_elsewhere_in_the_directory_is_not_the_one_im
     name, unique = company.person(), f"{company.database.engine}-{next(NUMBERS)}"
     await company.imported(f"admins-{unique}", admin=True)
     company.server.group(f"admins-{unique}", f"uid={name},{PEOPLE}", below=f"ou=eng,{PEOPLE}")
-    await company.documents.put([Entry("ldapGroupSettings", "g", {**GROUPS_OF, "groupBaseDn": ""})])
+    await configured(company.documents, Entry("ldapGroupSettings", "g", {**GROUPS_OF, "groupBaseDn": ""}))
     caller = await company.login(name)
     assert (caller.groups, caller.is_admin) == (frozenset({"readers"}), False)
 
@@ -332,7 +328,7 @@ async def test_a_second_server_of_the_same_directory_knows_its_users_as_the_same
     if written:  # as ids were stored once
         await company.database.transact(lambda tx: tx.execute(KNOWN_BEFORE, name=name, written=written))
     token = await company.token(name)
-    await company.documents.put([Entry("ldapSettings", "main", setting(company.server, enabled=False))])
+    await configured(company.documents, Entry("ldapSettings", "main", setting(company.server, enabled=False)))
     company.database.wait(seconds=301)
     assert (await company.with_token(token)).name == name
     company.server.delete(f"uid={name},{PEOPLE}")
@@ -407,7 +403,7 @@ async def test_one_stale_password_does_not_lock_its_owner_out_at_the_directory(c
 async def test_a_change_of_the_settings_is_in_force_at_once(company: Company) -> None:
     name = company.person()
     await company.login(name)
-    await company.documents.put([Entry("ldapSettings", "main", setting(company.server, enabled=False))])
+    await configured(company.documents, Entry("ldapSettings", "main", setting(company.server, enabled=False)))
     company.authenticator = company.another_process()
     with pytest.raises(BadCredentials):
         await company.login(name)
@@ -418,7 +414,7 @@ async def test_the_managers_password_is_nowhere_in_the_database_as_it_is(company
     shown = company.documents.section("ldapSettings")["main"]["search"]["managerPassword"]
     assert shown.startswith("{sealed}")
     again = dict(company.documents.section("ldapSettings")["main"])  # as who reads the configuration writes it back
-    await company.documents.put([Entry("ldapSettings", "main", again)])
+    await configured(company.documents, Entry("ldapSettings", "main", again))
     assert (await company.login(company.person())).name
 
 

@@ -7,6 +7,7 @@ from entrepot.configuration.documents import Documents, Entry, read
 from entrepot.metadata.database import DatabaseUnavailable, Tx
 from entrepot.metadata.versions import bump
 from tests.stores import done_or_waiting
+from tests.unit.auth.support import configured
 from tests.unit.rest.security.support import PASSWORD, Directory, Site, message
 
 CHANGE = "/artifactory/api/security/users/authorization/changePassword"
@@ -81,7 +82,7 @@ async def encrypted(site: Site, name: str = "bob") -> str:
 
 
 async def security(site: Site, **settings: object) -> None:
-    await site.documents.put([Entry("security", "", settings)])
+    await configured(site.documents, Entry("security", "", settings))
 
 
 async def test_an_encrypted_password_stands_for_the_password_until_that_is_changed(site: Site) -> None:
@@ -360,7 +361,7 @@ async def test_a_patch_of_the_policy_keeps_what_another_process_has_set_a_moment
 ) -> None:
     await site.ask("GET", SELF)
     elsewhere = Documents(site.database, bump=bump, announce=site.epochs.announce)
-    await elsewhere.change(lambda tx: elsewhere.store(tx, [Entry("passwordPolicy", "", {"length": 12})]))
+    await configured(elsewhere, Entry("passwordPolicy", "", {"length": 12}))
     with monkeypatch.context() as patched:  # its request has begun before, so to say
         patched.setattr(site.documents, "refresh", lambda: asyncio.sleep(0))
         policy = "/access/api/v1/config/security/password_policy"
