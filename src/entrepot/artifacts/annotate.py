@@ -9,7 +9,6 @@ from urllib.parse import unquote_plus
 from entrepot.access.actions import Action
 from entrepot.artifacts.address import checked
 from entrepot.artifacts.branches import Branches
-from entrepot.artifacts.deploy import where
 from entrepot.artifacts.storage import Place
 from entrepot.errors import Denied, Invalid
 from entrepot.metadata.database import Database, Tx
@@ -17,7 +16,7 @@ from entrepot.metadata.eventlog import Change, record
 from entrepot.metadata.items import Item
 from entrepot.metadata.properties import properties_of, replace_properties
 from entrepot.metadata.sql import sql
-from entrepot.repositories.granted import Granted
+from entrepot.repositories.granted import Granted, where
 
 Properties = dict[str, list[str]]
 Edit = Callable[[Properties], Properties]

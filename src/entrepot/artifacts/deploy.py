@@ -14,14 +14,13 @@ from entrepot.blobs.intake import Intake
 from entrepot.errors import Conflict, Denied, NotAllowed, NotFound, Unavailable
 from entrepot.metadata.blob_rows import Admitted, Arrival, Piece, Stored, admit, assert_writer, keep
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import BATCH, Item, NewFile, Stamps, find, split
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
 from entrepot.paths import RepoPath
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
-from entrepot.repositories.granted import Granted, Granter
+from entrepot.repositories.granted import Granted, Granter, where
 from entrepot.repositories.mending import mend
 from entrepot.repositories.project_quota import Room
 from entrepot.repositories.repository import Repository
@@ -263,11 +262,6 @@ class Deploy:
         if stored is None:  # replaced and collected meanwhile: nobody can be told what it was
             raise NotFound
         return Deployed(repository, item, stored)
-
-
-def where(granted: Granted, repository: Repository) -> Where:
-    """Return what the event log says of a request's changes in a repository."""
-    return Where(repository.id, repository.key, repository.package_type, granted.caller.name)
 
 
 def writable(granted: Granted, path: RepoPath) -> Repository:

@@ -12,15 +12,13 @@ from collections.abc import Callable
 from entrepot.access.actions import Action
 from entrepot.artifacts.address import Address, fits
 from entrepot.artifacts.branches import Branches, Journey
-from entrepot.artifacts.deploy import where
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Conflict, Denied, Invalid, NotFound
 from entrepot.metadata.database import Database
-from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Item, find
 from entrepot.metadata.properties import properties_of
 from entrepot.repositories.catalog import TRASH_KEY
-from entrepot.repositories.granted import Granted
+from entrepot.repositories.granted import Granted, where
 from entrepot.repositories.repository import Repository
 
 
@@ -128,11 +126,9 @@ class Removal:
             "trash.originalRepositoryType": [repository.rclass],
             "trash.originalPath": [path],
         }
-        into = Where(trash.id, trash.key, trash.package_type, granted.caller.name)
         to = "/".join(filter(None, (repository.key, path)))
-        journey = Journey(
-            where(granted, repository), path, into, to, moving=True, refusal=lambda *_: None, more=told, clears=True
-        )
+        source, target = where(granted, repository), where(granted, trash)
+        journey = Journey(source, path, target, to, moving=True, refusal=lambda *_: None, more=told, clears=True)
         await self._branches.carry(journey)
 
     def _trash(self) -> Repository:

@@ -7,14 +7,14 @@ from typing import Final
 
 from entrepot.access.actions import Action
 from entrepot.artifacts.branches import Branches, Count, Journey
-from entrepot.artifacts.deploy import Rejected, where
+from entrepot.artifacts.deploy import Rejected
 from entrepot.artifacts.removal import TagsAreImmutable, refuse_immutable
 from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, below, find
 from entrepot.metadata.sql import sql
 from entrepot.paths import RepoPath
-from entrepot.repositories.granted import Granted
+from entrepot.repositories.granted import Granted, where
 from entrepot.repositories.project_quota import Room, project_of
 from entrepot.repositories.repository import Repository
 

@@ -15,6 +15,7 @@ from entrepot.access.caller import Caller
 from entrepot.access.decide import RepositoryFacts, Verdict, decide, decides_all
 from entrepot.access.permissions import Rules
 from entrepot.errors import Denied, NotFound, Unauthenticated
+from entrepot.metadata.eventlog import Where
 from entrepot.repositories.repository import Repository
 
 FROM_CACHE: Final = (("warning", '112 - "a remote repository answers from its cache only"'),)
@@ -119,6 +120,11 @@ class Granter:
         if action is not Action.READ:
             keys = (addressed.deploy_target,) if addressed.deploy_target else ()
         return tuple(found for key in keys if (found := self._find(key)) is not None)
+
+
+def where(granted: Granted, repository: Repository) -> Where:
+    """Return what the event log says of a request's changes in a repository."""
+    return Where(repository.id, repository.key, repository.package_type, granted.caller.name)
 
 
 def absent(key: str) -> RepositoryFacts:

@@ -29,11 +29,10 @@ from entrepot.formats.docker.records import (
     note_document,
 )
 from entrepot.metadata.database import Tx
-from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import NewFile
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
-from entrepot.repositories.granted import Granted
+from entrepot.repositories.granted import Granted, where
 
 _SHA256 = sql("SELECT sha256 FROM blob WHERE id = :id")
 _RETIRE = sql("""
@@ -81,11 +80,6 @@ class Placement:
     blobs: Sequence[Held]
     pushed: str  # the digest that the client named it by, if it did
     labels: Mapping[str, Sequence[str]]
-
-
-def where(granted: Granted, image: Image) -> Where:
-    """Return what the event log says of the changes of a request."""
-    return Where(image.repository.id, image.repository.key, image.repository.package_type, granted.caller.name)
 
 
 class Placing:
@@ -158,13 +152,14 @@ class Placing:
             if manifest.is_tag:
                 _refuse_immutable(image, manifest.reference)
         await self._hold(tx, image, [manifest.reference for manifest in held])
+        place = where(granted, image.repository)
         for manifest in held:
-            await self._tree.remove_files(tx, where(granted, image), folder_of(image.name, manifest.reference))
-        await self._tree.prune(tx, where(granted, image), image.name)
+            await self._tree.remove_files(tx, place, folder_of(image.name, manifest.reference))
+        await self._tree.prune(tx, place, image.name)
 
     async def _place_one(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, tag: str) -> None:
         reference = tag or digest_folder(new.digest)
-        place, folder = where(granted, image), folder_of(image.name, reference)
+        place, folder = where(granted, image.repository), folder_of(image.name, reference)
         existing = await manifest_by_reference(tx, image.repository.id, image.name, reference)
         if existing is not None and existing.blob_id == new.blob_id and existing.media_type == new.document.media_type:
             await tx.execute(_REVIVE, item_id=existing.item_id)
@@ -179,7 +174,7 @@ class Placing:
         await self._tree.put_files(tx, place, folder, _files(image, new, tag=tag))
 
     async def _retire(self, tx: Tx, granted: Granted, image: Image, tag: Manifest, *, dropped: bool = False) -> None:
-        place = where(granted, image)
+        place = where(granted, image.repository)
         retired_as = "" if dropped else tag.reference  # all that were dropped share one allowance of the retention
         row = await tx.row(_SHA256, id=tag.blob_id)
         assert row is not None
