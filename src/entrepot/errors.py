@@ -37,6 +37,7 @@ class EntrepotError(Exception):
         *,
         detail: object = None,
         headers: Sequence[tuple[str, str]] = (),
+        claimed: str | None = None,
         **words: object,
     ) -> None:
         template = (
@@ -45,6 +46,7 @@ class EntrepotError(Exception):
         self.message = template.format(**words) if words else template
         self.detail = detail
         self.headers = tuple(headers)  # that the client needs to go on: where an upload stands, say
+        self.claimed = claimed  # the account whose proof was refused; empty: there is no such account
         self.words = words
         super().__init__(self.message)
 

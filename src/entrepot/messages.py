@@ -65,7 +65,7 @@ class Request:
     scheme: str
     base_of: Callable[[], str]
     caller: Caller
-    claimed: str | None = None  # the account whose proof was refused; empty: there is no such account
+    claimed: str | None = None  # see `EntrepotError.claimed`
     query_string: str = ""  # as it was sent
     words: Mapping[str, str] = field(default_factory=dict)  # what the row's path captured, still percent-encoded
     prefix: str = ""  # of a Docker access method: what comes before /v2 in the URLs that this client uses

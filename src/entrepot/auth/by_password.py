@@ -65,10 +65,10 @@ class ByPassword:
                 await self._demands.lockout.count(account, sent.password, address)
         if not right or account is None:
             self._guard.failed(address, sent.name, attempt.fingerprint)
-            raise BadCredentials(account=_name(account))
+            raise BadCredentials(claimed=_name(account))
         self._guard.succeeded(address, sent.name)
         if not expired and self._is_expired(account):
-            raise PasswordExpired(account=account.name)
+            raise PasswordExpired(claimed=account.name)
         return Credential(by_password(account), account=account)
 
     async def _by_source(self, outside: Outside, sent: Basic, address: str, account: str) -> Credential:
@@ -78,7 +78,7 @@ class ByPassword:
         if verdict is None:
             attempt = self._passwords.attempt(sent.name, sent.password, None)
             self._guard.failed(address, sent.name, attempt.fingerprint)
-            raise BadCredentials(account=account)
+            raise BadCredentials(claimed=account)
         self._guard.succeeded(address, sent.name)
         if verdict.account is None:
             return of_guest(verdict.caller, verdict.until)

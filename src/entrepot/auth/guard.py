@@ -72,7 +72,7 @@ class Guard:
             until = max(until, _until(self._accounts.get(name)))
         if until > now:
             seconds = -(-(until - now) // 1000)
-            raise Blocked(seconds=seconds, account=account, headers=[("retry-after", str(seconds))])
+            raise Blocked(seconds=seconds, claimed=account, headers=[("retry-after", str(seconds))])
 
     def failed(self, address: str, name: str, attempt: bytes) -> None:
         """Count a wrong attempt; `attempt` tells different ones apart."""

@@ -94,8 +94,7 @@ class Application:
             reply = await self._pipeline.run(request, match.row)
             return request, match.row, reply if request.method == "HEAD" else await begun(reply)
         except EntrepotError as error:
-            account = error.words.get("account")
-            request.claimed = account if isinstance(account, str) else None
+            request.claimed = error.claimed
             if error.status >= 500:
                 self._watcher.failed(request, error)
             return request, match.row if match else None, self._refusal(request, match, error)

@@ -100,7 +100,7 @@ class PasswordsApi:
         try:
             credential = await self._authenticator.password(stated.name, stated.old, request.address, typed=True)
         except BadCredentials as error:
-            raise Invalid("The user name or the old password is wrong.", account=error.words.get("account")) from None
+            raise Invalid("The user name or the old password is wrong.", claimed=error.claimed) from None
         account = credential.account
         if account is None or credential.caller.how != "basic":
             raise Invalid("The user name or the old password is wrong.")
