@@ -15,8 +15,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from entrepot.auth import groups
-from entrepot.errors import Conflict, Denied, Invalid, NotFound
+from entrepot.auth import admins, groups, password_rows
+from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.metadata.database import Duplicate, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 
@@ -59,21 +59,7 @@ UPDATE account SET email = :email, password_hash = :password_hash, admin = :admi
 WHERE id = :id
 """)
 _DELETE = sql("DELETE FROM account WHERE id = :id")
-_ADMINS = sql("""
-SELECT COUNT(*) FROM account WHERE disabled = 0 AND name <> 'anonymous' AND (admin = 1 OR EXISTS (
-  SELECT 1 FROM membership JOIN team ON team.id = membership.team_id
-  WHERE membership.account_id = account.id AND team.admin = 1))
-""")
-_ANONYMOUS_ADMIN = sql("""
-SELECT team.name FROM account JOIN membership ON membership.account_id = account.id
-JOIN team ON team.id = membership.team_id WHERE account.name = 'anonymous' AND team.admin = 1
-""")
 _REHASH = sql("UPDATE account SET password_hash = :new WHERE id = :id AND password_hash = :old")
-_SEEN = sql("UPDATE account SET last_login = {now} WHERE id = :id")
-_FORGIVE = sql("DELETE FROM failed_login WHERE account_id = :id")
-_LOCKED = sql("SELECT name FROM account WHERE locked = 1 ORDER BY name")
-_EXPIRE_ALL = sql("UPDATE account SET password_set = 0 WHERE realm = 'internal' AND admin = 0 AND name <> 'anonymous'")
-_RENEW_ALL = sql("UPDATE account SET password_set = {now} WHERE password_set = 0")
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,10 +144,6 @@ class AccountExists(Conflict):
     """User '{name}' already exists"""
 
 
-class LastAdmin(Denied):
-    """There must be at least one enabled administrator."""
-
-
 def check_name(name: str) -> str:
     """Return a new user's name as it is stored. Raises Invalid."""
     lowered = name.lower()
@@ -244,11 +226,11 @@ async def alter(tx: Tx, account: Account, change: Change) -> Account:
         password_set=0 if change.expired else account.password_set,
     )
     if change.locked is False:
-        await tx.execute(_FORGIVE, id=account.id)
+        await password_rows.forgive(tx, account.id)
     if change.groups is not None:
         await groups.leave_all(tx, account.id)
         await groups.join(tx, account.id, change.groups)
-    await keep_an_admin(tx)
+    await admins.keep_one(tx)
     return await get(tx, account.name)
 
 
@@ -257,52 +239,12 @@ async def delete(tx: Tx, account: Account) -> None:
     if account.name == ANONYMOUS_NAME:
         raise Invalid("The user 'anonymous' cannot be removed.")
     await tx.execute(_DELETE, id=account.id)
-    await keep_an_admin(tx)
-
-
-async def keep_an_admin(tx: Tx) -> None:
-    """Refuse the transaction if it would leave nobody who administers. Raises LastAdmin."""
-    row = await tx.row(_ADMINS)
-    if row is None or not row[0]:
-        raise LastAdmin
-
-
-async def check_members(tx: Tx) -> None:
-    """Refuse the transaction if memberships would leave nobody who administers, or let anybody. Raises LastAdmin, Invalid."""
-    row = await tx.row(_ANONYMOUS_ADMIN)
-    if row is not None:
-        raise Invalid(f"The user 'anonymous' cannot be in '{row[0]}', a group with admin privileges.")
-    await keep_an_admin(tx)
+    await admins.keep_one(tx)
 
 
 async def rehash(tx: Tx, account: Account, new: str) -> None:
     """Store the same password under today's parameters, unless it was changed meanwhile."""
     await tx.execute(_REHASH, id=account.id, old=account.password_hash, new=new)
-
-
-async def forgive(tx: Tx, account_id: int) -> None:
-    """Forget the wrong passwords of an account."""
-    await tx.execute(_FORGIVE, id=account_id)
-
-
-async def locked(reads: Reads) -> list[str]:
-    """Return the names of all that are locked."""
-    return [row[0] for row in await reads.rows(_LOCKED)]
-
-
-async def expire_all(tx: Tx) -> None:
-    """Let all passwords expire but those of administrators, who could not let themselves in again."""
-    await tx.execute(_EXPIRE_ALL)
-
-
-async def renew_all(tx: Tx) -> None:
-    """Let the passwords count again that an administrator let expire."""
-    await tx.execute(_RENEW_ALL)
-
-
-async def seen(tx: Tx, account_id: int) -> None:
-    """Note that the user has just logged in."""
-    await tx.execute(_SEEN, id=account_id)
 
 
 def packed(value: msgspec.Struct) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from entrepot.auth import accounts
+from entrepot.auth import accounts, password_rows
 from entrepot.auth.accounts import Account
 from entrepot.auth.credentials import BadCredentials, Basic
 from entrepot.auth.encrypted import EncryptedPasswords
@@ -96,7 +96,7 @@ class ByPassword:
 
     async def _note_login(self, account: Account) -> None:
         with suppress(Unavailable):
-            await self._database.transact(lambda tx: accounts.seen(tx, account.id))
+            await self._database.transact(lambda tx: password_rows.seen(tx, account.id))
 
     async def _welcome(self, account: Account, password: str) -> None:
         """Note the login, and store the password under today's parameters. Where that fails, nobody is refused."""
@@ -111,8 +111,8 @@ class ByPassword:
                 if new is not None:
                     await accounts.rehash(tx, account, new)
                 if forgives:
-                    await accounts.forgive(tx, account.id)
-                await accounts.seen(tx, account.id)
+                    await password_rows.forgive(tx, account.id)
+                await password_rows.seen(tx, account.id)
 
             await self._database.transact(body)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.auth import accounts
+from entrepot.auth import accounts, admins
 from entrepot.auth.epochs import Epochs
 from entrepot.metadata.database import Database, DatabaseUnavailable, Tx
 from entrepot.metadata.versions import bump
@@ -236,5 +236,5 @@ async def test_changes_made_at_once_run_one_after_the_other_so_that_an_administr
         await epochs.change(database, "security", lambda tx: demote(tx, "second"))
 
     await epochs.change(database, "security", first)
-    with pytest.raises(accounts.LastAdmin):
+    with pytest.raises(admins.LastAdmin):
         await (others[0] if others else second())

@@ -1,7 +1,8 @@
 import pytest
 
 from entrepot.auth import accounts, groups
-from entrepot.auth.accounts import Account, AccountExists, AccountUnknown, Change, LastAdmin
+from entrepot.auth.accounts import Account, AccountExists, AccountUnknown, Change
+from entrepot.auth.admins import LastAdmin
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.groups import Group, GroupExists, GroupUnknown
 from entrepot.auth.identities import Identities

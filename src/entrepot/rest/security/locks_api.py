@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from entrepot.auth import accounts
+from entrepot.auth import accounts, password_rows
 from entrepot.auth.accounts import Account, AccountUnknown
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Tx
@@ -41,7 +41,7 @@ class LocksApi:
 
     async def list(self, _: Request) -> Reply:
         """GET: their names."""
-        return json_reply(await accounts.locked(self._database))
+        return json_reply(await password_rows.locked(self._database))
 
     async def unlock(self, request: Request) -> Reply:
         """POST: done, also for users that there are not, as clients expect."""
@@ -57,7 +57,7 @@ class LocksApi:
 
     async def unlock_all(self, request: Request) -> Reply:
         """POST."""
-        for name in await accounts.locked(self._database):
+        for name in await password_rows.locked(self._database):
             await self._unlock(request, name)
         return text_reply("All users were successfully unlocked")
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from entrepot.auth import accounts
+from entrepot.auth import accounts, password_rows
 from entrepot.auth.accounts import Account
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_password import Demands
@@ -141,12 +141,12 @@ class PasswordsApi:
 
     async def expire_all(self, request: Request) -> Reply:
         """POST."""
-        await self._changes.make(request, "user.expire", "*", accounts.expire_all)
+        await self._changes.make(request, "user.expire", "*", password_rows.expire_all)
         return text_reply("All users passwords have been expired successfully")
 
     async def renew_all(self, request: Request) -> Reply:
         """POST."""
-        await self._changes.make(request, "user.unexpire", "*", accounts.renew_all)
+        await self._changes.make(request, "user.unexpire", "*", password_rows.renew_all)
         return text_reply("All users passwords have been unexpired successfully")
 
     async def access_expire(self, request: Request) -> Reply:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from entrepot.auth import accounts, groups, projects, targets
+from entrepot.auth import accounts, admins, groups, projects, targets
 from entrepot.auth.groups import Group
 from entrepot.messages import Request
 from entrepot.metadata.database import Tx
@@ -98,7 +98,7 @@ class Teams:
                 await groups.join(tx, (await accounts.get(tx, user)).id, [found.name])
             for user in remove:
                 await groups.leave(tx, (await accounts.get(tx, user)).id, [found.name])
-            await accounts.check_members(tx)
+            await admins.check_members(tx)
             return await groups.members(tx, found)
 
         said = f"add {' '.join(add)} remove {' '.join(remove)}"
@@ -112,7 +112,7 @@ class Teams:
             await groups.delete(tx, found)
             await targets.forget(tx, "groups", found.name)
             await projects.forget(tx, "groups", found.name)
-            await accounts.keep_an_admin(tx)
+            await admins.keep_one(tx)
             return found.name
 
         return await self._changes.make(request, "group.delete", name.lower(), work)
@@ -121,4 +121,4 @@ class Teams:
 async def _set_members(tx: Tx, group: Group, stated: GroupFields) -> None:
     if stated.members is not None:
         await groups.set_members(tx, group, stated.members)
-    await accounts.check_members(tx)
+    await admins.check_members(tx)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from entrepot.auth import accounts, groups, projects, targets
+from entrepot.auth import accounts, admins, groups, projects, targets
 from entrepot.auth.accounts import ANONYMOUS_NAME, Account, Change, Profile
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.policies import Policies
@@ -102,7 +102,7 @@ class People:
             found = await accounts.get(tx, name)
             await groups.join(tx, found.id, add)
             await groups.leave(tx, found.id, remove)
-            await accounts.check_members(tx)
+            await admins.check_members(tx)
             return await accounts.get(tx, name)
 
         said = f"add {' '.join(add)} remove {' '.join(remove)}"
