@@ -17,7 +17,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.multipart import KIND as CHECKSUMS
 from entrepot.artifacts.multipart import FindChecksums
 from entrepot.artifacts.retention import TrashRetention
-from entrepot.auth import sessions, tokens, trail
+from entrepot.auth import sessions, token_rows, trail
 from entrepot.auth.trail import AuditLog
 from entrepot.clock import SystemClock
 from entrepot.cluster.child import Child, begin
@@ -113,7 +113,7 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     audit = AuditLog(store.database, logs_folder(settings.home), settings.home / "audit.position")
 
     async def forget() -> None:
-        for prune in (tokens.prune, sessions.prune, trail.prune):
+        for prune in (token_rows.prune, sessions.prune, trail.prune):
             left = 1
             while left:
                 left = await prune(store.database)

@@ -12,7 +12,7 @@ from typing import Final
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import Vault
-from entrepot.auth.tokens import digest
+from entrepot.auth.token_rows import digest
 from entrepot.errors import Denied, Invalid, NotFound
 from entrepot.metadata.database import Database, Duplicate, Tx
 from entrepot.metadata.sql import sql

@@ -18,7 +18,8 @@ from entrepot.auth.outside import Outside
 from entrepot.auth.recent import Recent
 from entrepot.auth.sessions import Sessions
 from entrepot.auth.standing import Credential, anonymous_docker, bound_to, by_password, by_token
-from entrepot.auth.tokens import Stored, Tokens
+from entrepot.auth.token_rows import Stored
+from entrepot.auth.tokens import Tokens
 from entrepot.clock import Clock
 from entrepot.errors import Unauthenticated
 

@@ -17,7 +17,7 @@ from typing import Final
 from entrepot.auth.accounts import Account
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
-from entrepot.auth.tokens import digest
+from entrepot.auth.token_rows import digest
 from entrepot.errors import Denied
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql

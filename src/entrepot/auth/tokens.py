@@ -1,81 +1,31 @@
-"""Access tokens and refresh tokens: rows that can be listed and revoked.
+"""Access tokens and refresh tokens: made, exchanged, found and revoked.
 
-A row stands for the signed token of the same id, for the reference token made with it, or for a refresh token. Of what
-cannot be verified by a signature only the SHA-256 is stored. A row whose account is deleted goes with it; one whose
-account has been disabled, or got another password, no longer counts (`security_epoch`).
+Each is a row (`token_rows`): of the signed token of the same id, of the reference token made with it, or of a refresh token.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final
 
+from entrepot.auth import token_rows
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import Claims, Kind, sign, verify
 from entrepot.auth.keys import SigningKey
+from entrepot.auth.token_rows import Stored
 from entrepot.errors import NotFound, Unauthenticated
-from entrepot.metadata.database import Database, Row, Tx
-from entrepot.metadata.sql import sql
-
-RowKind = Literal["access", "refresh", "docker"]  # docker: what `docker login` keeps, and buys Docker tokens with
+from entrepot.metadata.database import Database, Tx
 
 EVERYWHERE: Final = "*@*"
 _REFERENCE_BYTES: Final = 48  # of base64 text that begins with cmVmd and has 64 characters
 _YEAR: Final = 31_536_000_000  # milliseconds
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-_BY_ID = sql("""
-SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
-  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
-FROM token WHERE id = :id AND (account_id IS NULL OR EXISTS (
-  SELECT 1 FROM account
-  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
-""")
-_BY_SECRET = sql("""
-SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
-  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
-FROM token WHERE secret_hash = :secret_hash AND (account_id IS NULL OR EXISTS (
-  SELECT 1 FROM account
-  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
-""")
-_LIST = sql("""
-SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
-  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
-FROM token WHERE kind <> 'refresh' AND (expires IS NULL OR expires > :now) AND id > :after
-  AND (:subject = '' OR subject = :subject) AND (account_id IS NULL OR EXISTS (
-  SELECT 1 FROM account
-  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
-ORDER BY id LIMIT :limit
-""")
-_INSERT = sql("""
-INSERT INTO token (id, kind, account_id, security_epoch, subject, scope, audience, description, secret_hash, parent,
-  issued, expires)
-VALUES (:id, :kind, :account_id, :security_epoch, :subject, :scope, :audience, :description, :secret_hash, :parent,
-  :issued, :expires)
-""")
-_DELETE = sql("""
-WITH RECURSIVE ended (id) AS (
-  SELECT id FROM token WHERE id = :id UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
-DELETE FROM token WHERE id IN (SELECT id FROM ended)
-""")
-_PRUNE = sql("""
-DELETE FROM token WHERE id IN (
-  SELECT id FROM token AS old WHERE expires < :before
-    AND NOT EXISTS (SELECT 1 FROM token AS child WHERE child.parent = old.id)
-  ORDER BY expires LIMIT 1000)
-""")
-_PRUNE_DEAD = sql("""
-DELETE FROM token WHERE id IN (
-  SELECT token.id FROM account JOIN token ON token.account_id = account.id
-  WHERE token.security_epoch <> account.security_epoch LIMIT 1000)
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +53,6 @@ class Issued:
     expires_in: int | None
     refresh_token: str | None = None
     reference_token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A row. Times are milliseconds."""
-
-    id: str
-    kind: str
-    account_id: int | None
-    security_epoch: int
-    subject: str
-    scope: str
-    audience: str
-    description: str
-    parent: str | None
-    issued: int
-    expires: int | None
-    refreshable: bool
-    secret: bool  # whether it has one: an access token, that a reference token was made with it
 
 
 class RefreshRefused(Unauthenticated):
@@ -171,12 +102,12 @@ class Tokens:
         now = self._database.now()
 
         async def body(tx: Tx) -> _Draft:
-            refresh = _stored(await tx.row(_BY_SECRET, secret_hash=digest(secret)))
-            old = None if refresh is None else _stored(await tx.row(_BY_ID, id=refresh.parent))
-            if refresh is None or old is None or refresh.kind != "refresh" or _over(refresh, now):
+            refresh = await token_rows.by_secret(tx, secret)
+            old = None if refresh is None else await token_rows.by_id(tx, refresh.parent)
+            if refresh is None or old is None or refresh.kind != "refresh" or refresh.is_over(now):
                 raise RefreshRefused
             made = _Draft.of(_again(old), now)
-            await tx.execute(_DELETE, id=old.id)
+            await token_rows.end(tx, old.id)
             await made.insert(tx)
             await record(tx, by, "token.refresh", made.id, detail=f"instead of {old.id}")
             return made
@@ -185,30 +116,27 @@ class Tokens:
 
     async def issue_for_docker(self, order: Order, parent: str | None, by: Actor) -> str:
         """Make what `docker login` stores instead of a password: an opaque secret that buys Docker tokens."""
-        secret, now = secrets.token_urlsafe(48), self._database.now()
-        token_id = str(uuid.uuid4())
+        secret, made = secrets.token_urlsafe(48), _row(order, self._database.now(), str(uuid.uuid4()), "docker", parent)
 
         async def body(tx: Tx) -> None:
-            await tx.execute(
-                _INSERT, **_columns(order, now), id=token_id, kind="docker", secret_hash=digest(secret), parent=parent
-            )
-            await record(tx, by, "token.create", token_id, detail=f"for {order.subject}: docker login")
+            await token_rows.insert(tx, made, secret)
+            await record(tx, by, "token.create", made.id, detail=f"for {order.subject}: docker login")
 
         await self._database.transact(body)
         return secret
 
     async def find(self, token_id: str) -> Stored | None:
         """Return a token's row while it counts."""
-        return self._valid(_stored(await self._database.row(_BY_ID, id=token_id)))
+        return self._valid(await token_rows.by_id(self._database, token_id))
 
     async def find_secret(self, secret: str) -> Stored | None:
         """Return the row of a reference or refresh token while it counts."""
-        return self._valid(_stored(await self._database.row(_BY_SECRET, secret_hash=digest(secret))))
+        return self._valid(await token_rows.by_secret(self._database, secret))
 
     async def page(self, *, subject: str = "", after: str = "", limit: int = 1000) -> Sequence[Stored]:
         """Return valid tokens in order of their ids, all or one subject's."""
-        rows = await self._database.rows(_LIST, subject=subject, after=after, limit=limit, now=self._database.now())
-        return [_row(row) for row in rows]
+        now = self._database.now()
+        return await token_rows.page(self._database, subject=subject, after=after, limit=limit, now=now)
 
     async def revoke(self, token_id: str, by: Actor) -> None:
         """End a token, before this returns on this node. Raises TokenAbsent.
@@ -218,16 +146,16 @@ class Tokens:
         """
 
         async def body(tx: Tx) -> None:
-            found = _stored(await tx.row(_BY_ID, id=token_id))
+            found = await token_rows.by_id(tx, token_id)
             if found is None:
                 raise TokenAbsent
-            await tx.execute(_DELETE, id=found.parent if found.kind == "refresh" else found.id)
+            await token_rows.end(tx, found.parent or found.id if found.kind == "refresh" else found.id)
             await record(tx, by, "token.revoke", token_id, detail=f"of {found.subject}")
 
         await self._epochs.change(self._database, "security", body)
 
     def _valid(self, found: Stored | None) -> Stored | None:
-        return None if found is None or _over(found, self._database.now()) else found
+        return None if found is None or found.is_over(self._database.now()) else found
 
     async def _told(self, made: _Draft) -> Issued:
         order = made.order
@@ -268,30 +196,11 @@ class _Draft:
         return cls(order, now, str(uuid.uuid4()), refresh, reference_token() if order.reference else None)
 
     async def insert(self, tx: Tx) -> None:
-        columns = _columns(self.order, self.now)
-        hashed = None if self.reference is None else digest(self.reference)
-        await tx.execute(_INSERT, **columns, id=self.id, kind="access", secret_hash=hashed, parent=None)
+        await token_rows.insert(tx, _row(self.order, self.now, self.id, "access"), self.reference)
         if self.refresh is not None:
-            columns["expires"] = self.now + max(_YEAR, 2000 * (self.order.expires_in or 0))  # outlives what it renews
-            hashed = digest(self.refresh)
-            await tx.execute(
-                _INSERT, **columns, id=str(uuid.uuid4()), kind="refresh", secret_hash=hashed, parent=self.id
-            )
-
-
-async def prune(database: Database) -> int:
-    """Remove some rows that count no longer; return how many, 0 when nothing is left to do. For the jobs process."""
-    before = database.now()
-
-    async def work(tx: Tx) -> int:
-        return await tx.execute(_PRUNE, before=before) + await tx.execute(_PRUNE_DEAD)
-
-    return await database.transact(work)
-
-
-def digest(secret: str) -> bytes:
-    """Return what is stored of a secret that is random enough not to need salt."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+            row = _row(self.order, self.now, str(uuid.uuid4()), "refresh", self.id)
+            expires = self.now + max(_YEAR, 2000 * (self.order.expires_in or 0))  # outlives what it renews
+            await token_rows.insert(tx, replace(row, expires=expires), self.refresh)
 
 
 def reference_token() -> str:
@@ -301,17 +210,20 @@ def reference_token() -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _columns(order: Order, now: int) -> dict[str, int | str | bytes | None]:
-    return {
-        "account_id": order.account_id,
-        "security_epoch": order.security_epoch,
-        "subject": order.subject,
-        "scope": order.scope,
-        "audience": order.audience,
-        "description": order.description,
-        "issued": now,
-        "expires": None if order.expires_in is None else _end(now, order.expires_in) * 1000,
-    }
+def _row(order: Order, now: int, token_id: str, kind: token_rows.Kind, parent: str | None = None) -> Stored:
+    return Stored(
+        id=token_id,
+        kind=kind,
+        account_id=order.account_id,
+        security_epoch=order.security_epoch,
+        subject=order.subject,
+        scope=order.scope,
+        audience=order.audience,
+        description=order.description,
+        parent=parent,
+        issued=now,
+        expires=None if order.expires_in is None else _end(now, order.expires_in) * 1000,
+    )
 
 
 def _end(now: int, expires_in: int) -> int:
@@ -330,30 +242,4 @@ def _again(old: Stored) -> Order:
         refreshable=True,
         reference=old.secret,
         description=old.description,
-    )
-
-
-def _over(found: Stored, now: int) -> bool:
-    return found.expires is not None and found.expires <= now
-
-
-def _stored(row: Row | None) -> Stored | None:
-    return None if row is None else _row(row)
-
-
-def _row(row: Row) -> Stored:
-    return Stored(
-        id=row[0],
-        kind=row[1],
-        account_id=row[2],
-        security_epoch=row[3],
-        subject=row[4],
-        scope=row[5],
-        audience=row[6],
-        description=row[7],
-        parent=row[8],
-        issued=row[9],
-        expires=row[10],
-        refreshable=bool(row[11]),
-        secret=bool(row[12]),
     )

@@ -10,7 +10,8 @@ from entrepot.auth.audit import Actor
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import TokenExpired
 from entrepot.auth.keys import SigningKey
-from entrepot.auth.tokens import Order, RefreshRefused, TokenAbsent, Tokens, prune, reference_token
+from entrepot.auth.token_rows import prune
+from entrepot.auth.tokens import Order, RefreshRefused, TokenAbsent, Tokens, reference_token
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
 from tests.unit.auth.support import Clocked

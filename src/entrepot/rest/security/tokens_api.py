@@ -12,7 +12,8 @@ from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.jwt import TokenExpired, TokenUnknown
 from entrepot.auth.orders import Wish, order_of
 from entrepot.auth.policies import Policies
-from entrepot.auth.tokens import Issued, Stored, TokenAbsent, Tokens
+from entrepot.auth.token_rows import Stored
+from entrepot.auth.tokens import Issued, TokenAbsent, Tokens
 from entrepot.errors import Invalid, Unauthenticated
 from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database

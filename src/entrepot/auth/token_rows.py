@@ -1,0 +1,162 @@
+"""Tokens as rows: what is kept of one, and which of them count.
+
+Of what cannot be verified by a signature only the SHA-256 is stored. A row whose account is deleted goes with it; one
+whose account has been disabled, or got another password, no longer counts (`security_epoch`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from entrepot.metadata.database import Database, Reads, Row, Tx
+from entrepot.metadata.sql import sql
+
+Kind = Literal["access", "refresh", "docker"]  # docker: what `docker login` keeps, and buys Docker tokens with
+
+_BY_ID = sql("""
+SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
+FROM token WHERE id = :id AND (account_id IS NULL OR EXISTS (
+  SELECT 1 FROM account
+  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
+""")
+_BY_SECRET = sql("""
+SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
+FROM token WHERE secret_hash = :secret_hash AND (account_id IS NULL OR EXISTS (
+  SELECT 1 FROM account
+  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
+""")
+_LIST = sql("""
+SELECT id, kind, account_id, security_epoch, subject, scope, audience, description, parent, issued, expires,
+  EXISTS (SELECT 1 FROM token AS child WHERE child.parent = token.id AND child.kind = 'refresh'), secret_hash IS NOT NULL
+FROM token WHERE kind <> 'refresh' AND (expires IS NULL OR expires > :now) AND id > :after
+  AND (:subject = '' OR subject = :subject) AND (account_id IS NULL OR EXISTS (
+  SELECT 1 FROM account
+  WHERE account.id = token.account_id AND account.security_epoch = token.security_epoch AND account.disabled = 0))
+ORDER BY id LIMIT :limit
+""")
+_INSERT = sql("""
+INSERT INTO token (id, kind, account_id, security_epoch, subject, scope, audience, description, secret_hash, parent,
+  issued, expires)
+VALUES (:id, :kind, :account_id, :security_epoch, :subject, :scope, :audience, :description, :secret_hash, :parent,
+  :issued, :expires)
+""")
+_DELETE = sql("""
+WITH RECURSIVE ended (id) AS (
+  SELECT id FROM token WHERE id = :id UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
+DELETE FROM token WHERE id IN (SELECT id FROM ended)
+""")
+_PRUNE = sql("""
+DELETE FROM token WHERE id IN (
+  SELECT id FROM token AS old WHERE expires < :before
+    AND NOT EXISTS (SELECT 1 FROM token AS child WHERE child.parent = old.id)
+  ORDER BY expires LIMIT 1000)
+""")
+_PRUNE_DEAD = sql("""
+DELETE FROM token WHERE id IN (
+  SELECT token.id FROM account JOIN token ON token.account_id = account.id
+  WHERE token.security_epoch <> account.security_epoch LIMIT 1000)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row. Times are milliseconds."""
+
+    id: str
+    kind: Kind
+    account_id: int | None
+    security_epoch: int
+    subject: str
+    scope: str
+    audience: str
+    description: str
+    parent: str | None
+    issued: int
+    expires: int | None
+    refreshable: bool = False  # when read: whether a refresh token belongs to it
+    secret: bool = False  # when read: whether it has one, an access token: that a reference token was made with it
+
+    def is_over(self, now: int) -> bool:
+        """Whether its time has passed."""
+        return self.expires is not None and self.expires <= now
+
+
+async def by_id(reads: Reads, token_id: str | None) -> Stored | None:
+    """Return the row of a token whose account still stands for it, also one whose time has passed."""
+    return _found(await reads.row(_BY_ID, id=token_id))
+
+
+async def by_secret(reads: Reads, secret: str) -> Stored | None:
+    """Return the row of a reference or refresh token; see `by_id`."""
+    return _found(await reads.row(_BY_SECRET, secret_hash=digest(secret)))
+
+
+async def page(reads: Reads, *, subject: str, after: str, limit: int, now: int) -> Sequence[Stored]:
+    """Return valid tokens in order of their ids, all or one subject's."""
+    return [_row(row) for row in await reads.rows(_LIST, subject=subject, after=after, limit=limit, now=now)]
+
+
+async def insert(tx: Tx, new: Stored, secret: str | None) -> None:
+    """Add a row, and the hash of its secret."""
+    await tx.execute(
+        _INSERT,
+        id=new.id,
+        kind=new.kind,
+        account_id=new.account_id,
+        security_epoch=new.security_epoch,
+        subject=new.subject,
+        scope=new.scope,
+        audience=new.audience,
+        description=new.description,
+        secret_hash=None if secret is None else digest(secret),
+        parent=new.parent,
+        issued=new.issued,
+        expires=new.expires,
+    )
+
+
+async def end(tx: Tx, token_id: str) -> None:
+    """Remove a row with all that was bought with it."""
+    await tx.execute(_DELETE, id=token_id)
+
+
+async def prune(database: Database) -> int:
+    """Remove some rows that count no longer; return how many, 0 when nothing is left to do. For the jobs process."""
+    before = database.now()
+
+    async def work(tx: Tx) -> int:
+        return await tx.execute(_PRUNE, before=before) + await tx.execute(_PRUNE_DEAD)
+
+    return await database.transact(work)
+
+
+def digest(secret: str) -> bytes:
+    """Return what is stored of a secret that is random enough not to need salt."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _found(row: Row | None) -> Stored | None:
+    return None if row is None else _row(row)
+
+
+def _row(row: Row) -> Stored:
+    return Stored(
+        id=row[0],
+        kind=row[1],
+        account_id=row[2],
+        security_epoch=row[3],
+        subject=row[4],
+        scope=row[5],
+        audience=row[6],
+        description=row[7],
+        parent=row[8],
+        issued=row[9],
+        expires=row[10],
+        refreshable=bool(row[11]),
+        secret=bool(row[12]),
+    )
