@@ -17,6 +17,7 @@ from entrepot.access.permissions import Covered, PermissionTarget, Rules, Sectio
 from entrepot.auth.audit import SYSTEM
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.memory import Memory
+from entrepot.blobs.ingest import Hashes, Received
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
@@ -239,6 +240,14 @@ class Node:
         """Let time pass: everything that waits for a time gets that much nearer to it."""
         for table, column in _TIMES:
             await write(self.database, f"UPDATE {table} SET {column} = {column} - {millis} WHERE {column} IS NOT NULL")
+
+    async def leave_garbage(self, content: bytes) -> Received:
+        """Store an object that no row will ever name."""
+
+        async def one_piece() -> AsyncIterator[bytes]:
+            yield content
+
+        return await self.intake.receive(one_piece(), Hashes())
 
     async def objects(self) -> list[str]:
         return sorted([stored.key async for stored in self.driver.list("")])

@@ -1,15 +1,4 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tests.nodes import node
+from tests.stores import database, engine, postgres_engine, postgres_server, sqlite_engine
 
-import pytest
-
-from tests.stores import Engine, database, engine, postgres_engine, postgres_server, sqlite_engine  # noqa: F401
-from tests.world import Node
-from tests.world import node as open_node
-
-
-@pytest.fixture
-async def node(engine: Engine, tmp_path: Path) -> AsyncIterator[Node]:  # noqa: F811
-    home = tmp_path / "home"
-    async with open_node(engine.new(home), home) as made:
-        yield made
+__all__ = ["database", "engine", "node", "postgres_engine", "postgres_server", "sqlite_engine"]
