@@ -17,6 +17,13 @@ VERSION = sql("SELECT version FROM cfg_version WHERE scope = 'blobs'")
 ONE, BIG, HUGE = b"one", b"x" * 50_000, b"y" * 60_000
 
 
+@pytest.fixture
+def objects(node: Node) -> dict[str, bytes]:
+    """The bytes of the store by their keys, to be damaged."""
+    assert isinstance(node.driver, Memory)
+    return node.driver._objects
+
+
 class TestInspection:
     async def test_a_sound_store_has_no_findings(self, node: Node) -> None:
         await node.push("r/app", "1.0", ONE, BIG)
@@ -67,20 +74,20 @@ class TestInspection:
         for _ in range(2):
             assert (await other.ask("GET", url)).body == BIG
 
-    async def test_a_flipped_byte_is_found_by_reading(self, node: Node) -> None:
+    async def test_a_flipped_byte_is_found_by_reading(self, node: Node, objects: dict[str, bytes]) -> None:
         await node.push("r/app", "1.0", BIG)
-        assert isinstance(node.driver, Memory)
         key = (await node.objects())[0]
-        node.driver._objects[key] = b"z" + BIG[1:]
+        objects[key] = b"z" + BIG[1:]
         assert (await check(node.database, node.driver)).clean
         found = await fsck(node.database, node.driver)
         assert [one.digest for one in found.corrupt] == [sha256(BIG)]
 
-    async def test_damaged_bytes_are_given_up_by_a_repair_and_the_next_push_replaces_them(self, node: Node) -> None:
+    async def test_damaged_bytes_are_given_up_by_a_repair_and_the_next_push_replaces_them(
+        self, node: Node, objects: dict[str, bytes]
+    ) -> None:
         await node.push("r/app", "1.0", BIG, HUGE)
-        assert isinstance(node.driver, Memory)
-        damaged = next(key for key, body in node.driver._objects.items() if body == BIG)
-        node.driver._objects[damaged] = b"z" + BIG[1:]
+        damaged = next(key for key, body in objects.items() if body == BIG)
+        objects[damaged] = b"z" + BIG[1:]
         url = f"/v2/r/app/blobs/{sha256(BIG)}"
         assert (await node.ask("GET", url)).body != BIG
         before = await node.database.row(VERSION)
@@ -95,11 +102,12 @@ class TestInspection:
         await write(node.database, "DELETE FROM writer")
         assert [one.key for one in (await check(node.database, node.driver)).orphans] == [damaged]
 
-    async def test_reading_tells_missing_bytes_from_damaged_ones_also_once_they_are_given_up(self, node: Node) -> None:
+    async def test_reading_tells_missing_bytes_from_damaged_ones_also_once_they_are_given_up(
+        self, node: Node, objects: dict[str, bytes]
+    ) -> None:
         await node.push("r/app", "1.0", BIG, HUGE, BIG + HUGE)
-        assert isinstance(node.driver, Memory)
-        places = {body: key for key, body in node.driver._objects.items()}
-        node.driver._objects[places[BIG]] = b"z" + BIG[1:]
+        places = {body: key for key, body in objects.items()}
+        objects[places[BIG]] = b"z" + BIG[1:]
         await node.driver.delete(places[HUGE])
         for repair in (True, False):
             found = await fsck(node.database, node.driver, repair=repair)
@@ -116,10 +124,10 @@ class TestInspection:
             await inspect(node.database, empty, repair=True)
         assert (await inspect(node.database, node.driver)).clean
 
-    async def test_bytes_that_cannot_be_read_for_now_are_told_and_not_given_up(self, node: Node) -> None:
+    async def test_bytes_that_cannot_be_read_for_now_are_told_and_not_given_up(
+        self, node: Node, objects: dict[str, bytes]
+    ) -> None:
         await node.push("r/app", "1.0", BIG, HUGE)
-        assert isinstance(node.driver, Memory)
-        store = node.driver
 
         class Whims(Memory):
             async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
@@ -131,11 +139,11 @@ class TestInspection:
 
         reads: list[str] = []
         whims = Whims()
-        whims._objects = store._objects
+        whims._objects = objects
         found = await fsck(node.database, whims, repair=True)
         assert [(one.digest, "slow down" in one.why) for one in found.corrupt] == [(sha256(BIG), True)]
         assert found.repaired == 0
-        assert (await fsck(node.database, store)).clean
+        assert (await fsck(node.database, node.driver)).clean
 
     async def test_a_store_that_does_not_answer_is_no_damage(self, node: Node) -> None:
         await node.push("r/app", "1.0", BIG)
@@ -148,10 +156,9 @@ class TestInspection:
         with pytest.raises(StoreUnavailable):
             await fsck(node.database, Gone())
 
-    async def test_a_short_object_is_found(self, node: Node) -> None:
+    async def test_a_short_object_is_found(self, node: Node, objects: dict[str, bytes]) -> None:
         await node.push("r/app", "1.0", BIG)
-        assert isinstance(node.driver, Memory)
-        node.driver._objects[(await node.objects())[0]] = BIG[1:]
+        objects[(await node.objects())[0]] = BIG[1:]
         assert (await check(node.database, node.driver)).missing_count == 1
 
     async def test_an_orphan_is_found_unless_its_writer_lives_and_goes_when_repaired(self, node: Node) -> None:
@@ -167,13 +174,12 @@ class TestInspection:
         await node.collect()
         assert await node.objects() == []
 
-    async def test_lost_bytes_that_are_back_are_given_back(self, node: Node) -> None:
+    async def test_lost_bytes_that_are_back_are_given_back(self, node: Node, objects: dict[str, bytes]) -> None:
         await node.push("r/app", "1.0", BIG, HUGE)
-        assert isinstance(node.driver, Memory)
-        key = next(key for key, body in node.driver._objects.items() if body == BIG)
-        body = node.driver._objects.pop(key)
+        key = next(key for key, body in objects.items() if body == BIG)
+        body = objects.pop(key)
         assert (await check(node.database, node.driver, repair=True)).repaired == 1
-        node.driver._objects[key] = body
+        objects[key] = body
         assert (await check(node.database, node.driver)).missing_count == 1
         assert (await check(node.database, node.driver, repair=True)).repaired == 1
         assert (await check(node.database, node.driver)).clean

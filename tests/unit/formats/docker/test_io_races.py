@@ -17,55 +17,20 @@ from tests.world import INDEX, Answer, Node, index, manifest, sha256
 from tests.world import node as open_node
 
 
-async def test_a_tag_that_is_pushed_again_while_it_is_dropped_for_its_age_is_whole(
-    postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    async with open_node(postgres_engine.new(home), home) as node:
-        await node.create("few", maxUniqueTags=2)
-        for tag in ("t1", "t2"):
-            body = await node.push("few/app", tag, tag.encode(), note=tag)
-        retire, pushes = Placing._retire, []
-
-        async def interrupted(placing: Placing, *arguments: object, **more: object) -> None:
-            monkeypatch.setattr(Placing, "_retire", retire)
-            pushes.append(asyncio.create_task(node.put("few/app", "t1", index(body), kind=INDEX)))
-            await done_or_waiting(node.database, pushes[0])
-            await retire(placing, *arguments, **more)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(Placing, "_retire", interrupted)
-        await node.push("few/app", "t3", b"t3", note="t3")
-        assert (await pushes[0]).status == 201
-        answer = await node.ask("GET", "/v2/few/app/manifests/t1")
-        assert (answer.status, answer.body) == (200, index(body))
-
-
-async def test_a_tag_that_was_pushed_again_meanwhile_is_not_dropped_for_its_age(
-    postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    async with open_node(postgres_engine.new(home), home) as node:
-        await node.create("few", maxUniqueTags=2)
-        for tag in ("t1", "t2"):
-            await node.push("few/app", tag, tag.encode(), note=tag)
-        lock, pushed = Placing.lock, []
-
-        async def interrupted(placing: Placing, *arguments: object) -> None:
-            monkeypatch.setattr(Placing, "lock", lock)
-            pushed.append(await node.push("few/app", "t1", b"again", note="again"))
-            await lock(placing, *arguments)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(Placing, "lock", interrupted)
-        await node.push("few/app", "t3", b"t3", note="t3")
-        answer = await node.ask("GET", "/v2/few/app/manifests/t1")
-        assert (answer.status, answer.body) == (200, pushed[0])
-
-
 @pytest.fixture
 async def node(postgres_engine: Engine, tmp_path: Path) -> AsyncIterator[Node]:
     home = tmp_path / "home"
     async with open_node(postgres_engine.new(home), home) as made:
         yield made
+
+
+@pytest.fixture
+async def few(node: Node) -> Node:
+    """The same node with an image of which no more than two tags are kept, and two are there."""
+    await node.create("few", maxUniqueTags=2)
+    for tag in ("t1", "t2"):
+        await node.push("few/app", tag, tag.encode(), note=tag)
+    return node
 
 
 @pytest.fixture
@@ -79,6 +44,41 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Placing, "place", noted)
     return images
+
+
+async def test_a_tag_that_is_pushed_again_while_it_is_dropped_for_its_age_is_whole(
+    few: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = index((await few.ask("GET", "/v2/few/app/manifests/t2")).body)
+    retire, pushes = Placing._retire, []
+
+    async def interrupted(placing: Placing, *arguments: object, **more: object) -> None:
+        monkeypatch.setattr(Placing, "_retire", retire)
+        pushes.append(asyncio.create_task(few.put("few/app", "t1", both, kind=INDEX)))
+        await done_or_waiting(few.database, pushes[0])
+        await retire(placing, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Placing, "_retire", interrupted)
+    await few.push("few/app", "t3", b"t3", note="t3")
+    assert (await pushes[0]).status == 201
+    answer = await few.ask("GET", "/v2/few/app/manifests/t1")
+    assert (answer.status, answer.body) == (200, both)
+
+
+async def test_a_tag_that_was_pushed_again_meanwhile_is_not_dropped_for_its_age(
+    few: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, pushed = Placing.lock, []
+
+    async def interrupted(placing: Placing, *arguments: object) -> None:
+        monkeypatch.setattr(Placing, "lock", lock)
+        pushed.append(await few.push("few/app", "t1", b"again", note="again"))
+        await lock(placing, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Placing, "lock", interrupted)
+    await few.push("few/app", "t3", b"t3", note="t3")
+    answer = await few.ask("GET", "/v2/few/app/manifests/t1")
+    assert (answer.status, answer.body) == (200, pushed[0])
 
 
 class Beside:

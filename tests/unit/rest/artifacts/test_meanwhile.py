@@ -8,13 +8,16 @@ import pytest
 from entrepot.artifacts.branches import Branches, Count, Journey
 from entrepot.metadata.items import Item
 
+Happening = Callable[[], Awaitable[object]]
+Meanwhile = Callable[[Happening], None]
+
 
 @pytest.fixture
-def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Awaitable[object]]], None]:
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """Let something happen once files were looked at, and before the transaction over them."""
     step = Branches._step
 
-    def arrange(happening: Callable[[], Awaitable[object]]) -> None:
+    def arrange(happening: Happening) -> None:
         async def after_the_look(branches: Branches, journey: Journey, items: Sequence[Item], count: Count) -> None:
             if items[0].is_file:
                 monkeypatch.setattr(Branches, "_step", step)
@@ -24,9 +27,6 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Awaitab
         monkeypatch.setattr(Branches, "_step", after_the_look)
 
     return arrange
-
-
-Meanwhile = Callable[[Callable[[], Awaitable[object]]], None]
 
 
 async def test_a_move_takes_what_was_deployed_meanwhile(
