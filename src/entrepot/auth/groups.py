@@ -12,7 +12,7 @@ import msgspec
 
 from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.metadata.database import Duplicate, Reads, Row, Tx
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Statement, sql
 
 _NAME: Final = re.compile(r"""[^/\\:|?*"<>\x00-\x1f\x7f]{1,64}""")
 
@@ -191,20 +191,19 @@ async def set_members(tx: Tx, group: Group, names: Iterable[str]) -> None:
 
 
 async def _known(reads: Reads, names: Iterable[str]) -> list[int]:
-    wanted = sorted({name.lower() for name in names})
-    found = {name: team for team, name in await reads.rows(_KNOWN, names=wanted)}
-    for name in wanted:
-        if name not in found:
-            raise Invalid(f"Group '{name[:100]}' does not exist")
-    return list(found.values())
+    return await _ids(reads, _KNOWN, names, "Group '{name}' does not exist")
 
 
 async def _accounts(reads: Reads, names: Iterable[str]) -> list[int]:
+    return await _ids(reads, _ACCOUNTS, names, "The user: '{name}' doesn't exist")
+
+
+async def _ids(reads: Reads, statement: Statement, names: Iterable[str], refusal: str) -> list[int]:
     wanted = sorted({name.lower() for name in names})
-    found = {name: account for account, name in await reads.rows(_ACCOUNTS, names=wanted)}
+    found = {name: one for one, name in await reads.rows(statement, names=wanted)}
     for name in wanted:
         if name not in found:
-            raise Invalid(f"The user: '{name[:100]}' doesn't exist")
+            raise Invalid(refusal, name=name[:100])
     return list(found.values())
 
 

@@ -5,13 +5,26 @@ Artifacts and dependencies name files by checksum, wherever they are: one artifa
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from entrepot.metadata.schema.base import INT64, KEY, int64, key, surrogate_id, table
 
 
 def _owner(name: str, of: str) -> Column[int]:
     return Column(name, INT64, ForeignKey(f"{of}.id", ondelete="CASCADE"), nullable=False)
+
+
+def _properties(name: str, owner: str, of: str) -> Table:
+    return table(
+        name,
+        surrogate_id(),
+        _owner(owner, of),
+        key("key"),
+        Column("value", Text, nullable=False),
+        Column("value_hash", LargeBinary, nullable=False),
+        Index(f"ix_{name}_{owner}_key", owner, "key"),
+        Index(f"ix_{name}_key_value_hash", "key", "value_hash", owner),
+    )
 
 
 build = table(
@@ -28,16 +41,7 @@ build = table(
     Column("modified_by", KEY),
     UniqueConstraint("name", "number", "started", "repo_id"),
 )
-build_prop = table(
-    "build_prop",
-    surrogate_id(),
-    _owner("build_id", "build"),
-    key("key"),
-    Column("value", Text, nullable=False),
-    Column("value_hash", LargeBinary, nullable=False),
-    Index("ix_build_prop_build_id_key", "build_id", "key"),
-    Index("ix_build_prop_key_value_hash", "key", "value_hash", "build_id"),
-)
+build_prop = _properties("build_prop", "build_id", "build")
 build_module = table(
     "build_module",
     surrogate_id(),
@@ -46,16 +50,7 @@ build_module = table(
     Index("ix_build_module_build_id", "build_id", "name"),
     Index("ix_build_module_name", "name"),
 )
-module_prop = table(
-    "module_prop",
-    surrogate_id(),
-    _owner("module_id", "build_module"),
-    key("key"),
-    Column("value", Text, nullable=False),
-    Column("value_hash", LargeBinary, nullable=False),
-    Index("ix_module_prop_module_id_key", "module_id", "key"),
-    Index("ix_module_prop_key_value_hash", "key", "value_hash", "module_id"),
-)
+module_prop = _properties("module_prop", "module_id", "build_module")
 build_artifact = table(
     "build_artifact",
     surrogate_id(),
