@@ -13,7 +13,7 @@ import functools
 from dataclasses import dataclass
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
-from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.blob_rows import Piece, discard, grace, segments
 from entrepot.metadata.database import Database, ReferenceLost, Tx
 from entrepot.metadata.sql import sql
 from entrepot.metadata.uploads import expire, expired
@@ -31,9 +31,7 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM item WHERE blob_id = :id) OR EXISTS (SELECT
 _PASS = sql("UPDATE blob SET review = NULL WHERE id = :id")
 _POSTPONE = sql("UPDATE blob SET review = {now} + (SELECT millis FROM grace) WHERE id = :id")
 _LATER = sql("UPDATE blob SET review = keep_until WHERE id = :id")
-_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id")
 _DELETE = sql("DELETE FROM blob WHERE id = :id AND keep_until < {now}")
-_GRACE = sql("SELECT millis FROM grace")
 _QUEUED = sql("SELECT storage_key FROM delete_queue WHERE not_before < {now} ORDER BY not_before LIMIT :limit")
 _DONE = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key")
 _AGAIN = sql("""
@@ -119,15 +117,13 @@ class Collection:
         if await tx.row(_HELD, id=blob_id) is not None:
             await tx.execute(_PASS, id=blob_id)
             return None
-        pieces = tuple(Piece(*segment) for segment in await tx.rows(_SEGMENTS, id=blob_id))
+        pieces = await segments(tx, blob_id)
         if storage_key is not None:
             pieces = (Piece(storage_key, size),)
         if not await tx.execute(_DELETE, id=blob_id):
             await tx.execute(_LATER, id=blob_id)
             return None
-        grace = await tx.row(_GRACE)
-        assert grace is not None
-        await discard(tx, pieces, wait=int(grace[0]))
+        await discard(tx, pieces, wait=await grace(tx))
         return int(size)
 
     async def _delete_objects(self, report: Report) -> None:

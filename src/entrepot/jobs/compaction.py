@@ -9,7 +9,7 @@ import structlog
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import EntrepotError, Unavailable
-from entrepot.metadata.blob_rows import Piece, assert_writer, discard
+from entrepot.metadata.blob_rows import Piece, assert_writer, discard, grace, segments
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 
@@ -18,11 +18,9 @@ log = structlog.get_logger()
 _PAGE = 20
 
 _SEGMENTED = sql("SELECT DISTINCT blob_id FROM blob_segment WHERE blob_id > :after ORDER BY blob_id LIMIT :limit")
-_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
 _LOCK = sql("SELECT sha256 FROM blob WHERE id = :id AND storage_key IS NULL {update}")
 _JOIN = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
 _DROP = sql("DELETE FROM blob_segment WHERE blob_id = :id")
-_GRACE = sql("SELECT millis FROM grace")
 
 
 class SegmentsDiffer(EntrepotError):
@@ -56,22 +54,20 @@ class Compaction:
             return False
 
     async def _join(self, blob_id: int) -> bool:
-        pieces = [Piece(*row) for row in await self._database.rows(_SEGMENTS, id=blob_id)]
+        pieces = await segments(self._database, blob_id)
         hashes = Hashes.proof()
         received = await self._intake.receive(self._read(pieces), hashes, inline=-1)
 
         async def work(tx: Tx) -> bool:
             await assert_writer(tx, self._intake.writer)
             row = await tx.row(_LOCK, id=blob_id)
-            if row is None or [Piece(*one) for one in await tx.rows(_SEGMENTS, id=blob_id)] != pieces:
+            if row is None or await segments(tx, blob_id) != pieces:
                 return False
             if row[0] != hashes.sha256:
                 raise SegmentsDiffer
-            grace = await tx.row(_GRACE)
-            assert grace is not None
             await tx.execute(_JOIN, id=blob_id, storage_key=received.key)
             await tx.execute(_DROP, id=blob_id)
-            await discard(tx, tuple(pieces), wait=int(grace[0]))
+            await discard(tx, pieces, wait=await grace(tx))
             return True
 
         async with self._intake.naming(received):
@@ -80,7 +76,7 @@ class Compaction:
             await self._intake.abandon(received)
         return joined
 
-    async def _read(self, pieces: list[Piece]) -> AsyncIterator[bytes]:
+    async def _read(self, pieces: tuple[Piece, ...]) -> AsyncIterator[bytes]:
         for piece in pieces:
             async for chunk in self._intake.driver.read(piece.key):
                 yield chunk

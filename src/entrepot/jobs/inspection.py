@@ -15,7 +15,7 @@ from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.cluster.writers import named
 from entrepot.errors import Invalid, reason
-from entrepot.metadata.blob_rows import Piece, discard, heal
+from entrepot.metadata.blob_rows import Piece, discard, grace, heal, segments
 from entrepot.metadata.database import Database, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
@@ -28,7 +28,6 @@ Progress = Callable[[int, int], None]
 
 _COUNT = sql("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blob")
 _BLOBS = sql("SELECT id, sha256, size, storage_key FROM blob WHERE id > :after ORDER BY id LIMIT :limit")
-_SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
 _INLINE = sql("SELECT data FROM blob_inline WHERE blob_id = :id")
 _STILL = sql("SELECT storage_key FROM blob WHERE id = :id")
 _HOLDERS = sql("""
@@ -36,7 +35,6 @@ SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id W
 """)
 _KNOWN_WRITERS = sql("SELECT id FROM writer")
 _LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
-_GRACE = sql("SELECT millis FROM grace")
 _LOST = sql("""
 SELECT id, sha256, size FROM blob b WHERE storage_key IS NULL AND size > 0
 AND NOT EXISTS (SELECT 1 FROM blob_inline i WHERE i.blob_id = b.id)
@@ -187,7 +185,7 @@ async def _fault(reads: Reads, driver: Driver, row: Row) -> tuple[str, str | Non
     inline = await reads.row(_INLINE, id=blob_id)
     if inline is not None:
         return ("" if len(inline[0]) == size else "the inline bytes are too few"), None
-    pieces = [Piece(*segment) for segment in await reads.rows(_SEGMENTS, id=blob_id)]
+    pieces = await segments(reads, blob_id)
     if sum(piece.size for piece in pieces) != size or not pieces:
         return _NO_BYTES, None
     for piece in pieces:
@@ -212,8 +210,8 @@ async def _bytes(reads: Reads, driver: Driver, blob_id: int, storage_key: str | 
     inline = await reads.row(_INLINE, id=blob_id)
     if inline is not None:
         yield inline[0]
-    for key, _ in await reads.rows(_SEGMENTS, id=blob_id):
-        async for chunk in driver.read(key):
+    for piece in await segments(reads, blob_id):
+        async for chunk in driver.read(piece.key):
             yield chunk
 
 
@@ -266,9 +264,7 @@ async def _queue(database: Database, orphan: Piece) -> int:
     async def work(tx: Tx) -> int:
         if await named(tx, [orphan.key]):
             return 0
-        grace = await tx.row(_GRACE)
-        assert grace is not None
-        await discard(tx, (orphan,), wait=int(grace[0]))
+        await discard(tx, (orphan,), wait=await grace(tx))
         return 1
 
     return await database.transact(work)

@@ -180,15 +180,13 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
 
 
 async def _spare(tx: Tx) -> int:
-    grace = await tx.row(_GRACE)
-    assert grace is not None
-    return min(_SPARE, int(grace[0]))
+    return min(_SPARE, await grace(tx))
 
 
 async def _objects(reads: Reads, blob_id: int, storage_key: str | None, size: int) -> tuple[Piece, ...]:
     if storage_key is not None:
         return (Piece(storage_key, size),)
-    return tuple(Piece(*segment) for segment in await reads.rows(_SEGMENTS, id=blob_id))
+    return await segments(reads, blob_id)
 
 
 async def replace(tx: Tx, admitted: Admitted, arrival: Arrival) -> bool:
@@ -222,6 +220,18 @@ async def discard(tx: Tx, pieces: tuple[Piece, ...], wait: int = 0) -> None:
     """Queue objects that no row names any more for deletion, `wait` milliseconds from now."""
     if pieces:
         await tx.many(_DISCARD, [{"storage_key": piece.key, "wait": wait} for piece in pieces])
+
+
+async def grace(reads: Reads) -> int:
+    """Return the grace time, in milliseconds."""
+    row = await reads.row(_GRACE)
+    assert row is not None
+    return int(row[0])
+
+
+async def segments(reads: Reads, blob_id: int) -> tuple[Piece, ...]:
+    """Return the objects of a blob that lies in several, in their order; none of any other blob."""
+    return tuple(Piece(*row) for row in await reads.rows(_SEGMENTS, id=blob_id))
 
 
 async def locate(reads: Reads, blob_id: int) -> Stored | None:

@@ -10,14 +10,12 @@ from entrepot.formats.docker.layout import blob_file_name
 from entrepot.formats.docker.names import parse_digest
 from entrepot.formats.docker.records import NamedBlob, forget_blob, named_blob, prolong
 from entrepot.messages import Reply, Request
-from entrepot.metadata.blob_rows import Stored
+from entrepot.metadata.blob_rows import Stored, grace
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.sql import sql
 from entrepot.repositories.content import Content
 from entrepot.repositories.delivery import deliver
 from entrepot.repositories.granted import FROM_CACHE
 
-_GRACE = sql("SELECT millis FROM grace")
 _ONE_YEAR = ("cache-control", "max-age=31536000")
 
 
@@ -71,19 +69,13 @@ class Blobs:
         """Prolong an upload whose time is more than half over; False when it is over."""
         assert named.expires is not None
         now = self._database.now()
-        grace = await self._grace()
-        if named.expires - now >= grace // 2:
+        if named.expires - now >= await grace(self._database) // 2:
             return True
 
         async def body(tx: Tx) -> bool:
             return await prolong(tx, image.repository.id, image.name, named.blob_id)
 
         return await self._database.transact(body)
-
-    async def _grace(self) -> int:
-        row = await self._database.row(_GRACE)
-        assert row is not None
-        return int(row[0])
 
     def _reply(self, request: Request, stored: Stored, digest: Digest) -> Reply:
         headers = [
