@@ -7,7 +7,7 @@ that what each scope of the credential's ceiling leaves. A reserved repository i
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from entrepot.access.actions import EVERY_ACTION, Action
 from entrepot.access.caller import Caller
@@ -16,7 +16,7 @@ from entrepot.access.patterns import Place
 from entrepot.access.permissions import RepositoryFacts, Rules
 from entrepot.access.scopes import Scope
 
-__all__ = ["RepositoryFacts", "Verdict", "decide", "decides_all", "readable"]
+__all__ = ["RepositoryFacts", "Verdict", "decide", "decides_all"]
 
 _ALL = int(EVERY_ACTION)
 
@@ -65,14 +65,6 @@ def decides_all(caller: Caller, action: Action, repository: RepositoryFacts, fol
     if not need or need & ~possible:
         return False
     return None if need & ~sure else True
-
-
-def readable(caller: Caller, repositories: Iterable[RepositoryFacts], rules: Rules) -> frozenset[str]:
-    """Return the keys of the repositories that may hold anything that the caller reads.
-
-    A superset, to narrow a query with: each row still needs its decision. Virtual repositories hold nothing themselves.
-    """
-    return frozenset(one.key for one in repositories if decides_all(caller, Action.READ, one, "", rules) is not False)
 
 
 def _of_identity(caller: Caller, repository: RepositoryFacts, rules: Rules) -> Coverage:

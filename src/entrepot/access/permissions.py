@@ -18,7 +18,6 @@ from entrepot.access.coverage import NOWHERE, Coverage
 from entrepot.access.patterns import PatternSet, Place
 
 ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION = "ANY", "ANY LOCAL", "ANY REMOTE", "ANY DISTRIBUTION"
-CLASSES: Final = (ANY, ANY_LOCAL, ANY_REMOTE, ANY_DISTRIBUTION)
 ARTIFACT, BUILD, RELEASE_BUNDLE = "artifact", "build", "release_bundle"
 RESOURCE_TYPES: Final = (ARTIFACT, BUILD, RELEASE_BUNDLE, "destination", "pipeline_source")
 CACHE: Final = "-cache"

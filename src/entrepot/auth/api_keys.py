@@ -13,7 +13,7 @@ from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import Vault
 from entrepot.auth.token_rows import digest
-from entrepot.errors import Denied, Invalid, NotFound
+from entrepot.errors import Invalid, NotFound
 from entrepot.metadata.database import Database, Duplicate, Tx
 from entrepot.metadata.sql import sql
 
@@ -41,10 +41,6 @@ class ApiKeyExists(Invalid):
 
 class ApiKeyAbsent(NotFound):
     """Api key for user: '{name}' doesn't exist"""
-
-
-class ApiKeysForUsersOnly(Denied):
-    """Only users with an account here have API keys."""
 
 
 def is_api_key(text: str) -> bool:

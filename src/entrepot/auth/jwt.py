@@ -70,11 +70,6 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
         """The user's name."""
         return self.sub.partition("/users/")[2]
 
-    @property
-    def audiences(self) -> list[str]:
-        """All audiences."""
-        return self.aud.split() if isinstance(self.aud, str) else self.aud
-
 
 def sign(key: SigningKey, claims: Claims, kind: Kind = "JWT") -> str:
     """Return the token; takes a millisecond of CPU, so call it in a thread."""

@@ -16,7 +16,6 @@ _LONGEST: Final = 16_384  # characters
 _MOST: Final = 100  # of one user
 
 _OF = sql("SELECT fingerprint, label, public, created FROM ssh_key WHERE account_id = :account_id ORDER BY created")
-_OWNER = sql("SELECT account_id FROM ssh_key WHERE fingerprint = :fingerprint")
 _INSERT = sql("""
 INSERT INTO ssh_key (fingerprint, account_id, label, public, created)
 VALUES (:fingerprint, :account_id, :label, :public, {now})
@@ -66,12 +65,6 @@ def parse(text: str) -> SshKey:
 async def of(reads: Reads, account_id: int) -> Sequence[SshKey]:
     """Return a user's keys, oldest first."""
     return [SshKey(*row) for row in await reads.rows(_OF, account_id=account_id)]
-
-
-async def owner(reads: Reads, fingerprint: str) -> int | None:
-    """Return the id of the account whose key it is."""
-    row = await reads.row(_OWNER, fingerprint=fingerprint)
-    return None if row is None else row[0]
 
 
 async def add(tx: Tx, account_id: int, key: SshKey) -> None:

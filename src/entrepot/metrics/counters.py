@@ -23,7 +23,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from entrepot.metrics import mapped
 from entrepot.metrics.node import NodeCollector
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FLUSH_SECONDS = 1.0
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
 _CLASSES = ("other", "1xx", "2xx", "3xx", "4xx", "5xx")

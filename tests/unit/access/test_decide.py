@@ -4,7 +4,7 @@ import pytest
 
 from entrepot.access.actions import EVERY_ACTION, NOTHING, Action
 from entrepot.access.caller import ANONYMOUS, Caller, DockerAccess
-from entrepot.access.decide import Verdict, decide, decides_all, readable
+from entrepot.access.decide import Verdict, decide, decides_all
 from entrepot.access.permissions import Covered, PermissionTarget, RepositoryFacts, Rules, Section
 from entrepot.access.scopes import Ceiling, parse_scope
 
@@ -180,12 +180,16 @@ def test_anonymous_callers_get_nothing_at_once_where_they_are_not_let_in() -> No
 
 def test_repositories_that_may_hold_something_readable() -> None:
     every = [LIBS, HUB, TRASH, VIRTUAL, BUILDS]
-    assert readable(BOB, every, RULES) == {"libs", "hub"}
-    assert readable(EVE, every, RULES) == frozenset()
-    assert readable(ANONYMOUS, every, RULES) == {"hub"}
-    assert readable(ANONYMOUS, every, CLOSED) == frozenset()
-    assert readable(ROOT, every, RULES) == {one.key for one in every}
-    assert readable(scoped(ROOT, "artifact:libs/a:r"), every, RULES) == {"libs"}
+
+    def readable(caller: Caller, rules: Rules) -> set[str]:
+        return {one.key for one in every if decides_all(caller, READ, one, "", rules) is not False}
+
+    assert readable(BOB, RULES) == {"libs", "hub"}
+    assert readable(EVE, RULES) == set()
+    assert readable(ANONYMOUS, RULES) == {"hub"}
+    assert readable(ANONYMOUS, CLOSED) == set()
+    assert readable(ROOT, RULES) == {one.key for one in every}
+    assert readable(scoped(ROOT, "artifact:libs/a:r"), RULES) == {"libs"}
 
 
 def test_what_a_docker_token_was_bought_for_is_no_part_of_the_decision() -> None:

@@ -52,13 +52,11 @@ def test_a_token_says_what_was_signed() -> None:
     header = json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     assert header == {"ver": "2", "typ": "JWT", "alg": "RS256", "kid": KEY.kid}
     assert CLAIMS.name == "bob"
-    assert CLAIMS.audiences == ["*@*"]
 
 
 def test_a_docker_token_is_told_apart_by_its_signed_type() -> None:
     claims = msgspec.structs.replace(CLAIMS, access=[Entry("repository", "a/b", ["pull"])], aud=["x", "y"])
     assert verify(KEY, sign(KEY, claims, "docker+jwt"), issuer=ISSUER, now=NOW) == ("docker+jwt", claims)
-    assert claims.audiences == ["x", "y"]
 
 
 @settings(deadline=None)

@@ -35,14 +35,6 @@ def parse(text: str) -> Name:
     return tuple(tuple(sorted((_folded(kind), _folded(value)) for kind, value in rdn)) for rdn in split(text))
 
 
-def same(left: str, right: str) -> bool:
-    """Whether two texts name the same thing; what cannot be read names nothing."""
-    try:
-        return parse(left) == parse(right)
-    except BadName:
-        return False
-
-
 def normal(text: str) -> str:
     """Return the one text of all that name the same thing. Raises BadName."""
     return ",".join("+".join(f"{kind}={escape(value)}" for kind, value in rdn) for rdn in parse(text))

@@ -116,18 +116,6 @@ class InsufficientScope(Unauthenticated):
     """The token does not cover this: it was asked for without the scope of the challenge, or its owner may not do it."""
 
 
-class TokenUnknown(Unauthenticated):
-    """Props Authentication Token not found"""
-
-
-class TokenExpired(Unauthenticated):
-    """Token failed verification: expired"""
-
-
-class TokenRevoked(Unauthenticated):
-    """Token failed verification: revoked"""
-
-
 class Entry(TypedDict):
     """One error as the envelope `{"errors": [...]}` holds it."""
 

@@ -22,7 +22,6 @@ _V1: Final = "/artifactory/api/security/users"
 _V2: Final = "/access/api/v2/users"
 _NEW_NAMES: Final = {new: old for old, new in OLD_NAMES.items()}
 _LEFT_OUT: Final = frozenset({"username", "effective_admin", "policy_viewer", "manage_resources"})
-_PAGE: Final = 1000
 
 
 class Memberships(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from entrepot.auth import jwt
 from entrepot.blobs.digest import DigestInvalid
 from entrepot.errors import Denied, EntrepotError, TooMany, Unavailable
 from entrepot.formats.docker import errors
@@ -26,9 +27,9 @@ from entrepot.formats.docker.errors import ManifestBlobUnknown, entries, shown
         (errors.SizeInvalid, "SIZE_INVALID", 400),
         (errors.TagInvalid, "TAG_INVALID", 400),
         (errors.AuthenticationRequired, "UNAUTHORIZED", 401),
-        (errors.TokenUnknown, "UNAUTHORIZED", 401),
-        (errors.TokenExpired, "UNAUTHORIZED", 401),
-        (errors.TokenRevoked, "UNAUTHORIZED", 401),
+        (jwt.TokenUnknown, "UNAUTHORIZED", 401),
+        (jwt.TokenExpired, "UNAUTHORIZED", 401),
+        (jwt.TokenRevoked, "UNAUTHORIZED", 401),
         (Denied, "DENIED", 403),
         (TooMany, "TOOMANYREQUESTS", 429),
         (Unavailable, "UNAVAILABLE", 503),
@@ -44,9 +45,9 @@ def test_each_error_has_its_code_and_status(kind: type[EntrepotError], code: str
     [
         (errors.ManifestUnknown, "The named manifest is not known to the registry."),
         (errors.AuthenticationRequired, "authentication required"),
-        (errors.TokenUnknown, "Props Authentication Token not found"),
-        (errors.TokenExpired, "Token failed verification: expired"),
-        (errors.TokenRevoked, "Token failed verification: revoked"),
+        (jwt.TokenUnknown, "Props Authentication Token not found"),
+        (jwt.TokenExpired, "Token failed verification: expired"),
+        (jwt.TokenRevoked, "Token failed verification: revoked"),
     ],
 )
 def test_where_artifactory_has_words_they_are_ours(kind: type[EntrepotError], text: str) -> None:
