@@ -42,11 +42,8 @@ class _Series:
         self.total = 0.0
 
     def flush(self) -> None:
-        """Add what was gathered to the shared file; the library has no public way to add more than one observation."""
-        for place, count in enumerate(self.counts):
-            if count:
-                self._child._buckets[place].inc(count)  # noqa: SLF001 - see above
-        self._child._sum.inc(self.total)  # noqa: SLF001 - see above
+        """Add what was gathered to the shared file."""
+        mapped.observe_all(self._child, self.counts, self.total)
         self.counts, self.total = [0] * len(self.counts), 0.0
 
 

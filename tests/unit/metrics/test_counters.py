@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
-from entrepot.metrics import node
+from entrepot.metrics import mapped, node
 from entrepot.metrics.counters import Metrics
 
 NAMES = {
@@ -158,6 +159,17 @@ def test_counters_lie_on_the_disk_before_they_are_touched_or_in_memory_when_ther
     assert all(found.st_blocks * 512 >= found.st_size for found in files.values())
     assert {kind: found.st_size >> 16 for kind, found in files.items()} == sizes
     assert b"process_uptime_seconds" in count(tmp_path, folder, 0).encode()
+
+
+def test_the_library_counts_in_the_files_that_stand_in_for_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    mapped.install()
+    kind = values.MultiProcessValue()
+    counter = kind("counter", "name", "name", (), (), "help")
+    assert isinstance(counter._file, mapped.RoomyDict), "mapped.py replaces a name that this prometheus_client does not use"
+    kind.close_all_files()
 
 
 @pytest.mark.skipif(not Path("/proc/1/stat").exists(), reason="this system tells of nobody but ourselves")
