@@ -44,9 +44,8 @@ SELECT b.size, b.sha256, b.sha1, b.md5, b.storage_key, i.data FROM blob b LEFT J
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
 _GRACE = sql("SELECT millis FROM grace")
-_SPARE = (
-    600_000  # ms, within a grace time, that redundant objects are kept; for the first half of it they may be taken back
-)
+# ms, within a grace time, that redundant objects are kept; for the first half of it they may be taken back.
+_SPARE = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +171,8 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
         if not await heal(tx, blob_id, arrival.pieces[0].key):
             await discard(tx, arrival.pieces)
     else:
-        await tx.row(
-            _LOCK, id=blob_id
-        )  # whoever heals it at the same time has the share lock, too: one of us begins anew
+        # Whoever heals it at the same time has the share lock, too: one of us begins anew.
+        await tx.row(_LOCK, id=blob_id)
         await _place(tx, blob_id, arrival)
     return before
 
