@@ -149,9 +149,8 @@ async def unlocked(database: Database, home: Path, given: str = "") -> tuple[byt
     """
     file = home / "master.key"
     makes = not given and not file.exists()
-    if (
-        makes and await database.row(_READ, name=_SIGNING) is not None and not file.exists()
-    ):  # by now: workers are several
+    sealed = makes and await database.row(_READ, name=_SIGNING) is not None
+    if sealed and not file.exists():  # asked again: another worker may have made it meanwhile
         raise MasterKeyElsewhere(file=file)
     key = master_key(home, given)
     try:

@@ -9,7 +9,7 @@ import structlog
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import EntrepotError, Unavailable
-from entrepot.metadata.blob_rows import Piece, assert_writer, discard, grace, segments
+from entrepot.metadata.blob_rows import Piece, assert_writer, discard, grace, move, segments
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 
@@ -19,8 +19,6 @@ _PAGE = 20
 
 _SEGMENTED = sql("SELECT DISTINCT blob_id FROM blob_segment WHERE blob_id > :after ORDER BY blob_id LIMIT :limit")
 _LOCK = sql("SELECT sha256 FROM blob WHERE id = :id AND storage_key IS NULL {update}")
-_JOIN = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
-_DROP = sql("DELETE FROM blob_segment WHERE blob_id = :id")
 
 
 class SegmentsDiffer(EntrepotError):
@@ -65,8 +63,7 @@ class Compaction:
                 return False
             if row[0] != hashes.sha256:
                 raise SegmentsDiffer
-            await tx.execute(_JOIN, id=blob_id, storage_key=received.key)
-            await tx.execute(_DROP, id=blob_id)
+            await move(tx, blob_id, received.key)
             await discard(tx, pieces, wait=await grace(tx))
             return True
 

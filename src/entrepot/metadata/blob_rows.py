@@ -33,7 +33,7 @@ _SEGMENT = sql("INSERT INTO blob_segment (blob_id, seq, storage_key, size) VALUE
 _IS_INLINE = sql("SELECT 1 FROM blob_inline WHERE blob_id = :id")
 _HEAL = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id AND storage_key IS NULL")
 _LOCK = sql("SELECT storage_key, size FROM blob WHERE id = :id {update}")
-_REPLACE = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
+_MOVE = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
 _DROP_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
 _TAKE_BACK = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key AND not_before > {now} + :spare")
 _DISCARD = sql("""
@@ -203,10 +203,15 @@ async def replace(tx: Tx, admitted: Admitted, arrival: Arrival) -> bool:
         await discard(tx, arrival.pieces)
         return False
     single = arrival.pieces[0].key if len(arrival.pieces) == 1 else None
-    await tx.execute(_REPLACE, id=admitted.id, storage_key=single)
-    await tx.execute(_DROP_SEGMENTS, id=admitted.id)
+    await move(tx, admitted.id, single)
     await _place(tx, admitted.id, arrival)
     return True
+
+
+async def move(tx: Tx, blob_id: int, key: str | None) -> None:
+    """Let a blob's bytes be one object from now on, or none yet, whatever it had before; its row is locked."""
+    await tx.execute(_MOVE, id=blob_id, storage_key=key)
+    await tx.execute(_DROP_SEGMENTS, id=blob_id)
 
 
 async def heal(tx: Tx, blob_id: int, key: str) -> bool:
