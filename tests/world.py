@@ -91,6 +91,15 @@ class Sent:
         return self._content
 
 
+class Passing:
+    """The machine's clock, ahead by what a test let pass."""
+
+    ahead = 0
+
+    def now(self) -> int:
+        return SystemClock().now() + self.ahead
+
+
 @dataclass(slots=True)
 class Answer:
     status: int
@@ -140,6 +149,7 @@ class Node:
     table: Table = field(init=False)
     pipeline: Pipeline = field(init=False)
     lifetime: int = 3600_000
+    clock: Passing = field(default_factory=Passing)
 
     def __post_init__(self) -> None:
         database, clock = self.database, SystemClock()
@@ -155,7 +165,7 @@ class Node:
         granter = Granter(self.repositories.get, lambda: Rules(self.rules), self.repositories.by_id)
         placing = Placing(self.tree)
         mounts = Mounts(database, granter, self.repositories.by_id)
-        tickets = Tickets(b"k" * 32, clock, self.lifetime)
+        tickets = Tickets(b"k" * 32, self.clock, self.lifetime)
         made = rows(
             pull=Pull(database, self.content),
             push=Push(database, self.content, self.intake, placing=placing, manifest_limit=4 << 20),
@@ -238,6 +248,7 @@ class Node:
 
     async def later(self, millis: int) -> None:
         """Let time pass: everything that waits for a time gets that much nearer to it."""
+        self.clock.ahead += millis
         for table, column in _TIMES:
             await write(self.database, f"UPDATE {table} SET {column} = {column} - {millis} WHERE {column} IS NOT NULL")
 
@@ -300,7 +311,7 @@ async def node(url: str, home: Path) -> AsyncIterator[Node]:
 
 async def another(first: Node) -> Node:
     """Return a second process on the same stores."""
-    made = Node(first.database, first.driver, first.rules)
+    made = Node(first.database, first.driver, first.rules, clock=first.clock)
     await made.writer.enter()
     await made.repositories.refresh()
     return made

@@ -164,7 +164,7 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
             store.database,
             store.content,
             store.intake,
-            tickets=Tickets(key, SystemClock(), lifetime),
+            tickets=Tickets(key, store.database, lifetime),
             mounts=Mounts(store.database, shared.granter, shared.repositories.by_id),
             lifetime=lifetime,
         ),

@@ -2,7 +2,8 @@
 
 A session has no row until its first bytes have arrived: opening one only signs an id. Each chunk is an object of its own;
 it becomes part of the session only if the session is still at the epoch that the chunk began with, so of two chunks that
-race one is refused, and a writer that comes back from the dead can never append.
+race one is refused, and a writer that comes back from the dead can never append. Epochs begin with the time, so that
+those of one row are never those of another that has its id.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ OPEN, DONE, CANCELLED = "open", "done", "cancelled"
 
 # In one statement, so that the size is that of the pieces, whoever adds one or finishes meanwhile.
 _GET = sql("""
-SELECT u.state, u.epoch, u.size, u.inline, u.digest, s.storage_key, s.size
+SELECT CASE WHEN u.expires > {now} THEN u.state ELSE 'expired' END, u.epoch, u.size, u.inline, u.digest, s.storage_key, s.size
 FROM upload u LEFT JOIN upload_segment s ON s.upload_id = u.id
-WHERE u.id = :id AND u.repo_id = :repo_id AND u.image = :image AND u.expires > {now} ORDER BY s.seq
+WHERE u.id = :id AND u.repo_id = :repo_id AND u.image = :image ORDER BY s.seq
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM upload_segment WHERE upload_id = :id ORDER BY seq")
 _BEGIN = sql("""
 INSERT INTO upload (id, repo_id, image, state, epoch, size, inline, digest, created_by, created, expires)
-VALUES (:id, :repo_id, :image, :state, 1, :size, :inline, :digest, :actor, {now}, {now} + :lifetime)
+VALUES (:id, :repo_id, :image, :state, {now}, :size, :inline, :digest, :actor, {now}, {now} + :lifetime)
 ON CONFLICT (id) DO NOTHING
 """)
 _GO_ON = sql("""
@@ -56,7 +57,7 @@ class Session:
 
 
 async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Session:
-    """Return the session as it stands."""
+    """Return the session as it stands; its state is `expired` until the collection has come to it."""
     rows = await reads.rows(_GET, id=upload_id, repo_id=repo_id, image=image)
     if not rows:
         return Session(upload_id, repo_id, image)

@@ -23,19 +23,17 @@ from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, Reje
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.records import name_for_now
-from entrepot.formats.docker.tickets import Tickets
+from entrepot.formats.docker.tickets import FINISHED, Tickets
 from entrepot.messages import Body, Reply, Request
 from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.uploads import CANCELLED, DONE, Session, append, cancel, finish, load
+from entrepot.metadata.uploads import DONE, OPEN, Session, append, cancel, finish, load
 from entrepot.ranges import Span, parse_content_range
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.mending import mend
 
 T = TypeVar("T")
-
-_FINISHED = 3600_000  # ms that a finished session answers a repeated PUT
 
 
 @dataclass(slots=True)
@@ -91,7 +89,8 @@ class Uploads:
         if not await self._commit(body, chunk):
             _, session = await self._session(request)  # another chunk came first: where it stands now
             raise RangeInvalid(headers=self._where(request, session))
-        self._tickets.remember(session.id, size, chunk.hashes)
+        if piece is not None:
+            self._tickets.remember(session.id, piece.key, chunk.hashes)
         return self._accepted(request, session.id, size)
 
     async def close(self, request: Request) -> Reply:
@@ -147,7 +146,7 @@ class Uploads:
 
         async def body(tx: Tx) -> Admitted | None:
             await assert_writer(tx, self._intake.writer)
-            if not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=_FINISHED):
+            if not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=FINISHED):
                 return None
             admitted = await admit(tx, arrived)
             await name_for_now(tx, image.repository.id, image.name, admitted.id, actor=request.caller.name)
@@ -177,7 +176,8 @@ class Uploads:
         if not self._tickets.valid(upload_id, image, request.caller.name):
             raise BlobUploadUnknown
         session = await load(self._database, upload_id, image.repository.id, image.name)
-        if session.state == CANCELLED or (session.state == DONE and not finished):
+        over = session.state != OPEN and not (finished and session.state == DONE)
+        if over or (session.epoch == 0 and not self._tickets.fresh(upload_id)):
             raise BlobUploadUnknown
         return image, session
 
@@ -204,7 +204,7 @@ class Uploads:
             hashes = Hashes(sha512=sha512)
             source = _preceded(prefix, request.body)
         else:
-            hashes = self._tickets.recall(session.id, session.size)
+            hashes = self._tickets.recall(session.id, session.pieces[-1].key)
             source = aiter(request.body)
         received = await self._intake.receive(
             source, hashes or Hashes(), inline=INLINE_LIMIT if session.size == len(prefix) else 0

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from entrepot.metadata.database import Database, Row
-from entrepot.metadata.uploads import load
+from entrepot.metadata.blob_rows import Piece
+from entrepot.metadata.database import Database, Row, Tx
+from entrepot.metadata.uploads import append, load
+from tests.stores import write
 from tests.world import GRACE, Node, Sent, another, sha256
 
 SMALL, BIG = b"small", bytes(range(256)) * 400
@@ -218,6 +220,71 @@ async def test_an_upload_that_nobody_goes_on_with_goes(node: Node) -> None:
     assert await node.count("upload") == 0
 
 
+async def test_an_upload_whose_time_is_over_is_unknown_before_it_is_collected_and_after(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG)
+    await node.later(node.lifetime + 1000)
+    for _ in range(2):
+        for method, url in (("GET", where), ("PATCH", where), ("PUT", f"{where}?digest={sha256(BIG)}"), ("DELETE", where)):
+            answer = await node.ask(method, url, BIG if method != "DELETE" else b"")
+            assert (answer.status, getattr(answer.error, "code", "")) == (404, "BLOB_UPLOAD_UNKNOWN"), method
+        await node.collect()
+    assert await node.count("upload") == 0
+
+
+@pytest.mark.parametrize("end", ["DELETE", "PUT"])
+async def test_an_id_that_has_ended_never_begins_again(node: Node, end: str) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG)
+    assert (await node.ask(end, f"{where}?digest={sha256(BIG)}")).status in (201, 204)
+    await node.later(node.lifetime + 1000)
+    await node.collect()
+    assert await node.count("upload") == 0
+    assert (await node.ask("PATCH", where, BIG)).status == 404
+
+
+async def test_an_id_that_nothing_came_for_ends_long_before_any_row_does(node: Node) -> None:
+    where = await start(node)
+    await node.later(node.lifetime // 2 - 1000)
+    assert (await node.ask("GET", where)).status == 204
+    await node.later(2000)
+    assert (await node.ask("PATCH", where, BIG)).status == 404
+
+
+async def test_an_upload_that_goes_on_outlives_its_first_hour(node: Node) -> None:
+    where = await start(node)
+    for at in range(0, len(BIG), 30_000):
+        assert (await node.ask("PATCH", where, BIG[at : at + 30_000])).status == 202
+        await node.later(node.lifetime * 3 // 4)
+    assert (await node.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
+
+
+async def test_what_a_process_remembers_of_an_upload_is_not_believed_of_other_bytes_under_its_id(node: Node) -> None:
+    other, where = await another(node), await start(node)
+    first, second, last = BIG[:30_000], BIG[30_000:60_000], BIG[60_000:]
+    await node.ask("PATCH", where, first)
+    await write(node.database, "DELETE FROM upload")  # a backup was restored, or a clock is far off
+    assert (await other.ask("PATCH", where, second)).status == 202
+    assert (await node.ask("PUT", f"{where}?digest={sha256(first + last)}", last)).status == 400
+    assert (await node.ask("PUT", f"{where}?digest={sha256(second + last)}", last)).status == 201
+    assert await readable(node, second + last)
+
+
+async def test_a_chunk_that_began_with_an_upload_is_not_admitted_to_a_later_one_of_its_id(node: Node) -> None:
+    other, where = await another(node), await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    repository = node.repositories.get("r")
+    assert repository is not None
+    before = await load(node.database, where.rpartition("/")[2], repository.id, "app")
+    await write(node.database, "DELETE FROM upload")
+    await other.ask("PATCH", where, BIG[30_000:60_000])
+
+    async def late(tx: Tx) -> bool:
+        return await append(tx, before, inline=None, piece=Piece("w/2026010100/x", 9), actor="admin", lifetime=1000)
+
+    assert not await node.database.transact(late)
+
+
 @pytest.mark.parametrize("parts", [1, 2, 3])
 @pytest.mark.parametrize("content", [SMALL * 3, BIG], ids=["small", "big"])
 async def test_a_sha512_is_as_good_as_a_sha256(node: Node, content: bytes, parts: int) -> None:
@@ -288,8 +355,6 @@ async def test_a_blob_whose_chunks_are_lost_does_not_keep_others_from_being_join
 
 
 async def test_a_process_that_was_taken_for_dead_can_name_nothing(node: Node) -> None:
-    from tests.stores import write
-
     where = await start(node)
     await write(node.database, "UPDATE writer SET fenced = 1")
     assert (await node.ask("PATCH", where, BIG)).status == 503
