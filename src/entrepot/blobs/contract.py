@@ -8,7 +8,7 @@ Promises of every driver, tried by `tests/contract/blobs.py`:
 
 * `put` returns only after the bytes are durable (file and directories fsynced, or acknowledged by the object store);
   when it raises, or is cancelled, or its process is killed, nothing is readable under the key (at worst garbage that
-  only `list` can see remains, for the sweep of dead writers; also when the store cannot be reached to clean up).
+  only `list` can see remains, when the store cannot be reached to clean up: the caller deletes the key, now or later).
 * a key that `put` returned for reads back byte-exact until `delete`, from every process and node that shares the store.
 * `delete` of a missing key is success; a read that has begun may fail after it, a new one raises `BlobMissing`.
 * no method holds more than a few MiB per call in memory, whatever the size of the object (`s3`: two parts of 8 MiB).

@@ -152,9 +152,9 @@ async def ingest(
     """Receive a body to its end and return where it is, with `hashes` updated by all of it.
 
     A body that ends within `inline_limit` bytes never touches the driver; else `key` is asked for one and the bytes
-    are durable under it. Whatever is raised, or when cancelled, nothing is readable and `hashes` are worthless: an
-    upload that may go on passes a copy. Raises TooLarge beyond `limit` bytes, TooManyUploads, StoreUnavailable,
-    StoreFull, and what `source` or `key` raise.
+    are durable under it. Whatever is raised, or when cancelled, the caller deletes the key, if it was asked, and
+    `hashes` are worthless: an upload that may go on passes a copy. Raises TooLarge beyond `limit` bytes,
+    TooManyUploads, StoreUnavailable, StoreFull, and what `source` or `key` raise.
     """
     body = _Buffers(source, hashes, limit, hashing)
     head = await body.head(inline_limit)

@@ -1,14 +1,15 @@
 """Bytes on the way in: durable first, then named by one transaction; what comes to nothing is taken away again.
 
-Every key that this process has written and that no row names yet is *unsettled*. A failure whose outcome is known
-abandons it at once. Where the outcome is not known (the database was lost at the commit) it stays unsettled, and the
-keeper (`cluster/writers.py`) asks the database later; so does the sweep, should this process die.
+Every key that this process has written and that no row names yet is *unsettled*, until a row names it or a deletion
+succeeds. A failure whose outcome is known abandons it at once. Where the outcome is not known (the database was lost at the
+commit), or the store does not delete it, it stays unsettled and *in doubt*, and the keeper (`cluster/writers.py`) asks the
+database later; so does the sweep, should this process die.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
@@ -26,29 +27,27 @@ class Intake:
     keys: KeyMaker
     writer: str
     clock: Clock
-    unsettled: dict[str, int] = field(default_factory=dict)  # key -> when its writing began
-    doubtful: set[str] = field(default_factory=set)  # of these, those whose outcome we did not hear
+    unsettled: dict[str, int | None] = field(default_factory=dict)  # key -> since when it is in doubt
 
     async def receive(
         self, source: AsyncIterator[bytes], hashes: Hashes, *, limit: int | None = None, inline: int = INLINE_LIMIT
     ) -> Received:
-        """Store a body; see `blobs.ingest.ingest`. What it raises leaves nothing behind."""
-        made: list[str] = []
+        """Store a body; see `blobs.ingest.ingest`. What it raises leaves nothing behind that is not looked for later."""
+        made: str | None = None
 
         async def key() -> str:
-            new = await self.keys.new()
-            made.append(new)
-            self.unsettled[new] = self.clock.now()
-            return new
+            nonlocal made
+            made = await self.keys.new()
+            self.unsettled[made] = None
+            return made
 
         try:
             return await ingest(source, driver=self.driver, key=key, hashes=hashes, inline_limit=inline, limit=limit)
-        except StoreUnavailable:  # perhaps something of it is there: the keeper will remove it
-            self.doubtful.update(made)
+        except StoreUnavailable:  # it would not delete now, either
+            self.doubt(Received(0, made, None))
             raise
-        except BaseException:
-            for failed in made:
-                self.unsettled.pop(failed, None)
+        except BaseException:  # what it stored may be whole, and the store may have failed to clean up
+            await self.abandon(Received(0, made, None))
             raise
 
     @asynccontextmanager
@@ -76,14 +75,12 @@ class Intake:
         """Remove an object that nothing names, and nothing will."""
         if received is None or received.key is None:
             return
-        try:
+        self.doubt(received)  # first: we may be cancelled
+        with suppress(StoreUnavailable):
             await self.driver.delete(received.key)
-        except StoreUnavailable:
-            self.doubt(received)
-        else:
             self.settle(received)
 
     def doubt(self, received: Received | None) -> None:
-        """Note that we did not hear whether a row names the object: the keeper will ask."""
+        """Note that we do not know whether a row names the object, or that it is to go: the keeper will ask."""
         if received is not None and received.key is not None:
-            self.doubtful.add(received.key)
+            self.unsettled[received.key] = self.clock.now()

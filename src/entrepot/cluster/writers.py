@@ -18,7 +18,7 @@ from entrepot.metadata.sql import sql
 
 BEAT_SECONDS = 5.0
 _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections
-_UNSETTLED_AFTER = 300_000  # ms after which we ask the database what became of an object; no commit takes that long
+_UNSETTLED_AFTER = 300_000  # ms in doubt after which we ask what became of an object; no commit takes that long
 _PAGE = 500
 
 _ENTER = sql(
@@ -98,9 +98,9 @@ class Writer:
         await self.database.transact(work)
 
     async def _settle(self, intake: Intake) -> None:
-        """Ask what became of objects whose transaction's outcome we did not hear."""
+        """Ask what became of objects that are in doubt, and remove those that no row names."""
         long_ago = intake.clock.now() - _UNSETTLED_AFTER
-        asked = [key for key, since in intake.unsettled.items() if since < long_ago and key in intake.doubtful][:_PAGE]
+        asked = [key for key, since in intake.unsettled.items() if since is not None and since < long_ago][:_PAGE]
         if not asked:
             return
         # In a transaction: on SQLite it waits its turn behind those that wait to be written, and may name them.
@@ -109,7 +109,6 @@ class Writer:
             if key not in kept:
                 await intake.driver.delete(key)
             intake.unsettled.pop(key, None)
-            intake.doubtful.discard(key)
 
     async def _close_hours(self, intake: Intake) -> None:
         hours = [row[0] for row in await self.database.rows(_HOURS, id=self.id)]

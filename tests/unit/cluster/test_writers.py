@@ -60,14 +60,10 @@ async def test_an_object_in_doubt_goes_unless_a_row_names_it(node: Node) -> None
     await node.upload("r/app", HUGE)
     named = (await node.objects())[:]
     named.remove(left.key or "")
-    node.intake.unsettled[named[0]] = 0
-    node.intake.doubtful.add(named[0])
-    for key in node.intake.unsettled:
-        node.intake.unsettled[key] = 0
+    node.intake.unsettled = dict.fromkeys([*node.intake.unsettled, *named], 0)
     await node.writer.beat(node.intake)
     assert await node.objects() == named
     assert node.intake.unsettled == {}
-    assert node.intake.doubtful == set()
 
 
 async def test_a_writer_that_ends_well_leaves_no_row_unless_something_is_unsettled(node: Node) -> None:

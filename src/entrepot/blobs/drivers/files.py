@@ -107,7 +107,7 @@ class Files:
         try:
             await self._disk.run(new.discard)
         except OSError as error:
-            # What failed before is told to the caller; this file is unreadable, and the sweep of its writer finds it.
+            # What failed before is told to the caller, who deletes the key; this file is unreadable.
             log.warning("blob_discard_failed", key=key, errno=error.errno)
 
 

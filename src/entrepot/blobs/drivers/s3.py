@@ -204,7 +204,7 @@ class S3:
         try:
             await self.delete(key)
         except StoreUnavailable:
-            # What failed before is told to the caller; the sweep of the writer finds this.
+            # What failed before is told to the caller, who deletes the key.
             log.warning("blob.discard_failed", key=key)
 
 

@@ -18,7 +18,6 @@ from typing import TypeVar
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
-from entrepot.errors import EntrepotError
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, RejectedByPatterns, SizeInvalid
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.mounts import Mounts
@@ -137,9 +136,7 @@ class Uploads:
         pieces = (*session.pieces, piece) if piece is not None else session.pieces
         try:
             checksums = await self._checksums(chunk, merged, pieces, digest)
-            if _raw(checksums, digest.algorithm) != digest.raw:
-                raise DigestInvalid("The digest does not match the uploaded content.", detail=str(digest))
-        except EntrepotError:
+        except BaseException:  # reading all again may take minutes, in which clients go away
             await self._intake.abandon(chunk.received)
             raise
         arrived = arrival(checksums, inline=merged if not pieces else None, pieces=pieces)
@@ -218,12 +215,15 @@ class Uploads:
     async def _checksums(
         self, chunk: _Chunk, merged: bytes | None, pieces: tuple[Piece, ...], digest: Digest
     ) -> Checksums:
+        """Return the checksums of the whole content. Raises DigestInvalid when it has another digest."""
         size = len(merged) if merged is not None and not pieces else sum(piece.size for piece in pieces)
         hashes = chunk.hashes
         checksums = None if hashes is None else hashes.checksums(size)
         if checksums is None or _raw(checksums, digest.algorithm) is None:
             source = self._content.read(pieces, 0, size) if pieces else _preceded(merged or b"", None)
             checksums = (await rehash(source, Hashes(sha512=digest.algorithm == "sha512"))).checksums(size)
+        if _raw(checksums, digest.algorithm) != digest.raw:
+            raise DigestInvalid("The digest does not match the uploaded content.", detail=str(digest))
         return checksums
 
     def _accepted(self, request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:

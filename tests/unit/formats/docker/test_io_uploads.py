@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -188,6 +188,26 @@ async def test_a_wrong_digest_leaves_nothing(node: Node) -> None:
     assert await node.count("blob") == 0
     assert await node.count("image_blob") == 0
     assert node.intake.unsettled == {}
+
+
+async def test_a_put_that_is_cut_off_while_all_is_read_again_leaves_nothing(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, where, reading = await another(node), await start(node), asyncio.Event()
+    await node.ask("PATCH", where, BIG[:30_000])
+
+    async def endless(*_: object) -> AsyncIterator[bytes]:
+        reading.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    monkeypatch.setattr(type(other.content), "read", endless)
+    putting = asyncio.create_task(other.ask("PUT", f"{where}?digest={sha256(BIG)}", BIG[30_000:]))
+    await reading.wait()
+    putting.cancel()
+    await asyncio.wait([putting])
+    assert other.intake.unsettled == {}
+    assert len(await node.objects()) == 1
 
 
 async def test_a_wrong_digest_may_be_put_right(node: Node) -> None:
