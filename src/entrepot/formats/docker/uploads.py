@@ -15,6 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
+
+from entrepot.blobs.contract import BlobMissing
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
@@ -33,6 +36,8 @@ from entrepot.repositories.content import Content
 from entrepot.repositories.mending import mend
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -215,13 +220,17 @@ class Uploads:
     async def _checksums(
         self, chunk: _Chunk, merged: bytes | None, pieces: tuple[Piece, ...], digest: Digest
     ) -> Checksums:
-        """Return the checksums of the whole content. Raises DigestInvalid when it has another digest."""
+        """Return the checksums of the whole content. Raises DigestInvalid, BlobUploadUnknown when a chunk is lost."""
         size = len(merged) if merged is not None and not pieces else sum(piece.size for piece in pieces)
         hashes = chunk.hashes
         checksums = None if hashes is None else hashes.checksums(size)
         if checksums is None or _raw(checksums, digest.algorithm) is None:
             source = self._content.read(pieces, 0, size) if pieces else _preceded(merged or b"", None)
-            checksums = (await rehash(source, Hashes(sha512=digest.algorithm == "sha512"))).checksums(size)
+            try:
+                checksums = (await rehash(source, Hashes(sha512=digest.algorithm == "sha512"))).checksums(size)
+            except BlobMissing as error:
+                log.warning("upload.lost", reason=error.message)
+                raise BlobUploadUnknown from error
         if _raw(checksums, digest.algorithm) != digest.raw:
             raise DigestInvalid("The digest does not match the uploaded content.", detail=str(digest))
         return checksums

@@ -210,6 +210,15 @@ async def test_a_put_that_is_cut_off_while_all_is_read_again_leaves_nothing(
     assert len(await node.objects()) == 1
 
 
+async def test_an_upload_that_has_lost_a_chunk_is_unknown(node: Node) -> None:
+    other, where = await another(node), await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    await node.driver.delete((await node.objects())[0])
+    answer = await other.ask("PUT", f"{where}?digest={sha256(BIG)}", BIG[30_000:])
+    assert (answer.status, getattr(answer.error, "code", "")) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert await node.objects() == []
+
+
 async def test_a_wrong_digest_may_be_put_right(node: Node) -> None:
     where = await start(node)
     await node.ask("PATCH", where, BIG)
