@@ -21,6 +21,7 @@ from entrepot.blobs.contract import BlobMissing
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
+from entrepot.errors import TooLarge
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, RejectedByPatterns, SizeInvalid
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.mounts import Mounts
@@ -75,7 +76,7 @@ class Uploads:
         mount = request.query.get("mount")
         if mount and await self._mounts.mount(request, image, mount[0]):
             return created(request, mount[0])
-        return self._accepted(request, self._tickets.issue(image, request.caller.name), 0)
+        return _accepted(request, self._tickets.issue(image, request.caller.name), 0)
 
     async def add(self, request: Request) -> Reply:
         """PATCH: append a chunk."""
@@ -92,10 +93,10 @@ class Uploads:
 
         if not await self._commit(body, chunk):
             _, session = await self._session(request)  # another chunk came first: where it stands now
-            raise RangeInvalid(headers=self._where(request, session))
+            raise RangeInvalid(headers=_where(request, session.id, session.size))
         if piece is not None:
             self._tickets.remember(session.id, piece.key, chunk.hashes)
-        return self._accepted(request, session.id, size)
+        return _accepted(request, session.id, size)
 
     async def close(self, request: Request) -> Reply:
         """PUT: append the last bytes, verify the digest and name the blob."""
@@ -115,7 +116,7 @@ class Uploads:
     async def status(self, request: Request) -> Reply:
         """GET: how far it is."""
         _, session = await self._session(request)
-        return self._accepted(request, session.id, session.size, status=204)
+        return _accepted(request, session.id, session.size, status=204)
 
     async def cancel(self, request: Request) -> Reply:
         """DELETE: end a session; nothing of it stays."""
@@ -190,7 +191,7 @@ class Uploads:
             return None
         span = parse_content_range(header)
         if span is None or span.start != session.size:
-            raise RangeInvalid(headers=self._where(request, session))
+            raise RangeInvalid(headers=_where(request, session.id, session.size))
         if request.body.length is not None and span.stop - span.start != request.body.length:
             raise SizeInvalid
         return span
@@ -201,18 +202,24 @@ class Uploads:
         Content that was small so far is taken along, so that it becomes one object. Raises SizeInvalid.
         """
         prefix = session.inline or b""
+        stored = session.size - len(prefix)
         hashes: Hashes | None
-        if session.size == len(prefix):
-            hashes = Hashes(sha512=sha512)
-            source = _preceded(prefix, request.body)
-        else:
+        if stored:
             hashes = self._tickets.recall(session.id, session.pieces[-1].key)
             source = aiter(request.body)
-        received = await self._intake.receive(
-            source, hashes or Hashes(), inline=INLINE_LIMIT if session.size == len(prefix) else 0
-        )
-        before = session.size - len(prefix)  # what has been stored; the prefix came along
-        if span is not None and before + received.size != span.stop:
+        else:
+            hashes = Hashes(sha512=sha512)
+            source = _preceded(prefix, request.body)
+        wanted = span.stop - stored if span is not None else None
+        try:
+            received = await self._intake.receive(
+                source, hashes or Hashes.none(), limit=wanted, inline=0 if stored else INLINE_LIMIT
+            )
+        except TooLarge as error:
+            if error.words.get("limit") != wanted:  # that of the store
+                raise
+            raise SizeInvalid from error
+        if wanted is not None and received.size != wanted:
             await self._intake.abandon(received)
             raise SizeInvalid
         return _Chunk(received, hashes)
@@ -235,13 +242,14 @@ class Uploads:
             raise DigestInvalid("The digest does not match the uploaded content.", detail=str(digest))
         return checksums
 
-    def _accepted(self, request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:
-        where = self._where(request, Session(upload_id, 0, "", size=size))
-        return Reply(status, [*where, ("docker-upload-uuid", upload_id)])
 
-    def _where(self, request: Request, session: Session) -> list[tuple[str, str]]:
-        location = f"{request.prefix}/v2/{request.words['name']}/blobs/uploads/{session.id}"
-        return [("location", location), ("range", f"0-{max(session.size - 1, 0)}")]
+def _accepted(request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:
+    return Reply(status, [*_where(request, upload_id, size), ("docker-upload-uuid", upload_id)])
+
+
+def _where(request: Request, upload_id: str, size: int) -> list[tuple[str, str]]:
+    location = f"{request.prefix}/v2/{request.words['name']}/blobs/uploads/{upload_id}"
+    return [("location", location), ("range", f"0-{max(size - 1, 0)}")]
 
 
 def _size(session: Session, piece: Piece | None) -> int:

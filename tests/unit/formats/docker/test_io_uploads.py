@@ -105,6 +105,27 @@ async def test_a_chunk_without_a_length_must_be_as_long_as_its_range(node: Node,
     assert node.intake.unsettled == {}
 
 
+@pytest.mark.parametrize("before", [0, 10, 20_000])
+async def test_a_chunk_without_a_length_is_not_taken_in_beyond_its_range(node: Node, before: int) -> None:
+    where = await start(node)
+    if before:
+        await node.ask("PATCH", where, BIG[:before])
+    taken = 0
+
+    class Endless(Sent):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            nonlocal taken
+            while taken < 100 << 20:
+                taken += 7001
+                yield b"x" * 7001
+
+    body = Endless(b"")
+    body.length = None
+    assert (await node.ask("PATCH", where, body, content_range=f"{before}-{before + 50_000}")).status == 400
+    assert taken < 100_000
+    assert node.intake.unsettled == {}
+
+
 async def test_of_two_chunks_at_once_one_is_admitted_and_the_other_leaves_nothing(node: Node) -> None:
     where = await start(node)
     together = asyncio.Barrier(4)
