@@ -17,7 +17,7 @@ from entrepot.blobs.ingest import Hashes
 from entrepot.clock import Clock, new_id
 from entrepot.formats.docker.images import Image
 
-_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{1,12})-([0-9a-f]{32})")
+_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{1,12}(?:-sha512)?)-([0-9a-f]{32})")
 _REMEMBERED = 1024  # sessions with running hashes in this process; any other costs one re-read at its end
 _AHEAD = 60_000  # ms that another node's clock may be ahead
 
@@ -35,9 +35,9 @@ class Tickets:
         self._lifetime = lifetime
         self._hashes: OrderedDict[str, tuple[str, Hashes]] = OrderedDict()
 
-    def issue(self, image: Image, user: str) -> str:
-        """Return a new session id for a user and an image."""
-        session, issued = new_id(), f"{self._clock.now():x}"
+    def issue(self, image: Image, user: str, *, sha512: bool = False) -> str:
+        """Return a new session id for a user and an image; it says whether its digest will be a sha512."""
+        session, issued = new_id(), f"{self._clock.now():x}{'-sha512' if sha512 else ''}"
         return f"{session}-{issued}-{self._signature(session, issued, image, user)}"
 
     def valid(self, upload_id: str, image: Image, user: str) -> bool:
@@ -47,6 +47,10 @@ class Tickets:
             return False
         # Each chunk prolongs a session; the row's expiry is the exact bound.
         return -_AHEAD <= self._age(upload_id) < self._lifetime * 4
+
+    def sha512(self, upload_id: str) -> bool:
+        """Whether a valid id is of a session whose digest will be a sha512."""
+        return "-sha512-" in upload_id
 
     def fresh(self, upload_id: str) -> bool:
         """Whether a session may begin under a valid id: no row that it ever had can be gone yet, whichever way it ended."""

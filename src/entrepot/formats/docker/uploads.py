@@ -76,12 +76,14 @@ class Uploads:
         mount = request.query.get("mount")
         if mount and await self._mounts.mount(request, image, mount[0]):
             return created(request, mount[0])
-        return _accepted(request, self._tickets.issue(image, request.caller.name), 0)
+        upload_id = self._tickets.issue(image, request.caller.name, sha512=algorithm == "sha512")
+        return _accepted(request, upload_id, 0)
 
     async def add(self, request: Request) -> Reply:
         """PATCH: append a chunk."""
         _, session = await self._session(request)
-        chunk = await self._receive(request, session, self._stated(request, session), sha512=False)
+        sha512 = self._tickets.sha512(session.id)
+        chunk = await self._receive(request, session, self._stated(request, session), sha512=sha512)
         merged, piece = _pieces(session, chunk)
         size = len(merged) if merged is not None else _size(session, piece)
 

@@ -351,6 +351,28 @@ async def test_a_sha512_is_as_good_as_a_sha256(node: Node, content: bytes, parts
     assert await readable(node, content)
 
 
+async def test_a_sha512_that_was_announced_costs_no_reading_at_the_end(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = (await node.ask("POST", f"{START}?digest-algorithm=sha512")).headers["location"]
+    await node.ask("PATCH", where, BIG[:30_000])
+    await node.ask("PATCH", where, BIG[30_000:])
+
+    def read(*_: object) -> None:
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(node.content), "read", read)
+        assert (await node.ask("PUT", f"{where}?digest=sha512:{hashlib.sha512(BIG).hexdigest()}")).status == 201
+    assert await readable(node, BIG)
+
+
+async def test_an_algorithm_cannot_be_added_to_an_id(node: Node) -> None:
+    where = await start(node)
+    head, _, signature = where.rpartition("-")
+    assert (await node.ask("PATCH", f"{head}-sha512-{signature}", SMALL)).status == 404
+
+
 @pytest.mark.parametrize("change", ["/v2/r/other/blobs/uploads/", "/v2/r/app/blobs/uploads/x"])
 async def test_an_id_that_was_not_issued_for_this_image_is_unknown(node: Node, change: str) -> None:
     where = await start(node)
