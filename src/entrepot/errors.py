@@ -14,7 +14,8 @@
 
 The first line of a class's docstring is its message, a template over the keywords that it was raised with.
 Rooms subclass these for their own errors; only `web/errors.py` turns them into what the client at hand expects.
-`code` is the OCI error code (distribution-spec, "Error Codes"), `detail` goes to that envelope's field as it is.
+`code` is the OCI error code (distribution-spec, "Error Codes") where there is one; `formats/docker/errors.py` has one for the
+others. `detail` goes to that envelope's field as it is.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.clock import http_date
 from entrepot.formats.docker import wire
@@ -353,7 +354,7 @@ def test_scopes_that_are_written_are_read_back(scopes: list[ScopeEntry]) -> None
 @given(st.one_of(anything, st.text(st.sampled_from('Bearer realm="x\\",=: \t'), max_size=60)), anything)
 def test_challenges_and_scopes_of_others_never_raise(text: str, other: str) -> None:
     assert len(parse_token_query({"scope": [text, other], "service": [other]}).scopes) <= 100
-    for entry in scope_for("POST", text, other):
+    for entry in scope_for(Action.DEPLOY, text, other):
         assert follows_the_grammar(entry.name)
     header = str(Challenge(text, other, error=other))
     assert header.isascii()

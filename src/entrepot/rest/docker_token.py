@@ -93,7 +93,7 @@ class DockerTokens:
     async def _give(self, request: Request, credential: Credential, wish: _Wish, *, oauth2: bool) -> Reply:
         caller = credential.caller
         if caller.is_anonymous and not self._anonymous():
-            raise Unauthenticated("Authentication is required")
+            raise Unauthenticated
         if len(credential.scope) > MAX_SCOPE:
             raise TooManyGroups
         now = self._database.now()

@@ -10,6 +10,7 @@ import random
 import time
 from typing import Protocol
 
+from entrepot.access.actions import NOTHING, Action
 from entrepot.access.caller import ANONYMOUS
 from entrepot.asgi import Receive, Scope, Send
 from entrepot.errors import EntrepotError, Invalid
@@ -145,9 +146,10 @@ class Application:
     def _refusal(self, request: Request, match: Match | None, error: EntrepotError) -> Reply:
         face: Face = match.row.face if match else face_of(request.path)
         challenge = _BASIC
-        if error.status == 401:
+        if error.status == 401 and face == "oci":
+            needed = Action[match.row.action] if match and match.row.target else NOTHING
             narrow = "insufficient_scope" if isinstance(error, InsufficientScope) else ""
-            challenge = challenge_for(request, narrow) if face == "oci" else _BASIC
+            challenge = challenge_for(request, needed, narrow)
         return error_reply(error, face, challenge)
 
 

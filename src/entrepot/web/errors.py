@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from entrepot.errors import EntrepotError, NotFound, TooMany, Unauthenticated, Unavailable
+from entrepot.errors import EntrepotError, TooMany, Unauthenticated, Unavailable
 from entrepot.formats.docker.errors import entries
 from entrepot.messages import Face, Reply
 from entrepot.web.table import MethodNotAllowed
@@ -40,10 +40,7 @@ def error_reply(error: EntrepotError, face: Face, challenge: str) -> Reply:
 
 def _body(error: EntrepotError, face: Face) -> bytes:
     if face == "oci":
-        told = entries(error)
-        if type(error) is NotFound:  # no route of the registry: what clients know for it
-            told[0]["code"] = "NAME_UNKNOWN"
-        return msgspec.json.encode({"errors": told})
+        return msgspec.json.encode({"errors": entries(error)})
     if face == "access":
         return msgspec.json.encode({"errors": [{"code": error.code, "message": error.message}]})
     return msgspec.json.format(

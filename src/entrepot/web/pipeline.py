@@ -1,4 +1,7 @@
-"""The walk of a request through the rooms: door, who, may, gates, handler. Nothing else decides anything.
+"""The walk of a request through the rooms: door, who, may, gates, handler.
+
+What a request names is decided upon here and nowhere else. What else a handler touches (the rows of a list, the source of a
+mount) it asks of what was granted, or of the granter.
 
     find the row -> identify the caller -> grant (decide) -> gates of the row -> handler -> envelope of errors
 
@@ -22,7 +25,7 @@ from entrepot.access.caller import Caller
 from entrepot.artifacts.address import parse
 from entrepot.auth.authenticate import Authenticator
 from entrepot.errors import Denied, EntrepotError, NotFound, Unauthenticated
-from entrepot.formats.docker.errors import AuthenticationRequired, InsufficientScope
+from entrepot.formats.docker.errors import InsufficientScope
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import check_image, parse_reference, split_name
 from entrepot.messages import Reply, Request, Row
@@ -63,10 +66,10 @@ class Pipeline:
     async def run(self, request: Request, row: Row) -> Reply:
         """Judge the request, pass its gates and return the handler's reply."""
         await self._fresh()
-        if row.target and "name" in request.words:
-            _within_token(request)
         try:
             return await self._walk(request, row)
+        except InsufficientScope:
+            raise  # its owner may do this, so there is nothing to hide
         except (Unauthenticated, Denied, NotFound):
             if (row.target or (row.face == "oci" and "repo" in request.words)) and self._hides():
                 raise _hidden(request, row) from None
@@ -77,14 +80,30 @@ class Pipeline:
             _administrators_only(request.caller)
             request.granted = self._granter.everywhere(request.caller)
         elif row.target:
-            request.granted = self._targets[row.target](request, Action[row.action])
+            action = Action[row.action]
+            if "name" in request.words:
+                self._within_token(request, row, action)
+            request.granted = self._targets[row.target](request, action)
         elif row.action != "public":
             request.granted = self._granter.everywhere(request.caller)
             if request.caller.is_anonymous and not request.granted.rules.anonymous:
-                raise AuthenticationRequired
+                raise Unauthenticated
         for gate in row.gates:
             await gate(request)
         return await row.handler(request)
+
+    def _within_token(self, request: Request, row: Row, action: Action) -> None:
+        """Hold a Docker token to the images and verbs that the challenge names.
+
+        Raises InsufficientScope where another token would help, and Denied where its owner may not do it at all.
+        """
+        key, image = _named(request)
+        if request.caller.is_bound_to(f"{key}/{image}", action):
+            return
+        if request.caller.is_anonymous:
+            raise Unauthenticated
+        self._targets[row.target](request, action)
+        raise InsufficientScope
 
     def _image(self, request: Request, action: Action) -> Granted:
         key, image = _named(request)
@@ -128,14 +147,6 @@ def _administrators_only(caller: Caller) -> None:
         raise Unauthenticated
     if not caller.may_administer:
         raise Denied("Only administrators may do this.")
-
-
-def _within_token(request: Request) -> None:
-    """Hold a Docker token to the images and verbs that the challenge names. Raises AuthenticationRequired, InsufficientScope."""
-    key, image = _named(request)
-    action = {"GET": Action.READ, "HEAD": Action.READ, "DELETE": Action.DELETE}.get(request.method, Action.DEPLOY)
-    if not request.caller.is_bound_to(f"{key}/{image}", action):
-        raise AuthenticationRequired if request.caller.is_anonymous else InsufficientScope
 
 
 def _named(request: Request) -> tuple[str, str]:

@@ -73,7 +73,6 @@ class MethodNotAllowed(NotAllowed):
         super().__init__()
         names = set(methods) | ({"HEAD"} if "GET" in methods else set())
         self.allow = ", ".join(sorted(names))
-        self.rows = methods
 
 
 def _shelf(path: str) -> str:

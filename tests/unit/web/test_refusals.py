@@ -32,6 +32,41 @@ async def test_a_token_that_does_not_cover_a_push_says_which_one_would(settings:
             assert ('error="insufficient_scope"' in challenge) is (auth is not None)  # which Docker shows as `denied`
 
 
+async def test_who_may_not_push_at_all_is_denied_and_not_sent_for_another_token(settings: Settings) -> None:
+    async with served(settings) as client:
+        user = {"email": "bob@example.org", "password": "Bobs-pass-1", "admin": False}
+        assert (await client.put("/artifactory/api/security/users/bob", json=user)).status_code == 201
+        scope = {"scope": "repository:docker-local/app:pull,push", "service": "entrepot.test"}
+        token = (await client.get("/v2/token", params=scope, auth=("bob", "Bobs-pass-1"))).json()["token"]
+        refused = await client.post(UPLOADS, headers={"authorization": f"Bearer {token}"}, auth=None)
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, "DENIED")
+
+
+async def test_a_token_to_push_also_tells_of_an_upload_and_cancels_it(settings: Settings) -> None:
+    async with served(settings) as client:
+        scope = {"scope": "repository:docker-local/app:pull,push", "service": "entrepot.test"}
+        bearer = {"authorization": f"Bearer {(await client.get('/v2/token', params=scope)).json()['token']}"}
+        begun = (await client.post(UPLOADS, headers=bearer, auth=None)).headers["location"]
+        assert (await client.get(begun, headers=bearer, auth=None)).status_code == 204
+        anybody = await client.delete(begun, auth=None)
+        assert 'scope="repository:docker-local/app:pull,push"' in anybody.headers["www-authenticate"]
+        assert (await client.delete(begun, headers=bearer, auth=None)).status_code == 204
+
+
+async def test_who_must_say_who_asks_is_told_so_in_one_way_by_each_face(settings: Settings) -> None:
+    async with served(settings) as client:
+        registry = [await client.get(path, auth=None) for path in ("/v2/", "/v2/token", "/v2/_catalog")]
+        registry += [
+            await client.get("/v2/docker-local/app/tags/list", auth=None),
+            await client.post(UPLOADS, auth=None),
+        ]
+        assert {one.json()["errors"][0]["message"] for one in registry} == {"authentication required"}
+        paths = ("/artifactory/docker-local/app", "/artifactory/api/repositories", CONFIGURATION)
+        rest = [await client.get(path, auth=None) for path in paths]
+        assert {one.status_code for one in (*registry, *rest)} == {401}
+        assert {one.json()["errors"][0]["message"] for one in rest} == {"Authentication is required."}
+
+
 async def test_a_repository_that_is_not_there_is_named(settings: Settings) -> None:
     async with served(settings) as client:
         for path, hint in (

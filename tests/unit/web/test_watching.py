@@ -118,9 +118,9 @@ async def test_a_refused_push_is_somebodys(settings: Settings) -> None:
         token = (await client.get("/v2/token", params=scope, auth=("bob", "Bobs-pass-1"))).json()["token"]
         bearer = {"authorization": f"Bearer {token}"}
         refused = await client.post("/v2/docker-local/app/blobs/uploads/", headers=bearer, auth=None)
-        assert refused.status_code == 401
+        assert refused.status_code == 403
     request = (logs_folder(settings.home) / "artifactory-request.log").read_text()
-    assert re.search(r"\|bob\|POST\|/v2/docker-local/app/blobs/uploads/\|401\|", request)
+    assert re.search(r"\|bob\|POST\|/v2/docker-local/app/blobs/uploads/\|403\|", request)
     access = (logs_folder(settings.home) / "artifactory-access.log").read_text()
     assert re.search(r"\[DENIED DEPLOY\] /v2/docker-local/app/blobs/uploads/ for client : bob / ", access)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import NameInvalid
 from entrepot.formats.docker.names import check_image
 
@@ -24,6 +25,8 @@ _MOST_SCOPES = 100  # of one request; clients send a handful
 _TYPE = re.compile(r"([a-z0-9]{1,64})(?:\([a-z0-9]{1,64}\))?")
 _NAME = re.compile(r"[!#-\[\]-~]{1,512}")  # printable, without quotes and backslashes
 _ACTIONS = re.compile(r"(?:[a-z]{1,32}|\*)?(?:,(?:[a-z]{1,32}|\*)){0,31}")
+
+_VERBS = {Action.READ: ("pull",), Action.DEPLOY: ("pull", "push"), Action.DELETE: ("delete",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +92,25 @@ def parse_token_query(query: Mapping[str, Sequence[str]]) -> TokenQuery:
     return TokenQuery(first("service"), first("account"), first("client_id"), offline, scopes)
 
 
-def scope_for(method: str, name: str, source: str = "") -> tuple[ScopeEntry, ...]:
-    """Return what a request on an image needs, by the names that its client uses; `source` is what it mounts from.
+def scope_for(action: Action, name: str, source: str = "") -> tuple[ScopeEntry, ...]:
+    """Return what an action on an image needs, by the names that its client uses; `source` is what it mounts from.
 
     Names that are none ask for nothing.
     """
-    actions = {"GET": ("pull",), "HEAD": ("pull",), "DELETE": ("delete",)}.get(method, ("pull", "push"))
-    asked = [("repository", name, actions)]
+    asked = [("repository", name, _VERBS.get(action, ()))]
     if source and source != name:
         asked.append(("repository", source, ("pull",)))
     return tuple(ScopeEntry(*one) for one in asked if _is_name(one[1]))
 
 
-def challenge_for(request: Request, error: str = "") -> str:
-    """Return the challenge that answers a request without the right credentials; the same for GET and HEAD."""
+def challenge_for(request: Request, action: Action, error: str = "") -> str:
+    """Return the challenge that answers a request without the right credentials; `action` is what its row needs."""
     scopes: tuple[ScopeEntry, ...] = ()
     if request.path == "/v2/_catalog":
         scopes = (CATALOG,)
     elif "name" in request.words:
         sources = request.query.get("from") if request.query.get("mount") else None
-        scopes = scope_for(request.method, unquote(request.words["name"]), sources[0] if sources else "")
+        scopes = scope_for(action, unquote(request.words["name"]), sources[0] if sources else "")
     service = request.base.partition("://")[2].partition("/")[0]
     return str(Challenge(f"{request.base}{_prefix(request, service)}/v2/token", service, scopes, error))
 

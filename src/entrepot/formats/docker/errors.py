@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 160  # characters of what was sent that an error repeats
 _ENTRIES = 100  # missing blobs that are told at once
+# For those of the root tree that registries do not have: Docker repeats a request whose code it does not know.
+_CODES = {
+    "BAD_REQUEST": "UNSUPPORTED",
+    "CONFLICT": "DENIED",
+    "NOT_FOUND": "NAME_UNKNOWN",
+}
 
 
 class BlobUnknown(NotFound):
@@ -108,12 +114,8 @@ class RejectedByPatterns(Denied):
     """The repository '{key}' rejected the artifact '{key}:{path}' due to its include/exclude pattern settings."""
 
 
-class AuthenticationRequired(Unauthenticated):
-    """authentication required"""
-
-
 class InsufficientScope(Unauthenticated):
-    """The token does not cover this: it was asked for without the scope of the challenge, or its owner may not do it."""
+    """The token does not cover this: it was asked for without the scope of the challenge."""
 
 
 class Entry(TypedDict):
@@ -137,4 +139,5 @@ def shown(text: str) -> str:
 
 
 def _entry(error: EntrepotError, detail: object) -> Entry:
-    return {"code": error.code, "message": error.message, "detail": detail}
+    message = "authentication required" if type(error) is Unauthenticated else error.message
+    return {"code": _CODES.get(error.code, error.code), "message": message, "detail": detail}

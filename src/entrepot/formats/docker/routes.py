@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from entrepot.errors import Unauthenticated
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
-from entrepot.formats.docker.errors import AuthenticationRequired
 from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.media_types import OCI_INDEX, OCI_MANIFEST
 from entrepot.formats.docker.pull import Pull
@@ -24,7 +24,7 @@ _BYTES: Final = "application/octet-stream"
 async def ping(request: Request) -> Reply:
     """GET /v2/: every login starts here, so it always asks for credentials, be it those of an anonymous token."""
     if request.caller.how == "anonymous":
-        raise AuthenticationRequired
+        raise Unauthenticated
     return Reply(200, [("content-type", "application/json")], b"{}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from entrepot.access.actions import NOTHING, Action
 from entrepot.formats.docker.challenge import (
     CATALOG,
     Challenge,
@@ -97,23 +98,21 @@ def test_a_login_asks_for_no_scope_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "actions"),
-    [("GET", "pull"), ("HEAD", "pull"), ("POST", "pull,push"), ("PATCH", "pull,push"), ("PUT", "pull,push"),
-     ("DELETE", "delete")],
-)  # fmt: skip
-def test_the_method_says_which_actions_are_needed(method: str, actions: str) -> None:
-    assert [str(entry) for entry in scope_for(method, "docker-local/app")] == [f"repository:docker-local/app:{actions}"]
+    ("action", "verbs"), [(Action.READ, "pull"), (Action.DEPLOY, "pull,push"), (Action.DELETE, "delete")]
+)
+def test_what_a_row_needs_says_which_verbs_a_client_asks_for(action: Action, verbs: str) -> None:
+    assert [str(entry) for entry in scope_for(action, "docker-local/app")] == [f"repository:docker-local/app:{verbs}"]
 
 
 def test_a_mount_needs_to_pull_from_its_source() -> None:
-    assert scope_for("POST", "docker-local/app", "docker-local/base") == (APP, BASE)
-    assert scope_for("POST", "docker-local/app", "docker-local/app") == (APP,)
+    assert scope_for(Action.DEPLOY, "docker-local/app", "docker-local/base") == (APP, BASE)
+    assert scope_for(Action.DEPLOY, "docker-local/app", "docker-local/app") == (APP,)
 
 
 @pytest.mark.parametrize("bad", ["Bad", 'a" b', "a b:pull", "..", "a" * 256])
 def test_names_that_are_none_are_not_repeated(bad: str) -> None:
-    assert scope_for("POST", "docker-local/app", bad) == (APP,)
-    assert scope_for("GET", bad) == ()
+    assert scope_for(Action.DEPLOY, "docker-local/app", bad) == (APP,)
+    assert scope_for(Action.READ, bad) == ()
 
 
 unused: Any = None
@@ -141,17 +140,17 @@ START = 'Bearer realm="https://art.example:8443/v2/token",service="art.example:8
 
 
 def test_the_ping_is_challenged_without_a_scope() -> None:
-    assert challenge_for(request("GET", "/v2/")) == START
+    assert challenge_for(request("GET", "/v2/"), NOTHING) == START
 
 
 def test_the_catalog_has_a_scope_of_its_own() -> None:
-    assert challenge_for(request("GET", "/v2/_catalog")) == f'{START},scope="registry:catalog:*"'
+    assert challenge_for(request("GET", "/v2/_catalog"), NOTHING) == f'{START},scope="registry:catalog:*"'
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_image_is_challenged_alike_for_get_and_head(method: str) -> None:
     asked = request(method, "/v2/docker-local/app/manifests/1", words={"name": "docker-local%2Fapp"})
-    assert challenge_for(asked, "insufficient_scope") == (
+    assert challenge_for(asked, Action.READ, "insufficient_scope") == (
         f'{START},scope="repository:docker-local/app:pull",error="insufficient_scope"'
     )
 
@@ -160,7 +159,7 @@ def test_a_challenge_keeps_the_access_prefix_and_the_name_that_the_client_uses()
     asked = request(
         "PUT", "/v2/app/manifests/1", words={"name": "app", "repo": "d"}, prefix="/artifactory/api/docker/d"
     )
-    assert challenge_for(asked) == (
+    assert challenge_for(asked, Action.DEPLOY) == (
         'Bearer realm="https://art.example:8443/artifactory/api/docker/d/v2/token",service="art.example:8443",'
         'scope="repository:app:pull,push"'
     )
@@ -169,8 +168,8 @@ def test_a_challenge_keeps_the_access_prefix_and_the_name_that_the_client_uses()
 def test_a_mount_is_challenged_for_its_source_too() -> None:
     words, source = {"name": "docker-local/app"}, {"from": ["docker-local/base"]}
     asked = request("POST", "/v2/docker-local/app/blobs/uploads/", words=words, query={"mount": ["x"], **source})
-    assert f'scope="{APP} {BASE}"' in challenge_for(asked)
+    assert f'scope="{APP} {BASE}"' in challenge_for(asked, Action.DEPLOY)
     anonymous = request("POST", "/v2/docker-local/app/blobs/uploads/", words=words, query={"mount": ["x"]})
-    assert f'scope="{APP}"' in challenge_for(anonymous)
+    assert f'scope="{APP}"' in challenge_for(anonymous, Action.DEPLOY)
     upload = request("POST", "/v2/docker-local/app/blobs/uploads/", words=words, query=source)
-    assert f'scope="{APP}"' in challenge_for(upload)
+    assert f'scope="{APP}"' in challenge_for(upload, Action.DEPLOY)

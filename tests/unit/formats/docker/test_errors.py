@@ -6,9 +6,10 @@ import pytest
 
 from entrepot.auth import jwt
 from entrepot.blobs.digest import DigestInvalid
-from entrepot.errors import Denied, EntrepotError, TooMany, Unavailable
+from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound, TooMany, Unauthenticated, Unavailable
 from entrepot.formats.docker import errors
 from entrepot.formats.docker.errors import ManifestBlobUnknown, entries, shown
+from entrepot.repositories.granted import BlackedOut
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,6 @@ from entrepot.formats.docker.errors import ManifestBlobUnknown, entries, shown
         (errors.RangeInvalid, "RANGE_INVALID", 416),
         (errors.SizeInvalid, "SIZE_INVALID", 400),
         (errors.TagInvalid, "TAG_INVALID", 400),
-        (errors.AuthenticationRequired, "UNAUTHORIZED", 401),
         (jwt.TokenUnknown, "UNAUTHORIZED", 401),
         (jwt.TokenExpired, "UNAUTHORIZED", 401),
         (jwt.TokenRevoked, "UNAUTHORIZED", 401),
@@ -44,7 +44,6 @@ def test_each_error_has_its_code_and_status(kind: type[EntrepotError], code: str
     ("kind", "text"),
     [
         (errors.ManifestUnknown, "The named manifest is not known to the registry."),
-        (errors.AuthenticationRequired, "authentication required"),
         (jwt.TokenUnknown, "Props Authentication Token not found"),
         (jwt.TokenExpired, "Token failed verification: expired"),
         (jwt.TokenRevoked, "Token failed verification: revoked"),
@@ -52,6 +51,21 @@ def test_each_error_has_its_code_and_status(kind: type[EntrepotError], code: str
 )
 def test_where_artifactory_has_words_they_are_ours(kind: type[EntrepotError], text: str) -> None:
     assert kind().message == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(Invalid, "UNSUPPORTED"), (Conflict, "DENIED"), (NotFound, "NAME_UNKNOWN"), (BlackedOut, "NAME_UNKNOWN")],
+)
+def test_an_error_that_registries_have_no_code_for_gets_one_that_clients_do_not_repeat(
+    kind: type[EntrepotError], code: str
+) -> None:
+    [told] = entries(kind(key="r", path="a"))
+    assert told["code"] == code
+
+
+def test_who_must_say_who_asks_is_told_so_in_the_words_of_registries() -> None:
+    assert entries(Unauthenticated())[0]["message"] == "authentication required"
 
 
 def test_a_manifest_beyond_the_limit_is_told_the_limit() -> None:
