@@ -120,7 +120,11 @@ class Settings:
         "How many connections a worker holds at once. Beyond, one that rests makes room on a plain port; else further ones wait.",
     )
     trusted_proxies: tuple[Network, ...] = declare(
-        NETWORKS, (), "Proxies whose `X-Forwarded-*` and `X-JFrog-Override-Base-Url` headers are believed."
+        NETWORKS,
+        (),
+        "Proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` and `X-JFrog-Override-Base-Url` headers are believed. Of "
+        "the middle three the first entry counts, and the port only for a host that comes without one: proxies must set "
+        "them themselves, and not add to those of the client.",
     )
     anonymous_enabled: bool = declare(FLAG, False, "Whether requests without credentials may do what `anonymous` may.")
     ldap_servers: Secret | None = declare(

@@ -17,7 +17,7 @@ from entrepot.errors import EntrepotError, Invalid
 from entrepot.formats.docker.challenge import challenge_for
 from entrepot.formats.docker.errors import InsufficientScope
 from entrepot.messages import Face, Reply, Request, Row, encoded
-from entrepot.web.base import Doors
+from entrepot.web.base import Doors, unmapped
 from entrepot.web.bodies import StreamedBody, parse_query
 from entrepot.web.errors import error_reply, face_of
 from entrepot.web.pipeline import Pipeline
@@ -48,6 +48,10 @@ class AsgiHeaders:
     def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
         self._raw = raw
         self._first = dict(reversed(raw))
+
+    def call(self, host: str) -> None:
+        """Have Host be another one."""
+        self._first[b"host"] = host.encode()
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value."""
@@ -108,7 +112,9 @@ class Application:
 
     def _request(self, scope: Scope, receive: Receive) -> Request:
         headers = AsgiHeaders(scope["headers"])
-        peer = scope["client"][0] if scope.get("client") else ""
+        peer = unmapped(scope["client"][0]) if scope.get("client") else ""
+        if host := self._doors.host(headers, scope["scheme"], peer):
+            headers.call(host)
         length = headers.get("content-length")
         if length is not None and length.isdigit():
             declared: int | None = int(length)

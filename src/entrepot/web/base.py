@@ -26,6 +26,10 @@ _SLASHED = (  # what the Terraform provider and the Java client may end with a s
 )  # fmt: skip
 _ENTRANCES = frozenset({"/artifactory", "/artifactory/", "/ui", "/ui/"})  # what people type, as `/`
 _HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
+_FORWARDED = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_PORTS = {"http": 80, "https": 443}
+_MAPPED = "::ffff:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Doors:
             override = override or headers.get("x-artifactory-override-base-url")
             if override and override.startswith(("http://", "https://")) and override.isprintable():
                 return _platform(override)
-            scheme = headers.get("x-forwarded-proto") or scheme
+            scheme = _first(headers, "x-forwarded-proto").lower() or scheme
         if self.base_url:
             return self.base_url
         if custom := self.configured():
@@ -66,11 +70,29 @@ class Doors:
         host = headers.get("host") or "localhost"
         return f"{scheme if scheme in {'http', 'https'} else 'http'}://{host if _HOST.fullmatch(host) else 'localhost'}"
 
+    def host(self, headers: Headers, scheme: str, peer: str) -> str:
+        """Return the host, with the port, that a trusted proxy says its client asked for; empty if none says so.
+
+        A port that the name comes with counts before X-Forwarded-Port: proxies within containers know only their own.
+        """
+        if not self.trusted or not self._trusts(peer):
+            return ""
+        stated, port = _first(headers, "x-forwarded-host"), _first(headers, "x-forwarded-port")
+        found = _FORWARDED.fullmatch(stated or headers.get("host") or "")
+        if found is None or not (stated or port):
+            return ""
+        port = found[2] or port
+        if not _PORT.fullmatch(port) or not 0 < int(port) < 65_536:
+            return found[1] if stated else ""
+        scheme = _first(headers, "x-forwarded-proto").lower() or scheme
+        return found[1] if int(port) == _PORTS.get(scheme) else f"{found[1]}:{int(port)}"
+
     def address(self, headers: Headers, peer: str) -> str:
         """Return the client's address: the last one in X-Forwarded-For that no trusted proxy added for another."""
         if not self.trusted or not self._trusts(peer):
             return peer
-        for hop in reversed([part.strip() for part in ",".join(headers.get_all("x-forwarded-for")).split(",")]):
+        for part in reversed(",".join(headers.get_all("x-forwarded-for")).split(",")):
+            hop = unmapped(part.strip())
             try:
                 ipaddress.ip_address(hop)
             except ValueError:
@@ -106,6 +128,16 @@ class Doors:
         except ValueError:
             return False
         return any(address in network for network in self.trusted)
+
+
+def _first(headers: Headers, name: str) -> str:
+    """Return the first entry of a list, that of the proxy which the client spoke to; empty without one."""
+    return (headers.get(name) or "").partition(",")[0].strip()
+
+
+def unmapped(peer: str) -> str:
+    """Return an IPv4 address in its own form, which a listener for both families is given in that of IPv6."""
+    return peer[len(_MAPPED) :] if peer.startswith(_MAPPED) and "." in peer else peer
 
 
 def _platform(url: str) -> str:
