@@ -92,6 +92,8 @@ class DockerTokens:
 
     async def _give(self, request: Request, credential: Credential, wish: _Wish, *, oauth2: bool) -> Reply:
         caller = credential.caller
+        # The row asks nobody who comes, and the logs are to know.
+        request.caller = caller
         if caller.is_anonymous and not self._anonymous():
             raise Unauthenticated
         if len(credential.scope) > MAX_SCOPE:

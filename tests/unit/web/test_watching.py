@@ -15,7 +15,7 @@ from entrepot.cluster.home import logs_folder
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.settings import Settings
 from entrepot.wiring import blob_folder
-from tests.served import prepared, served, settings_of
+from tests.served import PASSWORD, prepared, served, settings_of
 
 FILE = "/artifactory/generic-local/file"
 READY = "/artifactory/api/v1/system/readiness"
@@ -123,6 +123,17 @@ async def test_a_refused_push_is_somebodys(settings: Settings) -> None:
     assert re.search(r"\|bob\|POST\|/v2/docker-local/app/blobs/uploads/\|403\|", request)
     access = (logs_folder(settings.home) / "artifactory-access.log").read_text()
     assert re.search(r"\[DENIED DEPLOY\] /v2/docker-local/app/blobs/uploads/ for client : bob / ", access)
+
+
+async def test_who_asks_for_a_token_is_named_in_the_request_log(settings: Settings) -> None:
+    async with served(settings) as client:
+        assert (await client.get("/v2/token", params={"service": "x"})).status_code == 200
+        login = {"username": "admin", "password": PASSWORD, "service": "x", "access_type": "offline"}
+        given = await client.post("/v2/token", data={"grant_type": "password", **login}, auth=None)
+        again = {"grant_type": "refresh_token", "refresh_token": given.json()["refresh_token"], "service": "x"}
+        assert (await client.post("/v2/token", data=again, auth=None)).status_code == 200
+    lines = (logs_folder(settings.home) / "artifactory-request.log").read_text().splitlines()
+    assert [line.split("|")[3] for line in lines if "/v2/token" in line] == ["admin"] * 3
 
 
 WRONG = "Wrong-pass-1"
