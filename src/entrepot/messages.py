@@ -140,6 +140,11 @@ class Row:
     summary: str = ""
 
 
+def located(url: str) -> tuple[str, str]:
+    """Return the Location of one of our own URLs: a path, for its host may be what anybody wrote into Host."""
+    return "location", "/" + url.split("/", 3)[3]
+
+
 def encoded(headers: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
     """Return headers as the server takes them; what HTTP cannot carry becomes a question mark."""
     return tuple((name.encode(), value.encode("latin-1", "replace")) for name, value in headers)

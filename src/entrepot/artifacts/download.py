@@ -15,7 +15,7 @@ from entrepot.artifacts.sidecars import Sidecar, value
 from entrepot.blobs.threads import ARCHIVES
 from entrepot.clock import http_date
 from entrepot.errors import Denied, NotFound, Unauthenticated
-from entrepot.messages import Reply, Request
+from entrepot.messages import Reply, Request, located
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, children, find
@@ -138,7 +138,7 @@ class Download:
         if not held:
             return None
         if not request.path.partition(";")[0].endswith("/"):
-            return Reply(302, [("location", f"{request.base}{request.path}/")])
+            return Reply(302, [located(f"{request.base}{request.path}/")])
         items: dict[str, Item] = {}
         for repository in held:
             for item in await children(self._database, repository.id, path, limit=_LISTED):

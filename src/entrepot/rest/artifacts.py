@@ -14,7 +14,7 @@ from entrepot.artifacts.removal import Removal
 from entrepot.artifacts.sidecars import Sidecar, Sidecars
 from entrepot.clock import LATEST
 from entrepot.errors import Conflict, Denied, Invalid
-from entrepot.messages import Gate, Headers, Parameter, Reply, Request, Row, json_reply
+from entrepot.messages import Gate, Headers, Parameter, Reply, Request, Row, json_reply, located
 from entrepot.metadata.items import Stamps
 from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.repository import Repository
@@ -101,7 +101,7 @@ class Artifacts:
         if "properties" in (request.headers.get("x-result-detail") or ""):
             told["properties"] = properties
         reply = json_reply(told, 201, _CREATED)
-        reply.headers.append(("location", told["downloadUri"]))
+        reply.headers.append(located(told["downloadUri"]))
         return reply
 
     async def delete(self, request: Request) -> Reply:
@@ -119,7 +119,7 @@ class Artifacts:
             await request.body.read(_METADATA_SUM)
             return Reply(200)
         item = await self._sidecars.compare(request.granted, repository, sidecar, request.body)
-        return Reply(201, [("location", describe.url(request.base, repository.key, item.path))])
+        return Reply(201, [located(describe.url(request.base, repository.key, item.path))])
 
     async def _take_apart(self, request: Request, target: Target, *, atomic: bool) -> Reply:
         if _flag(request.headers, "x-checksum-deploy"):

@@ -30,12 +30,7 @@ async def test_a_file_that_is_deployed_is_told_with_all_checksums_and_comes_back
         "text/plain",
     )
     assert told["createdBy"] == "admin"
-    assert (
-        told["uri"]
-        == told["downloadUri"]
-        == answer.headers["location"]
-        == f"http://entrepot.test/artifactory/{repo}/org/a/b.txt"
-    )
+    assert told["uri"] == told["downloadUri"] == f"http://entrepot.test/artifactory/{repo}/org/a/b.txt"
     back = await http.get(f"/artifactory/{repo}/org/a/b.txt")
     assert back.content == CONTENT
     assert back.headers["etag"] == sums(CONTENT)["sha1"]
@@ -166,10 +161,21 @@ async def test_checksums_of_a_file_are_files_beside_it(http: httpx.AsyncClient, 
     assert (await http.get(f"/artifactory/{repo}/none.txt.sha1")).status_code == 404
 
 
+async def test_a_location_is_a_path_so_that_no_foreign_host_is_repeated(http: httpx.AsyncClient, repo: str) -> None:
+    foreign = {"host": "evil.example"}
+    made = await http.put(f"/artifactory/{repo}/d/a.txt", content=CONTENT, headers=foreign)
+    assert (made.status_code, made.headers["location"]) == (201, f"/artifactory/{repo}/d/a.txt")
+    compared = await http.put(f"/artifactory/{repo}/d/a.txt.md5", content=sums(CONTENT)["md5"], headers=foreign)
+    assert (compared.status_code, compared.headers["location"]) == (201, f"/artifactory/{repo}/d/a.txt")
+    for path in (f"/artifactory/{repo}", f"/artifactory/{repo}/d"):
+        moved = await http.get(path, headers=foreign)
+        assert (moved.status_code, moved.headers["location"]) == (302, f"{path}/")
+
+
 async def test_a_folder_is_a_page_whose_names_are_no_markup(http: httpx.AsyncClient, repo: str) -> None:
     await http.put(f"/artifactory/{repo}/d/%3Cscript%3E.txt", content=CONTENT)
     there = await http.get(f"/artifactory/{repo}/d")
-    assert (there.status_code, there.headers["location"]) == (302, f"http://entrepot.test/artifactory/{repo}/d/")
+    assert (there.status_code, there.headers["location"]) == (302, f"/artifactory/{repo}/d/")
     page = await http.get(f"/artifactory/{repo}/d/")
     assert page.headers["content-type"].startswith("text/html")
     assert "<script>" not in page.text
