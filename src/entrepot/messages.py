@@ -98,6 +98,7 @@ class Reply:
     stream: AsyncIterator[bytes] | None = None
     length: int | None = None  # of file and stream; always stated in Content-Length when known
     after: Callable[[], None] | None = None  # called once the payload has left, for statistics
+    sent: int = 0  # bytes of the payload that have left
 
 
 Handler = Callable[[Request], Awaitable[Reply]]

@@ -82,10 +82,12 @@ class Application:
         started = time.perf_counter()
         request, row, reply = await self._answer(scope, receive)
         always = self._always_oci if request.path.startswith("/v2") else self._always
-        sent = await send_reply(reply, send, head=request.method == "HEAD", always=always)
-        if reply.after is not None and sent:
-            reply.after()
-        self._watcher.answered(request, row, reply, seconds=time.perf_counter() - started, sent=sent)
+        try:
+            await send_reply(reply, send, head=request.method == "HEAD", always=always)
+            if reply.after is not None and reply.sent:
+                reply.after()
+        finally:
+            self._watcher.answered(request, row, reply, seconds=time.perf_counter() - started, sent=reply.sent)
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[Request, Row | None, Reply]:
         request = self._request(scope, receive)

@@ -7,19 +7,35 @@ compressed blob fails its digest check).
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 
 from entrepot.asgi import Send
+from entrepot.blobs.contract import StoreUnavailable
 from entrepot.messages import FileSpan, Reply, encoded
+from entrepot.repositories.content import BytesLost
 
 _PIECE = 1 << 19  # bytes of a file that are read and sent at once: large enough that the hops between do not count
 _GATHERED = 64 << 10  # bytes of a stream that leave together: small packets wait for each other's receipts (40 ms)
 _NO_WAIT: int = getattr(os, "RWF_NOWAIT", 0)  # Linux only
 
 
-async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> int:
-    """Send the reply and return how many bytes of payload left; fewer than promised when the client went away.
+class Cut(OSError):
+    """A file is shorter than its blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened(FileSpan):
+    """A span whose first piece was read."""
+
+    descriptor: int
+    first: bytes
+
+
+async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    """Send the reply, and let go of what it holds; fewer bytes are `sent` than were promised when the client went away.
 
     Servers tell that by a ConnectionError of `send` (ASGI specification, "Disconnected Client"), or not at all.
     """
@@ -30,39 +46,54 @@ async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tupl
     streamed = reply.stream is not None and reply.length is None
     if not streamed and reply.status not in {204, 304}:
         headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if head or reply.status == 304:
-        return await _send_body(b"", send)
-    if reply.file is not None:
-        return await _send_file(reply.file, send)
-    if reply.stream is not None:
-        return await _send_stream(reply.stream, send)
-    return await _send_body(reply.body, send)
-
-
-async def _send_body(body: bytes, send: Send) -> int:
     try:
-        await send({"type": "http.response.body", "body": body})
-    except ConnectionError:
-        return 0
-    return len(body)
-
-
-async def _send_file(span: FileSpan, send: Send) -> int:
-    file = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC)
-    place = span.start
-    try:
-        more = True
-        while more:
-            piece = await _piece(file, place, min(place + _PIECE, span.stop))
-            more = place + len(piece) < span.stop
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
-            place += len(piece)
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        if head or reply.status == 304:
+            await send({"type": "http.response.body", "body": b""})
+        elif reply.file is not None:
+            await _send_file(reply, reply.file, send)
+        elif reply.stream is not None:
+            await _send_stream(reply, reply.stream, send)
+        else:
+            await send({"type": "http.response.body", "body": reply.body})
+            reply.sent = len(reply.body)
     except ConnectionError:
         pass
     finally:
-        os.close(file)
-    return place - span.start
+        if isinstance(reply.file, _Opened):
+            os.close(reply.file.descriptor)
+        if reply.stream is not None:
+            await _close(reply.stream)
+
+
+async def _send_file(reply: Reply, span: FileSpan, send: Send) -> None:
+    reply.file = opened = span if isinstance(span, _Opened) else await _opened(span)
+    piece, place = opened.first, opened.start
+    while True:
+        more = place + len(piece) < opened.stop
+        await send({"type": "http.response.body", "body": piece, "more_body": more})
+        place += len(piece)
+        reply.sent += len(piece)
+        if not more:
+            return
+        piece = await _piece(opened.descriptor, place, min(place + _PIECE, opened.stop))
+
+
+async def _opened(span: FileSpan) -> _Opened:
+    """Return the span with its first piece. Raises BytesLost, StoreUnavailable."""
+    try:
+        file = os.open(span.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            first = await _piece(file, span.start, min(span.start + _PIECE, span.stop))
+        except BaseException:
+            os.close(file)
+            raise
+    except (FileNotFoundError, Cut) as error:
+        error.filename = str(span.path)
+        raise BytesLost(digest="what was asked for") from error
+    except OSError as error:
+        raise StoreUnavailable from error
+    return _Opened(span.path, span.start, span.stop, file, first)
 
 
 async def _piece(file: int, start: int, stop: int) -> bytes:
@@ -73,7 +104,7 @@ async def _piece(file: int, start: int, stop: int) -> bytes:
     else:
         piece = await asyncio.to_thread(os.pread, file, want, start)
     if want and not piece:
-        raise OSError("the file is shorter than its blob")
+        raise Cut(errno.EIO, "the file is shorter than its blob")
     return piece
 
 
@@ -89,15 +120,18 @@ def _cached(file: int, place: int) -> bool:
 
 
 async def begun(reply: Reply) -> Reply:
-    """Return the reply with its stream under way; one of unknown length as an ordinary body if it is short.
+    """Return the reply with its file or stream under way; one of unknown length as an ordinary body if it is short.
 
     Raises what the first pieces raise, a store that does not answer, say, while another answer can still be given.
     """
+    if reply.file is not None:
+        reply.file = await _opened(reply.file)
     if reply.stream is None:
         return reply
     pieces = reply.stream if reply.length is not None else _gathered(reply.stream)
     first = await anext(pieces, b"")
     if reply.length is None and len(first) < _GATHERED:
+        await _close(pieces)
         reply.body, reply.stream = first, None
     else:
         reply.stream = _preceded(first, pieces)
@@ -106,30 +140,36 @@ async def begun(reply: Reply) -> Reply:
 
 async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     held, size = [], 0
-    async for piece in stream:
-        held.append(piece)
-        size += len(piece)
-        if size >= _GATHERED:
+    try:
+        async for piece in stream:
+            held.append(piece)
+            size += len(piece)
+            if size >= _GATHERED:
+                yield b"".join(held)
+                held, size = [], 0
+        if held:
             yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)
+    finally:
+        await _close(stream)
 
 
 async def _preceded(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
-
-
-async def _send_stream(stream: AsyncIterator[bytes], send: Send) -> int:
-    sent = 0
     try:
-        async for piece in stream:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            sent += len(piece)
-        await send({"type": "http.response.body", "body": b""})
-    except ConnectionError:
-        if isinstance(stream, AsyncGenerator):
-            await stream.aclose()  # what it holds is let go now, and not when it is found to be garbage
-    return sent
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        await _close(rest)
+
+
+async def _send_stream(reply: Reply, stream: AsyncIterator[bytes], send: Send) -> None:
+    async for piece in stream:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        reply.sent += len(piece)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _close(stream: AsyncIterator[bytes]) -> None:
+    """Have a stream let go of what it holds now, and not when it is found to be garbage."""
+    if isinstance(stream, AsyncGenerator):
+        await stream.aclose()

@@ -1,12 +1,17 @@
 """Replies onto the wire: files, and streams whose length nobody knew."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from entrepot.blobs.contract import StoreUnavailable
+from entrepot.errors import reason
 from entrepot.messages import FileSpan, Reply
+from entrepot.repositories.content import BytesLost
 from entrepot.web import sending
 from entrepot.web.sending import begun, send_reply
 
@@ -75,7 +80,8 @@ async def test_bytes_of_a_file_leave_exactly_and_the_last_piece_says_so(tmp_path
 
     start, stop = span
     reply = Reply(file=FileSpan(tmp_path / "blob", start, stop), length=stop - start)
-    assert await send_reply(reply, send, head=False) == stop - start
+    await send_reply(reply, send, head=False)
+    assert reply.sent == stop - start
     assert b"".join(message["body"] for message in messages[1:]) == content[start:stop]
     assert [message["more_body"] for message in messages[1:]] == [True] * (len(messages) - 2) + [False]
     assert all(len(message["body"]) <= 1 << 20 for message in messages[1:])
@@ -83,12 +89,38 @@ async def test_bytes_of_a_file_leave_exactly_and_the_last_piece_says_so(tmp_path
 
 @pytest.mark.usefixtures("cache")
 async def test_a_file_that_is_shorter_than_its_blob_never_ends_like_a_whole_one(tmp_path: Path) -> None:
-    (tmp_path / "blob").write_bytes(b"x" * 100)
+    size = sending._PIECE + 100
+    (tmp_path / "blob").write_bytes(bytes(size))
+    reply = Reply(file=FileSpan(tmp_path / "blob", 0, size + 100), length=size + 100)
     with pytest.raises(OSError, match="shorter than its blob"):
-        await sent(Reply(file=FileSpan(tmp_path / "blob", 0, 200), length=200))
+        await sent(reply)
+    assert reply.sent == size
+    assert open_files(tmp_path) == 0
 
 
-def breaking(after: int) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
+@pytest.mark.usefixtures("cache")
+async def test_a_file_that_holds_none_of_the_bytes_is_told_while_there_is_another_answer(tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(b"")
+    for name in ("cut", "gone"):
+        with pytest.raises(BytesLost) as lost:
+            await begun(Reply(file=FileSpan(tmp_path / name, 0, 200), length=200))
+        assert str(tmp_path / name) in reason(lost.value)
+        assert str(tmp_path) not in lost.value.message
+    with pytest.raises(StoreUnavailable):
+        await begun(Reply(file=FileSpan(tmp_path, 0, 200), length=200))
+    assert open_files(tmp_path) == 0
+
+
+def open_files(folder: Path) -> int:
+    here = Path("/proc/self/fd")
+    if not here.exists():  # macOS
+        return 0
+    return sum(str(one.readlink()).startswith(str(folder)) for one in here.iterdir() if one.is_symlink())
+
+
+def breaking(
+    after: int, error: type[BaseException] = ConnectionError
+) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
     """Return the `send` of a server whose client is gone after so many pieces."""
     left = after
 
@@ -97,31 +129,69 @@ def breaking(after: int) -> Callable[[MutableMapping[str, Any]], Awaitable[None]
         if message["type"] == "http.response.body":
             left -= 1
             if left < 0:
-                raise ConnectionError
+                raise error
 
     return send
 
 
 async def test_a_stream_ends_with_its_client_and_lets_go_of_what_it_held() -> None:
-    ended = []
+    held = Held()
+    reply = Reply(stream=held.stream(), length=1000)
+    await send_reply(reply, breaking(3), head=False)
+    assert reply.sent == 30
+    assert held.ended
 
-    async def stream() -> AsyncIterator[bytes]:
+
+class Held:
+    """A stream that holds something for as long as it is open."""
+
+    def __init__(self, piece: int = 10) -> None:
+        self.piece = piece
+        self.ended = False
+
+    async def stream(self) -> AsyncIterator[bytes]:
         try:
             while True:
-                yield b"x" * 10
+                yield b"x" * self.piece
         finally:
-            ended.append(True)
+            self.ended = True
 
-    assert await send_reply(Reply(stream=stream(), length=1000), breaking(3), head=False) == 30
-    assert ended == [True]
+
+@pytest.mark.parametrize("length", [1 << 20, None])
+@pytest.mark.parametrize("error", [ConnectionError, RuntimeError, asyncio.CancelledError])
+async def test_what_a_stream_holds_is_let_go_of_before_the_reply_ends(
+    length: int | None, error: type[BaseException]
+) -> None:
+    held = Held(50_000)
+    reply = await begun(Reply(stream=held.stream(), length=length))
+    with contextlib.suppress(error):
+        await send_reply(reply, breaking(2, error), head=False)
+    assert held.ended
+
+
+async def test_what_a_short_stream_held_is_let_go_of_with_its_last_piece() -> None:
+    held = Held()
+
+    async def short() -> AsyncIterator[bytes]:
+        try:
+            yield b"abc"
+        finally:
+            held.ended = True
+
+    assert (await begun(Reply(stream=short()))).body == b"abc"
+    assert held.ended
 
 
 async def test_a_file_is_read_no_further_than_its_client_goes(tmp_path: Path) -> None:
     path = tmp_path / "blob"
     path.write_bytes(bytes(5 << 20))
     reply = Reply(file=FileSpan(path, 0, 5 << 20), length=5 << 20)
-    assert await send_reply(reply, breaking(2), head=False) == 2 * sending._PIECE
+    await send_reply(reply, breaking(2), head=False)
+    assert reply.sent == 2 * sending._PIECE
+    assert open_files(tmp_path) == 0
 
 
 async def test_nothing_is_counted_that_nobody_received() -> None:
-    assert await send_reply(Reply(body=b"abc"), breaking(0), head=False) == 0
+    reply = Reply(body=b"abc")
+    await send_reply(reply, breaking(0), head=False)
+    assert reply.sent == 0

@@ -1,6 +1,7 @@
 """What logs and metrics tell of requests."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -85,6 +86,26 @@ async def test_bytes_that_are_lost_are_told_to_the_log_with_their_object(setting
         [told] = logs
         assert told["event"] == "request.unavailable"
         assert str(object_.relative_to(blobs)) in told["reason"]
+
+
+async def test_a_file_that_was_cut_is_an_answer_of_its_own_and_told_to_the_logs(settings: Settings) -> None:
+    async with served(settings) as client:
+        assert (await client.put(FILE, content=bytes(1 << 20))).status_code == 201
+        blobs = blob_folder(settings)
+        assert blobs is not None
+        [object_] = [path for path in blobs.rglob("*") if path.is_file()]
+        os.truncate(object_, 0)
+        with capture_logs() as logs:
+            answer = await client.get(FILE)
+            assert (answer.status_code, answer.json()["errors"][0]["status"]) == (503, 503)
+        assert str(object_) in logs[0]["reason"]
+        # Its beginning is there, and its end is not: that is seen too late to be told.
+        os.truncate(object_, (1 << 20) - 1)
+        with pytest.raises(OSError, match="shorter than its blob"):
+            await client.get(FILE)
+    request = (logs_folder(settings.home) / "artifactory-request.log").read_text()
+    assert f"|GET|/generic-local/file|200|0|{(1 << 20) - 1}|" in request
+    assert "|GET|/generic-local/file|503|" in request
 
 
 async def test_a_node_that_stops_is_not_ready_and_no_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
