@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl
 
@@ -9,12 +10,21 @@ from entrepot.asgi import Receive
 from entrepot.errors import Invalid, TooLarge
 
 _FIELDS = 200
+# For what is read whole, by whom is often not known yet: a time, and bytes a second beyond it.
+_SECONDS = 60
+_LEAST_RATE = 16 << 10
 
 
 class BodyBroken(Invalid):
     """The connection was lost before the whole body had arrived."""
 
     code = "BLOB_UPLOAD_INVALID"
+
+
+class BodySlow(Invalid):
+    """The body took too long to arrive."""
+
+    status = 408
 
 
 class StreamedBody:
@@ -46,9 +56,16 @@ class StreamedBody:
             raise BodyBroken
 
     async def read(self, limit: int) -> bytes:
-        """Return the whole body. Raises TooLarge as soon as it is longer than `limit` bytes, BodyBroken."""
+        """Return the whole body. Raises TooLarge as soon as it is longer than `limit` bytes, BodySlow, BodyBroken."""
         if self.length is not None and self.length > limit:
             raise TooLarge(limit=limit)
+        try:
+            async with asyncio.timeout(_SECONDS + limit / _LEAST_RATE):
+                return await self._read(limit)
+        except TimeoutError:
+            raise BodySlow from None
+
+    async def _read(self, limit: int) -> bytes:
         pieces, seen = [], 0
         async for piece in self:
             seen += len(piece)
