@@ -14,7 +14,7 @@ _REFUSALS = {
     408: "The request took too long to arrive.",
     413: "The body is too large.",
     431: "The header fields are too large.",
-    501: "This is no proxy.",
+    501: "Unknown methods, transfer codings other than chunked, and other servers' URLs are not implemented here.",
     503: "Too many requests at once on one connection.",
     505: "HTTP/1.0 and HTTP/1.1 are understood here.",
 }

@@ -7,10 +7,17 @@ were header fields.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserInvalidMethodError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
 
 _FRAMES = 64 << 10  # bytes of chunk extensions and trailers that may come without a byte of body
 _FRAME_PER_BYTE = 16  # one-byte chunks need 5
@@ -18,6 +25,8 @@ _VERSIONS = frozenset({"1.0", "1.1"})
 _EMPTY_LINES = b"\r\n"  # may come before a request (RFC 9112, 2.2)
 _FIELD_COST = 100  # bytes that a field takes beside its own
 _MOST_DIGITS = 19  # a length that no counter overflows
+_METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) ")
+_OTHER_PROTOCOL = re.compile(rb"[\r\n]*[^\r\n]* (?:RTSP|ICE)/")
 
 
 class Refused(Exception):
@@ -85,6 +94,7 @@ class Reader:
         self._hosts = 0
         self._length: int | None = 0
         self._expects = False
+        self._unknown = ""  # the method of this request, under another name in the parser
 
     def feed(self, data: bytes) -> None:
         """Tell the receiver what these bytes are. Raises Refused, after which there is no going on."""
@@ -96,7 +106,10 @@ class Reader:
             self._framed += len(data)
         elif in_line and not data.isascii():
             data = _escaped(data, between=between)
-        self._parse(data)
+        if between and (b" RTSP/" in data or b" ICE/" in data) and _OTHER_PROTOCOL.match(data):
+            raise Refused(505)  # llhttp speaks them, too
+        if not self._parse(data):
+            self._parse_renamed(data, between=between)
         if self.in_head:
             self._in_line = in_line and b"\n" not in (data.lstrip(_EMPTY_LINES) if between else data)
         if self._partial > self._most:
@@ -104,7 +117,8 @@ class Reader:
         if self._framed > _FRAMES:
             raise Refused(400)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> bool:
+        """Return False at a request whose method the parser does not know. Raises Refused."""
         while data:
             try:
                 self._parser.feed_data(data)
@@ -113,10 +127,28 @@ class Reader:
                 self._begin_anew()
             except HttpParserCallbackError as error:  # what a method below raised
                 raise (error.__context__ or error) from None
+            except HttpParserInvalidMethodError:
+                return False
             except HttpParserError:
                 raise Refused(400) from None
             else:
-                return
+                break
+        return True
+
+    def _parse_renamed(self, data: bytes, *, between: bool) -> None:
+        """Parse a request whose method llhttp does not know, so that the application can say what there is at its path.
+
+        Raises Refused, also if that request did not come as the first of this data and with its whole line.
+        """
+        found = _METHOD.match(data)
+        if between and found is None:
+            raise Refused(400)
+        if not between or found is None or b"\n" not in data[found.end() :] or not _is_unknown(found[1]):
+            raise Refused(501)
+        self._unknown = found[1].decode()
+        self._parser = HttpRequestParser(self)
+        if not self._parse(b"PUT" + data[found.end(1) :]):
+            raise Refused(501)  # at the request after it
 
     def _begin_anew(self) -> None:
         """Replace a parser that takes the rest for another protocol; the new one is told of the body that it passes over."""
@@ -187,6 +219,8 @@ class Reader:
             self._headers = [(name, authority if name == b"host" else value) for name, value in self._headers]
         keep, expects = self._parser.should_keep_alive(), self._expects and version == "1.1"
         method = self._parser.get_method().decode()
+        if self._unknown:  # whoever sends such a thing is not believed any further
+            method, keep, self._unknown = self._unknown, False, ""
         self._receiver.requested(Head(method, path, query, version, self._headers, self._length, keep, expects))
 
     def on_body(self, piece: bytes) -> None:
@@ -224,6 +258,14 @@ def _split(target: bytes) -> tuple[bytes, bytes, bytes]:
     if b"#" in target or b"@" in authority:
         raise Refused(400)
     return authority, path or b"/", query
+
+
+def _is_unknown(method: bytes) -> bool:
+    try:
+        HttpRequestParser(object()).feed_data(method + b" ")
+    except HttpParserInvalidMethodError:
+        return True
+    return False
 
 
 def _escaped(data: bytes, *, between: bool) -> bytes:

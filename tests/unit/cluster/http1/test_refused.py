@@ -1,6 +1,7 @@
 """Requests that are none: refused, and nothing that follows is believed."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -46,8 +47,12 @@ HOST = "Host: here\r\n"
         pytest.param(f"GET ftp://x/ HTTP/1.1\r\n{HOST}\r\n", 501, id="a proxy for something else"),
         pytest.param(f"GET http://u@x/ HTTP/1.1\r\n{HOST}\r\n", 400, id="a name in the authority"),
         pytest.param(f"CONNECT x:443 HTTP/1.1\r\n{HOST}\r\n", 501, id="a tunnel"),
-        pytest.param(f"NONE / HTTP/1.1\r\n{HOST}\r\n", 400, id="no method"),
-        pytest.param(f"get / HTTP/1.1\r\n{HOST}\r\n", 400, id="a method in small letters"),
+        pytest.param(f"N()NE / HTTP/1.1\r\n{HOST}\r\n", 400, id="no method"),
+        pytest.param(f"NONE a HTTP/1.1\r\n{HOST}\r\n", 400, id="an unknown method and no path"),
+        pytest.param(f"NONE / HTTP/2.0\r\n{HOST}\r\n", 505, id="an unknown method and version"),
+        pytest.param(f"GET / RTSP/1.0\r\n{HOST}\r\n", 505, id="another protocol"),
+        pytest.param(f"\r\nOPTIONS / RTSP/1.1\r\n{HOST}\r\n", 505, id="another protocol with our version"),
+        pytest.param(f"SOURCE / ICE/1.0\r\n{HOST}\r\n", 505, id="yet another protocol"),
         pytest.param("GET /\r\n\r\n", 505, id="version 0.9"),
         pytest.param(f"GET / HTTP/1.2\r\n{HOST}\r\n", 400, id="version 1.2"),
         pytest.param(f"GET / HTTP/2.0\r\n{HOST}\r\n", 505, id="version 2.0"),
@@ -68,6 +73,63 @@ async def test_what_is_no_request_is_refused_and_nothing_after_it_is_believed(he
         assert (found.status, found.headers["connection"]) == (status, "close")
         assert await client.ended() == b""
         assert made.script.asked == []
+
+
+@pytest.mark.parametrize("method", ["NONE", "get", "M!X"])
+@on_both_loops
+async def test_an_unknown_method_is_for_the_application_to_refuse_and_ends_the_connection(method: str) -> None:
+    async with serving() as made:
+        client = await made.client()
+        request = f"{method} /scope/a?b HTTP/1.1\r\n{HOST}Content-Length: 3\r\nX-One: 1\r\n\r\nabc"
+        await client.say(request.encode() + GET)
+        found = await client.hear()
+        scope = json.loads(found.body)
+        assert (scope["method"], scope["raw_path"], scope["query_string"]) == (method, "/scope/a", "b")
+        assert ["x-one", "1"] in scope["headers"]
+        assert found.headers["connection"] == "close"
+        assert await client.ended() == b""
+        assert made.script.asked == ["/scope/a"]
+
+
+@pytest.mark.parametrize("pieces", [[b"NONE / HT"], [b"G", b"OO / HTTP/1.1\r\n"]], ids=["no line yet", "in pieces"])
+@on_both_loops
+async def test_an_unknown_method_whose_path_is_not_known_is_not_implemented(pieces: list[bytes]) -> None:
+    async with serving() as made:
+        client = await made.client()
+        for piece in pieces:
+            await client.say(piece)
+            await asyncio.sleep(0.05)
+        found = await client.hear()
+        assert (found.status, found.headers["connection"]) == (501, "close")
+        assert b"proxy" not in found.body
+        assert made.script.asked == []
+
+
+@on_both_loops
+async def test_a_request_by_an_unknown_method_may_come_after_others_and_in_parts() -> None:
+    async with serving() as made:
+        client = await made.client()
+        assert (await client.get("/ok")).body == b"ok"
+        await client.say(b"NONE /echo HTTP/1.1\r\nHost: here\r\nTransfer-Enc")
+        await asyncio.sleep(0.05)
+        await client.say(b"oding: chunked\r\n\r\n3\r\nab")
+        await until(lambda: made.script.asked == ["/ok", "/echo"])
+        await client.say(b"c\r\n0\r\n\r\n")
+        assert (await client.hear()).body == said(b"abc")
+        assert await client.ended() == b""
+        ahead = await made.client()
+        await ahead.say(GET + b"NONE / HTTP/1.1\r\n\r\n")
+        assert [(await ahead.hear()).status for _ in range(2)] == [200, 501]
+
+
+@on_both_loops
+async def test_words_of_another_protocol_are_a_body_like_another() -> None:
+    body = b"GET / RTSP/1.0\r\n\r\nSOURCE / ICE/1.0\r\n"
+    async with serving() as made:
+        client = await made.client()
+        head = f"PUT /echo HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\nX: a RTSP/1.0\r\n\r\n"
+        await client.say(head.encode() + body)
+        assert (await client.hear()).body == said(body)
 
 
 @pytest.mark.parametrize("rest", ["a" * (1 << 20), "A: b\r\n" * 100_000], ids=["one field", "many fields"])
