@@ -1,6 +1,7 @@
-"""What is Granian's alone: HTTP/2."""
+"""What is Granian's alone: HTTP/2, and what it makes of a length beside chunks."""
 
 import asyncio
+import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest
 
 from entrepot.asgi import Message, Receive, Send
 from entrepot.cluster.secure import watched
+from tests.unit.cluster.http1.talk import GET, said
 from tests.unit.cluster.test_doors import opened
+
+CHUNKED = "Transfer-Encoding: chunked"
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -24,6 +28,23 @@ async def test_a_client_that_still_sends_what_nobody_wants_gets_the_whole_answer
                 stdout=asyncio.subprocess.PIPE,
             )
             assert (await curl.communicate())[0] == b"no 401 0"
+
+
+@pytest.mark.parametrize("fields", [("Content-Length: 3", CHUNKED), (CHUNKED, "Content-Length: 3")])
+async def test_a_length_beside_chunks_is_hidden_from_us_and_the_connection_ends(fields: tuple[str, str]) -> None:
+    """SECURITY.md says so; once both are seen, the application refuses them."""
+    async with opened("granian") as made:
+        for path in ("/scope", "/echo"):
+            client = await made.client()
+            head = "\r\n".join((f"PUT {path} HTTP/1.1", "Host: here", *fields))
+            await client.say(f"{head}\r\n\r\n5\r\nabcde\r\n0\r\n\r\n".encode() + GET)
+            found = await client.hear()
+            assert found.headers["connection"] == "close"
+            assert await client.ended() == b""
+            if path == "/echo":
+                assert found.body == said(b"abcde")
+            else:
+                assert [name for name, _ in json.loads(found.body)["headers"]] == ["host", "transfer-encoding"]
 
 
 async def test_a_body_that_its_client_holds_back_is_not_waited_for() -> None:

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from entrepot.web.base import Doors, unmapped
@@ -73,9 +74,10 @@ def test_a_hop_is_an_address_of_ipv4_however_it_is_written() -> None:
     assert DOORS.address(hops, PROXY) == CLIENT
 
 
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize(("trusted", "believed"), [("127.0.0.1", True), ("192.0.2.1", False)])
 async def test_challenges_and_sub_domains_follow_the_host_that_a_trusted_proxy_names(
-    tmp_path: Path, trusted: str, believed: bool
+    tmp_path: Path, trusted: str, believed: bool, peer: str
 ) -> None:
     flags = {"trusted.proxies": trusted, "docker.subdomain": "art.example"}
     settings = await asyncio.to_thread(prepared, settings_of(tmp_path / "home", **flags))
@@ -83,6 +85,8 @@ async def test_challenges_and_sub_domains_follow_the_host_that_a_trusted_proxy_n
         "x-forwarded-host": "docker-local.art.example", "x-forwarded-port": "8443", "x-forwarded-proto": "https",
     }  # fmt: skip
     async with served(settings) as client:
+        assert isinstance(client._transport, httpx.ASGITransport)
+        client._transport.client = (peer, 40_000)
         refused = await client.get("/v2/", headers=headers, auth=None)
         realm = re.search('realm="([^"]*)"', refused.headers["www-authenticate"])
         assert realm is not None
