@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
-from entrepot.blobs.digest import Digest
+from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.errors import EntrepotError
 from entrepot.formats.docker.images import Image, visible_blob
 from entrepot.formats.docker.names import check_image, split_name
@@ -35,13 +35,18 @@ class Mounts:
         self._by_id = by_id
 
     async def mount(self, request: Request, target: Image, wanted: str) -> bool:
-        """Mount the blob; False when it cannot be, for whatever reason. Raises DigestInvalid."""
-        digest = Digest.parse(wanted)
+        """Mount the blob; False when it cannot be, for whatever reason."""
+        try:
+            digest = Digest.parse(wanted)
+        except DigestInvalid:
+            return False
         stated = (request.query.get("from") or [""])[0]
         sources = self._stated(request, stated) if stated else self._holders(digest)
         judged = None if stated else _PATHS
         base = self._granter.everywhere(request.caller.by_identity())
         async for source in sources:
+            if source.repository.flag("blackedOut"):
+                continue
             named = await named_blob(self._database, source.repository.id, source.name, digest)
             if named is not None and await visible_blob(self._database, base, source, named, judged=judged):
                 return await self._name(target, named.blob_id, request.caller.name)
