@@ -8,9 +8,10 @@ from typing import Never
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
-from entrepot.blobs.digest import Digest, DigestInvalid
+from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
+from entrepot.blobs.threads import HASHING
 from entrepot.errors import Denied
 from entrepot.formats.docker.errors import ManifestInvalid, RejectedByPatterns
 from entrepot.formats.docker.images import Image, writable_image
@@ -30,6 +31,7 @@ from entrepot.repositories.mending import mend
 
 _TAGS_AT_ONCE = 100
 _CONFIG_LIMIT = 1 << 20
+_ON_THE_LOOP = 64 << 10  # bytes of a manifest that are read and hashed in less than a thread hop is worth
 
 
 class Push:
@@ -50,21 +52,9 @@ class Push:
         reference = unquote(request.words["reference"])
         wanted = parse_reference(reference)
         tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
-        body = await self._read(request)
-        document = parse(
-            body,
-            request.headers.get("content-type"),
-            limit=self._limit,
-            block_schema1=image.repository.config.get("blockPushingSchema1", True) is not False,
-        )
-        hashes = Hashes(sha512=wanted.digest is not None and wanted.digest.algorithm == "sha512")
-        hashes.update(body)
-        checksums = hashes.checksums(len(body))
-        stated = checksums.sha512 if wanted.digest and wanted.digest.algorithm == "sha512" else checksums.sha256
-        if wanted.digest is not None and stated != wanted.digest.raw:
-            raise DigestInvalid("The digest does not match the manifest.", detail=reference)
+        document, checksums = await self._read(request, image, wanted.digest)
         properties = await self._labels(image, document)
-        received = await self._intake.receive(_one(body), Hashes())
+        received = await self._intake.receive(_one(document.body), Hashes.none())
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
         arrived = arrival(checksums, inline=received.inline, pieces=pieces)
 
@@ -77,7 +67,7 @@ class Push:
                 document,
                 Digest.of("sha256", checksums.sha256),
                 admitted.id,
-                len(body),
+                checksums.size,
                 blobs=blobs,
                 pushed=str(wanted.digest or ""),
                 labels=properties,
@@ -88,7 +78,9 @@ class Push:
         async with self._intake.naming(received):
             admitted = await asyncio.shield(self._database.transact(work))
         await mend(self._database, self._content, admitted, arrived)
-        return _stored(request, document, reference if wanted.digest else f"sha256:{checksums.sha256.hex()}", tags)
+        if wanted.digest is None:
+            return _stored(request, document, f"sha256:{checksums.sha256.hex()}", ())
+        return _stored(request, document, reference, [tag for tag in tags if tag])
 
     def _tags(self, request: Request, image: Image, reference: str, *, is_digest: bool) -> list[str]:
         """Return the references to place: tags, or the empty string for the digest alone."""
@@ -104,8 +96,23 @@ class Push:
                 _refuse(request.granted, image, tag)
         return tags or [""]
 
-    async def _read(self, request: Request) -> bytes:
-        return await request.body.read(self._limit)
+    async def _read(self, request: Request, image: Image, stated: Digest | None) -> tuple[Document, Checksums]:
+        """Read and hash a manifest, beside the loop when it is long. Raises ManifestInvalid, DigestInvalid."""
+        body = await request.body.read(self._limit)
+        algorithm = stated.algorithm if stated is not None else "sha256"
+        block_schema1 = image.repository.config.get("blockPushingSchema1", True) is not False
+
+        def work() -> tuple[Document, Checksums]:
+            content_type = request.headers.get("content-type")
+            document = parse(body, content_type, limit=self._limit, block_schema1=block_schema1)
+            hashes = Hashes(sha512=algorithm == "sha512")
+            hashes.update(body)
+            return document, hashes.checksums(len(body))
+
+        document, checksums = await HASHING.run(work) if len(body) > _ON_THE_LOOP else work()
+        if stated is not None and stated.raw != (checksums.sha512 if algorithm == "sha512" else checksums.sha256):
+            raise DigestInvalid("The digest does not match the manifest.", detail=str(stated))
+        return document, checksums
 
     async def _labels(self, image: Image, document: Document) -> dict[str, list[str]]:
         """Return the labels of the image's configuration, if it is here and reasonably small."""
@@ -130,10 +137,11 @@ async def _one(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _stored(request: Request, document: Document, digest: str, tags: Sequence[str]) -> Reply:
+    """Answer that the manifest is here; `tags` are those that were asked for beside its digest."""
     location = f"{request.prefix}/v2/{request.words['name']}/manifests/{digest}"
     headers = [("location", location), ("docker-content-digest", digest)]
     if document.subject is not None:
         headers.append(("oci-subject", str(document.subject.digest)))
-    if request.query.get("tag") and tags != [""]:
+    if tags:
         headers.append(("oci-tag", ", ".join(tags)))
     return Reply(201, headers)

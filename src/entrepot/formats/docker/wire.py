@@ -28,7 +28,7 @@ MOST_DESCRIPTORS = 10_000  # layers or children of one manifest; the docker engi
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on documents that are not JSON, not of the type, not UTF-8, or too deep."""
 
-_MOST_VALUES = 200_000  # commas and brackets, in strings or not
+_MOST_VALUES = 100_000  # commas and brackets, in strings or not
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{1,255}\Z")]
 _MaybeText = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{0,255}\Z")]

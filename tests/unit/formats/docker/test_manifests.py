@@ -297,7 +297,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("value", [b"[],", b"{},", b"1,"])
     def test_more_values_than_any_manifest_has_are_not_even_read(self, value: bytes) -> None:
-        assert "too many values" in refused(b'{"x":[' + value * 200_000 + b"1]}")
+        assert "too many values" in refused(b'{"x":[' + value * 100_000 + b"1]}")
 
     def test_a_body_beyond_the_limit_is_refused_with_413(self) -> None:
         body = json.dumps(image()).encode()
