@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Never
 from urllib.parse import unquote
 
@@ -30,6 +30,7 @@ from entrepot.repositories.granted import Granted
 from entrepot.repositories.mending import mend
 
 _TAGS_AT_ONCE = 100
+_ROWS_AT_ONCE = 5000  # files and labels, half a second of SQLite's one writer; other registries end at 4,200 layers
 _CONFIG_LIMIT = 1 << 20
 _ON_THE_LOOP = 64 << 10  # bytes of a manifest that are read and hashed in less than a thread hop is worth
 
@@ -54,6 +55,7 @@ class Push:
         tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
         document, checksums = await self._read(request, image, wanted.digest)
         properties = await self._labels(image, document)
+        _bound(document, properties, tags)
         received = await self._intake.receive(_one(document.body), Hashes.none())
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
         arrived = arrival(checksums, inline=received.inline, pieces=pieces)
@@ -88,8 +90,10 @@ class Push:
             tags = [reference]
         else:
             tags = list(dict.fromkeys(request.query.get("tag", [])))
-            if len(tags) > _TAGS_AT_ONCE:
-                raise ManifestInvalid(f"More than {_TAGS_AT_ONCE} tags at once.")
+            kept = image.repository.number("maxUniqueTags")
+            most = min(kept, _TAGS_AT_ONCE) if kept > 0 else _TAGS_AT_ONCE
+            if len(tags) > most:
+                raise ManifestInvalid(f"More than {most} tags at once.")
         for tag in tags:
             check_tag(tag)
             if not request.granted.may(Action.DEPLOY, image.repository, manifest_path(image.name, tag)):
@@ -123,6 +127,14 @@ class Push:
         if stored is None or stored.size > _CONFIG_LIMIT:
             return {}
         return labels(await self._content.whole(stored, _CONFIG_LIMIT))
+
+
+def _bound(document: Document, properties: Mapping[str, Sequence[str]], tags: Sequence[str]) -> None:
+    rows = len(document.required()) + sum(map(len, properties.values()))
+    if rows * len(tags) > _ROWS_AT_ONCE:
+        raise ManifestInvalid(
+            f"The manifest has {rows} blobs and labels, and was pushed as {len(tags)} tags: more than {_ROWS_AT_ONCE} in all."
+        )
 
 
 def _refuse(granted: Granted, image: Image, tag: str) -> Never:

@@ -1,5 +1,6 @@
 """What one PUT of a manifest may cost, and what it answers; on both engines."""
 
+import json
 import threading
 
 import pytest
@@ -49,3 +50,25 @@ async def test_tags_beside_a_tag_are_passed_over_and_not_told(node: Node) -> Non
     assert answer.status == 201
     assert "oci-tag" not in answer.headers
     assert (await node.ask("GET", "/v2/r/app/tags/list")).json["tags"] == ["b"]
+
+
+async def test_one_request_sets_no_more_tags_than_its_transaction_can_write_while_others_wait(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "_ROWS_AT_ONCE", 12)
+    config = json.dumps({"config": {"Labels": {"a": "1", "b": "2"}}}).encode()
+    for content in (config, ONE):
+        await node.upload("r/app", content)
+    body = manifest(config, ONE)
+    for tags, status in (("tag=a&tag=b&tag=c", 201), ("tag=a&tag=b&tag=c&tag=d", 400)):
+        assert (await node.put("r/app", f"{sha256(body)}?{tags}", body)).status == status
+    assert (await node.ask("GET", "/v2/r/app/tags/list")).json["tags"] == ["a", "b", "c"]
+
+
+async def test_no_more_tags_are_set_at_once_than_the_repository_keeps(node: Node) -> None:
+    await node.create("few", maxUniqueTags=2)
+    await node.upload("few/app", ONE)
+    body = manifest(ONE)
+    for tags, status in (("tag=a&tag=b", 201), ("tag=c&tag=d&tag=e", 400)):
+        assert (await node.put("few/app", f"{sha256(body)}?{tags}", body)).status == status
+    assert (await node.ask("GET", "/v2/few/app/tags/list")).json["tags"] == ["a", "b"]
