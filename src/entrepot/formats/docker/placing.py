@@ -8,7 +8,7 @@ sooner than the grace time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
@@ -30,6 +30,7 @@ from entrepot.formats.docker.records import (
 )
 from entrepot.metadata.database import Tx
 from entrepot.metadata.items import NewFile
+from entrepot.metadata.properties import properties_of
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
 from entrepot.repositories.granted import Granted, where
@@ -44,9 +45,7 @@ UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference AND retired IS NOT NULL
 """)
 _SHARE = sql("SELECT item_id FROM docker_manifest WHERE item_id = :item_id {share}")
-_REVIVE = sql(
-    "UPDATE docker_manifest SET retired = NULL, retired_tag = NULL WHERE item_id = :item_id AND retired IS NOT NULL"
-)
+_IN_FOLDER = sql("SELECT name, blob_id FROM item WHERE repo_id = :repo_id AND path = :folder AND kind = 1")
 _COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
 _OLDEST_TAGS = sql("""
 SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
@@ -160,18 +159,19 @@ class Placing:
     async def _place_one(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, tag: str) -> None:
         reference = tag or digest_folder(new.digest)
         place, folder = where(granted, image.repository), folder_of(image.name, reference)
+        files = _files(image, new, tag=tag)
         existing = await manifest_by_reference(tx, image.repository.id, image.name, reference)
         if existing is not None and existing.blob_id == new.blob_id and existing.media_type == new.document.media_type:
-            await tx.execute(_REVIVE, item_id=existing.item_id)
+            await self._tree.put_files(tx, place, folder, await _again(tx, image, existing, files))
             return
-        if not tag and await manifests_by_digest(tx, image.repository.id, image.name, new.digest):
+        if not tag and await _is_held(tx, image, new, files):
             return  # some tag holds it: that is enough for it to be pulled by digest
         if existing is not None and tag:
             _refuse_immutable(image, tag)
             if not granted.may(Action.DELETE, image.repository, manifest_path(image.name, tag)):
                 raise Denied("Not enough permissions to overwrite the tag {tag} (DELETE is needed).", tag=tag)
             await self._retire(tx, granted, image, existing)
-        await self._tree.put_files(tx, place, folder, _files(image, new, tag=tag))
+        await self._tree.put_files(tx, place, folder, files)
 
     async def _retire(self, tx: Tx, granted: Granted, image: Image, tag: Manifest, *, dropped: bool = False) -> None:
         place = where(granted, image.repository)
@@ -212,6 +212,31 @@ class Placing:
 def _refuse_immutable(image: Image, tag: str) -> None:
     if image.repository.flag("immutableTags"):
         raise TagIsImmutable(tag=tag, image=image.name)
+
+
+async def _is_held(tx: Tx, image: Image, new: Placement, files: Sequence[NewFile]) -> bool:
+    """Whether some reference holds a manifest, and all of its blobs are still beside it."""
+    held = await manifests_by_digest(tx, image.repository.id, image.name, new.digest)
+    return bool(held) and not await _missing(tx, image, held[0], files)
+
+
+async def _again(tx: Tx, image: Image, existing: Manifest, files: Sequence[NewFile]) -> list[NewFile]:
+    """Return what a push of the manifest that is there places: the manifest, for its time, and blobs that were taken away.
+
+    What others have noted in properties of the manifest stays.
+    """
+    manifest = files[0]
+    properties = {**await properties_of(tx, existing.item_id), **(manifest.properties or {})}
+    if DIGEST_PROPERTY not in (manifest.properties or {}):
+        properties.pop(DIGEST_PROPERTY, None)
+    missing = await _missing(tx, image, existing, files)
+    return [replace(manifest, properties=properties), *(file for file in missing if file.name != manifest.name)]
+
+
+async def _missing(tx: Tx, image: Image, existing: Manifest, files: Sequence[NewFile]) -> list[NewFile]:
+    folder = folder_of(image.name, existing.reference)
+    there = {row[0]: row[1] for row in await tx.rows(_IN_FOLDER, repo_id=image.repository.id, folder=folder)}
+    return [file for file in files if there.get(file.name) != file.blob_id]
 
 
 def _files(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
