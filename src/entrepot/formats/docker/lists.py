@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
-from entrepot.formats.docker.errors import NameUnknown
-from entrepot.formats.docker.errors import shown as quoted
+from entrepot.formats.docker.errors import NameUnknown, shown
 from entrepot.formats.docker.images import Image, image_name, readable_images
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.pages import Page, link, parse_page
@@ -25,6 +24,7 @@ from entrepot.repositories.repository import Repository
 
 _TAGS, _CATALOG = 100_000, 100  # default page lengths; who asks for no page wants all tags
 _MOST = 100_000  # tags of an unbounded list: what clients without paging get
+_BATCH = 1000  # rows that are read at once where each needs a look
 _JUDGED = 1_000_000  # rows looked at for one page on behalf of a caller who may read few of them
 
 
@@ -46,12 +46,12 @@ class Lists:
             known = known or await self._is_known(request.granted, image)
             found.update(await self._tags_of(request.granted, image, page))
         if not known:
-            raise NameUnknown(name, f"there is no image {quoted(name)}")
-        shown = sorted(found)[: page.n]
-        reply = json_reply({"name": unquote(request.words["name"]), "tags": shown})
+            raise NameUnknown(name, f"there is no image {shown(name)}")
+        listed = sorted(found)[: page.n]
+        reply = json_reply({"name": unquote(request.words["name"]), "tags": listed})
         if page.n and len(found) > page.n:
             target = f"{request.prefix}/v2/{request.words['name']}/tags/list"
-            reply.headers.append(("link", link(target, n=page.n, last=shown[-1])))
+            reply.headers.append(("link", link(target, n=page.n, last=listed[-1])))
         return reply
 
     async def catalog(self, request: Request) -> Reply:
@@ -66,10 +66,10 @@ class Lists:
                 found.update(base + name for name in await self._images_of(request, repository, after, page.n + 1))
             if not only and len(found) > page.n:
                 break  # names begin with the keys, so those of further repositories come later
-        shown = sorted(found)[: page.n]
-        reply = json_reply({"repositories": shown})
+        listed = sorted(found)[: page.n]
+        reply = json_reply({"repositories": listed})
         if page.n and len(found) > page.n:
-            reply.headers.append(("link", link(f"{request.prefix}/v2/_catalog", n=page.n, last=shown[-1])))
+            reply.headers.append(("link", link(f"{request.prefix}/v2/_catalog", n=page.n, last=listed[-1])))
         return reply
 
     async def _is_known(self, granted: Granted, image: Image) -> bool:
@@ -80,28 +80,22 @@ class Lists:
 
     async def _tags_of(self, granted: Granted, image: Image, page: Page) -> list[str]:
         """Return readable tags beyond `last`, one more than the page holds when there are more."""
-        everything = granted.throughout(Action.READ, image.repository, image.name)
+        if granted.throughout(Action.READ, image.repository, image.name):
+            return await tags(self._reads, image.repository.id, image.name, after=page.last, limit=page.n + 1)
+        return await self._readable_tags_of(granted, image, page.last, page.n + 1)
+
+    async def _readable_tags_of(self, granted: Granted, image: Image, after: str, want: int) -> list[str]:
         found: list[str] = []
-        after, judged, want = page.last, 0, page.n + 1
+        judged = 0
         while len(found) < want and judged < _JUDGED:
-            batch = await tags(
-                self._reads, image.repository.id, image.name, after=after, limit=want if everything else 1000
-            )
+            batch = await tags(self._reads, image.repository.id, image.name, after=after, limit=_BATCH)
             if not batch:
                 break
-            judged += 0 if everything else len(batch)
-            if not everything:
-                await asyncio.sleep(0)  # others have their turn
-            found += (
-                batch
-                if everything
-                else [
-                    tag for tag in batch if granted.may(Action.READ, image.repository, manifest_path(image.name, tag))
-                ]
-            )
+            judged += len(batch)
+            await asyncio.sleep(0)  # others have their turn
+            paths = ((tag, manifest_path(image.name, tag)) for tag in batch)
+            found += [tag for tag, path in paths if granted.may(Action.READ, image.repository, path)]
             after = batch[-1]
-            if everything:
-                break
         return found[:want]
 
     def _registries(self, request: Request, only: str) -> list[Repository]:
@@ -109,7 +103,7 @@ class Lists:
         if only:
             granted = self._granter.grant(request.caller, Action.READ, only, "", folder=True)
             if granted.addressed is None or granted.addressed.package_type not in DOCKER:
-                raise NameUnknown(only, f"there is no Docker repository {quoted(only)}")
+                raise NameUnknown(only, f"there is no Docker repository {shown(only)}")
             return list(granted.physical)
         docker = (one for one in self._repositories() if one.package_type in DOCKER and not one.is_virtual)
         return sorted(docker, key=lambda one: f"{one.key}/")
@@ -122,7 +116,7 @@ class Lists:
         found: list[str] = []
         judged = 0
         while len(found) < want and judged < _JUDGED:
-            batch = await images(self._reads, repository.id, after=after, limit=min(max(want, 1), 1000))
+            batch = await images(self._reads, repository.id, after=after, limit=min(max(want, 1), _BATCH))
             if not batch:
                 break
             judged += len(batch)
