@@ -93,6 +93,11 @@ class Stored:
         return self.id
 
     @property
+    def is_lost(self) -> bool:
+        """Whether its bytes are nowhere: they were lost or damaged, and a repair gave them up."""
+        return self.inline is None and not self.pieces and self.size > 0
+
+    @property
     def digest(self) -> str:
         """The digest as clients write it, `sha256:<hex>`."""
         return f"sha256:{self.sha256.hex()}"

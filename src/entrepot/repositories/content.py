@@ -70,7 +70,7 @@ class Content:
         if stored.inline is not None:
             whole = start == 0 and stop == stored.size
             reply.body = stored.inline if whole else stored.inline[start:stop]
-        elif not stored.pieces and stored.size:
+        elif stored.is_lost:
             raise lost(stored)
         elif len(stored.pieces) == 1 and (file := self._driver.file(stored.pieces[0].key)) is not None:
             if not os.path.exists(file):  # noqa: PTH110 - half the cost, and on the hottest path
@@ -98,7 +98,7 @@ class Content:
         if stored.inline is not None:
             yield stored.inline[start:stop]
             return
-        if not stored.pieces and stored.size:
+        if stored.is_lost:
             raise lost(stored)
         try:
             async for chunk in self.read(stored.pieces, start, stop):

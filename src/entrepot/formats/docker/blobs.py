@@ -27,11 +27,14 @@ class Blobs:
         self._content = content
 
     async def fetch(self, request: Request) -> Reply:
-        """GET and HEAD. Who is told that an upload exists may rely on it for half the grace time."""
+        """GET and HEAD. Who is told that an upload exists may rely on it for half the grace time.
+
+        What was given up is unknown to HEAD, by which clients ask what they need to push.
+        """
         digest = parse_digest(request.words["digest"])
         for image in readable_images(request):
             stored = await self._find(request, image, digest)
-            if stored is not None:
+            if stored is not None and not (stored.is_lost and request.method == "HEAD"):
                 reply = self._reply(request, stored, digest)
                 if image.repository.is_remote:
                     reply.headers += FROM_CACHE

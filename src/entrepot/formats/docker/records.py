@@ -40,7 +40,11 @@ SELECT i.blob_id, i.expires, i.created_by FROM blob_digest d
 JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = d.blob_id
 WHERE d.algorithm = :algorithm AND d.digest = :digest
 """)
-_LOCK_BLOB = sql("SELECT size, sha256 FROM blob WHERE id = :blob_id {share}")
+_LOCK_BLOB = sql("""
+SELECT size, sha256 FROM blob WHERE id = :blob_id AND (storage_key IS NOT NULL OR size = 0
+OR EXISTS (SELECT 1 FROM blob_inline WHERE blob_id = :blob_id) OR EXISTS (SELECT 1 FROM blob_segment WHERE blob_id = :blob_id))
+{share}
+""")
 _LOCK_BLOBS = sql("""
 SELECT id FROM blob WHERE id IN (SELECT blob_id FROM item WHERE repo_id = :repo_id AND path {any:folders}) ORDER BY id {change}
 """)
@@ -186,7 +190,10 @@ async def blob_id_of(reads: Reads, digest: Digest) -> int | None:
 
 
 async def lock_blob(tx: Tx, blob_id: int) -> tuple[int, bytes] | None:
-    """Keep a blob from being collected until the commit; return its size and sha256, None when it is gone already."""
+    """Keep a blob from being collected until the commit; return its size and sha256.
+
+    None when it is gone already, or its bytes are, as `gc --repair` says: whoever has them must push them.
+    """
     row = await tx.row(_LOCK_BLOB, blob_id=blob_id)
     return None if row is None else (row[0], row[1])
 
