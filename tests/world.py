@@ -273,6 +273,7 @@ _TIMES = (
     ("blob", "keep_until"),
     ("blob", "review"),
     ("image_blob", "expires"),
+    ("image_blob_claim", "expires"),
     ("delete_queue", "not_before"),
     ("upload", "expires"),
     ("docker_manifest", "retired"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.metadata.blob_rows import Piece, discard, grace, segments
 from entrepot.metadata.database import Database, ReferenceLost, Tx
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Statement, sql
 from entrepot.metadata.uploads import expire, expired
 
 _PAGE = 200
@@ -23,6 +23,8 @@ _BUSY = -1
 
 _EXPIRED_NAMES = sql("SELECT id FROM image_blob WHERE expires < {now} ORDER BY expires LIMIT :limit")
 _DROP_NAMES = sql("DELETE FROM image_blob WHERE id {any:ids} AND expires < {now}")
+_EXPIRED_CLAIMS = sql("SELECT id FROM image_blob_claim WHERE expires < {now} ORDER BY expires LIMIT :limit")
+_DROP_CLAIMS = sql("DELETE FROM image_blob_claim WHERE id {any:ids} AND expires < {now}")
 _DUE = sql("SELECT id FROM blob WHERE review < {now} ORDER BY review LIMIT :limit")
 _LOCK = sql("SELECT keep_until, storage_key, size FROM blob WHERE id = :id AND review IS NOT NULL {skip}")
 _HELD = sql("""
@@ -63,7 +65,8 @@ class Collection:
         """Do all that is due now, a page at a time, each item in a transaction of its own."""
         report = Report()
         await self._expire_uploads(report)
-        await self._expire_names(report)
+        report.names += await self._expire(_EXPIRED_NAMES, _DROP_NAMES)
+        await self._expire(_EXPIRED_CLAIMS, _DROP_CLAIMS)
         await self._review(report)
         await self._delete_objects(report)
         return report
@@ -81,16 +84,19 @@ class Collection:
             if not done:
                 return
 
-    async def _expire_names(self, report: Report) -> None:
-        while page := [row[0] for row in await self._database.rows(_EXPIRED_NAMES, limit=_PAGE)]:
+    async def _expire(self, due: Statement, drop: Statement) -> int:
+        """Drop rows whose time is over; return how many."""
+        total = 0
+        while page := [row[0] for row in await self._database.rows(due, limit=_PAGE)]:
 
             async def work(tx: Tx, page: list[int] = page) -> int:
-                return await tx.execute(_DROP_NAMES, ids=page)
+                return await tx.execute(drop, ids=page)
 
             done = await self._database.transact(work)
-            report.names += done
+            total += done
             if not done:
-                return
+                break
+        return total
 
     async def _review(self, report: Report) -> None:
         while page := [row[0] for row in await self._database.rows(_DUE, limit=_PAGE)]:

@@ -18,7 +18,7 @@ from entrepot.errors import EntrepotError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-HEAD = "0004"
+HEAD = "0005"
 _LOCK_WAIT = 2_000  # milliseconds that a migration of PostgreSQL waits for a table, and all others behind it
 _LOCK_NOT_AVAILABLE = "55P03"
 _ATTEMPTS = 40

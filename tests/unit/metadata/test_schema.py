@@ -19,6 +19,7 @@ from entrepot.metadata import migrate as migrating
 from entrepot.metadata.migrate import HEAD, SchemaTooNew, TablesLocked, migrate, refuse_newer, sqlite_revision
 from entrepot.metadata.open import open_database
 from entrepot.metadata.schema import metadata
+from entrepot.metadata.sql import sql
 from entrepot.metadata.triggers import HOLDERS
 from tests.parts.postgres import Postgres
 from tests.stores import Engine, value, write
@@ -212,6 +213,7 @@ def test_an_earlier_schema_is_brought_to_this_one_on_sqlite(tmp_path: Path) -> N
     migrate(tmp_path, "")
     with sqlite3.connect(tmp_path / "entrepot.db") as connection:
         connection.execute("ALTER TABLE account DROP COLUMN unlocked")
+        connection.execute("DROP TABLE image_blob_claim")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
     migrate(tmp_path, "")
@@ -228,12 +230,35 @@ async def test_an_earlier_schema_is_brought_to_this_one_on_postgresql(postgres_s
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.begin() as connection:
         await connection.execute(text("DROP INDEX ix_event_unnumbered"))
+        await connection.execute(text("DROP TABLE image_blob_claim"))
         await connection.execute(text("ALTER TABLE account DROP COLUMN unlocked"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     await asyncio.to_thread(migrate, Path(), url)
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()
+
+
+async def test_who_could_name_an_upload_before_the_claims_can_name_it_after(engine: Engine, tmp_path: Path) -> None:
+    url = engine.new(tmp_path)
+    database = await open_database(tmp_path, url)
+    for statement in (
+        """INSERT INTO repository (key, folded, rclass, package_type, position, config, created)
+        VALUES ('r', 'r', 'local', 'docker', 1, '{}', 0)""",
+        "INSERT INTO blob (sha256, sha1, md5, size, created, keep_until) VALUES (:raw, :raw, :raw, 1, 0, 0)",
+        """INSERT INTO image_blob (repo_id, image, blob_id, expires, created_by)
+        SELECT r.id, i.image, b.id, i.expires, 'ann' FROM repository r, blob b,
+        (SELECT 'for-now' AS image, 5 AS expires UNION ALL SELECT 'for-good', NULL) i WHERE r.key = 'r'""",
+        "DROP TABLE image_blob_claim",
+        "UPDATE alembic_version SET version_num = '0004'",
+    ):
+        await write(database, statement, **({"raw": b"a"} if ":raw" in statement else {}))
+    await asyncio.to_thread(migrate, tmp_path, url)
+    found = await database.rows(
+        sql("SELECT b.image, c.actor, c.expires FROM image_blob_claim c JOIN image_blob b ON b.id = c.image_blob_id")
+    )
+    assert [tuple(row) for row in found] == [("for-now", "ann", 5)]
+    await database.close()
 
 
 async def test_events_without_a_number_are_found_among_many_by_an_index(postgres_server: Postgres) -> None:

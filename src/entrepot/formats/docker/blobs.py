@@ -5,10 +5,10 @@ from __future__ import annotations
 from entrepot.blobs.digest import Digest
 from entrepot.errors import NotAllowed
 from entrepot.formats.docker.errors import BlobUnknown
-from entrepot.formats.docker.images import Image, readable_images, visible_blob, writable_image
+from entrepot.formats.docker.images import Image, claimant, readable_blob, readable_images, writable_image
 from entrepot.formats.docker.layout import blob_file_name
 from entrepot.formats.docker.names import parse_digest
-from entrepot.formats.docker.records import NamedBlob, forget_blob, named_blob, prolong
+from entrepot.formats.docker.records import NamedBlob, forget_blob, prolong
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Stored, grace
 from entrepot.metadata.database import Database, Tx
@@ -46,37 +46,37 @@ class Blobs:
         """DELETE: a blob that no manifest of the image names becomes unknown to it at once."""
         digest = parse_digest(request.words["digest"])
         image = writable_image(request)
-        named = await named_blob(self._database, image.repository.id, image.name, digest)
-        if named is None:
-            raise BlobUnknown(detail={"blobSum": str(digest)})
-        repo_id, blob_id = image.repository.id, named.blob_id
+        granted, whose = request.granted, claimant(request.granted, image)
 
-        async def body(tx: Tx) -> bool:
-            return await forget_blob(tx, repo_id, image.name, blob_id)
+        async def body(tx: Tx) -> None:
+            named = await readable_blob(tx, granted, image, digest, in_transaction=True)
+            gone = named is not None and await forget_blob(
+                tx, image.repository.id, image.name, named.blob_id, claimant=whose
+            )
+            if await readable_blob(tx, granted, image, digest, in_transaction=True) is not None:
+                raise NotAllowed("A manifest refers to this blob; delete the manifest first.")
+            if not gone:  # or others were first
+                raise BlobUnknown(detail={"blobSum": str(digest)})
 
-        if not await self._database.transact(body):
-            raise NotAllowed("A manifest refers to this blob; delete the manifest first.")
+        await self._database.transact(body)
         return Reply(202)
 
     async def _find(self, request: Request, image: Image, digest: Digest) -> Stored | None:
         """Return what the image names; manifests are among it, which containerd asks for as blobs when it looks everywhere."""
-        repo_id = image.repository.id
-        named = await named_blob(self._database, repo_id, image.name, digest)
-        if named is None or not await visible_blob(self._database, request.granted, image, named):
-            return None
-        if named.expires is not None and not await self._kept(image, named):
+        now = self._database.now()
+        named = await readable_blob(self._database, request.granted, image, digest, now=now)
+        if named is None or not await self._kept(request, image, named, now):
             return None
         return await self._content.find(named.blob_id)
 
-    async def _kept(self, image: Image, named: NamedBlob) -> bool:
+    async def _kept(self, request: Request, image: Image, named: NamedBlob, now: int) -> bool:
         """Prolong an upload whose time is more than half over; False when it is over."""
-        assert named.expires is not None
-        now = self._database.now()
-        if named.expires - now >= await grace(self._database) // 2:
+        if named.until is None or named.until - now >= await grace(self._database) // 2:
             return True
+        whose = request.caller.name if named.claimed is not None else ""
 
         async def body(tx: Tx) -> bool:
-            return await prolong(tx, image.repository.id, image.name, named.blob_id)
+            return await prolong(tx, image.repository.id, image.name, named.blob_id, claimant=whose)
 
         return await self._database.transact(body)
 

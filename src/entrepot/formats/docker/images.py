@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from entrepot.access.actions import Action
@@ -23,6 +23,7 @@ from entrepot.formats.docker.records import (
     holder_paths,
     manifest_by_reference,
     manifests_by_digest,
+    named_blob,
     references,
 )
 from entrepot.messages import Request
@@ -91,23 +92,37 @@ async def readable_manifest(
     return None
 
 
-async def visible_blob(
+def claimant(granted: Granted, image: Image) -> str:
+    """Return whose uploads and mounts are looked for beside the paths: the caller's, or nobody's if it may read all."""
+    return "" if granted.throughout(Action.READ, image.repository, image.name) else granted.caller.name
+
+
+async def readable_blob(
     reads: Reads,
     granted: Granted,
     image: Image,
-    blob: NamedBlob,
+    digest: Digest,
     *,
+    now: int = 0,
     judged: int | None = None,
     in_transaction: bool = False,
-) -> bool:
-    """Whether the caller may read a blob that the image names: at some path that holds it, or as its own upload.
+) -> NamedBlob | None:
+    """Return a blob that the image names and the caller may read: as its own upload, or at some path that holds it.
 
-    `judged` is at how many paths it is looked for; None: at all.
+    `now` passes over uploads that are over, else they count until they are collected. `judged` is at how many paths it
+    is looked for; None: at all.
     """
-    if granted.throughout(Action.READ, image.repository, image.name):
-        return True
-    if blob.expires is not None and blob.created_by == granted.caller.name:
-        return True
+    whose = claimant(granted, image)
+    blob = await named_blob(reads, image.repository.id, image.name, digest, claimant=whose)
+    if blob is None or not whose or (blob.claimed is not None and blob.claimed > now):
+        return blob
+    held = await _held_readably(reads, granted, image, blob, judged=judged, in_transaction=in_transaction)
+    return replace(blob, claimed=None) if held else None
+
+
+async def _held_readably(
+    reads: Reads, granted: Granted, image: Image, blob: NamedBlob, *, judged: int | None, in_transaction: bool
+) -> bool:
     after, limit = "", judged or _JUDGED_AT_ONCE
     while paths := await holder_paths(reads, image.repository.id, image.name, blob.blob_id, after=after, limit=limit):
         if any(granted.may(Action.READ, image.repository, path) for path in paths):

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.errors import EntrepotError
-from entrepot.formats.docker.images import Image, visible_blob
+from entrepot.formats.docker.images import Image, claimant, readable_blob
 from entrepot.formats.docker.names import check_image, split_name
-from entrepot.formats.docker.records import blob_id_of, holders, lock_blob, name_for_now, named_blob
+from entrepot.formats.docker.records import blob_id_of, holders, lock_blob, name_for_now
 from entrepot.messages import Request
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.fields import DOCKER
@@ -47,9 +47,9 @@ class Mounts:
         async for source in sources:
             if source.repository.flag("blackedOut"):
                 continue
-            named = await named_blob(self._database, source.repository.id, source.name, digest)
-            if named is not None and await visible_blob(self._database, base, source, named, judged=judged):
-                return await self._name(target, named.blob_id, request.caller.name)
+            named = await readable_blob(self._database, base, source, digest, judged=judged)
+            if named is not None:
+                return await self._name(request, target, named.blob_id)
             await asyncio.sleep(0)  # others have their turn
         return False
 
@@ -80,11 +80,13 @@ class Mounts:
             if one.package_type in DOCKER:
                 yield Image(one, name)
 
-    async def _name(self, target: Image, blob_id: int, actor: str) -> bool:
+    async def _name(self, request: Request, target: Image, blob_id: int) -> bool:
+        repo_id, whose = target.repository.id, claimant(request.granted, target)
+
         async def body(tx: Tx) -> bool:
             if await lock_blob(tx, blob_id) is None:
                 return False
-            await name_for_now(tx, target.repository.id, target.name, blob_id, actor=actor)
+            await name_for_now(tx, repo_id, target.name, blob_id, actor=request.caller.name, claimant=whose)
             return True
 
         return await self._database.transact(body)

@@ -14,7 +14,7 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import Conflict, Denied
 from entrepot.formats.docker.errors import ManifestBlobUnknown
-from entrepot.formats.docker.images import Image, readable_manifest, visible_blob
+from entrepot.formats.docker.images import Image, readable_blob, readable_manifest
 from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.projection import DIGEST_PROPERTY
@@ -25,7 +25,6 @@ from entrepot.formats.docker.records import (
     lock_image,
     manifest_by_reference,
     manifests_by_digest,
-    named_blob,
     note_document,
 )
 from entrepot.metadata.database import Tx
@@ -96,12 +95,9 @@ class Placing:
         held: dict[int, Held] = {}
         missing: list[str] = []
         for digest in document.required():
-            named = await named_blob(tx, image.repository.id, image.name, digest)
-            if named is None or not await visible_blob(tx, granted, image, named, in_transaction=True):
-                missing.append(str(digest))
-                continue
-            kept = await lock_blob(tx, named.blob_id)
-            if kept is None:
+            named = await readable_blob(tx, granted, image, digest, in_transaction=True)
+            kept = await lock_blob(tx, named.blob_id) if named is not None else None
+            if named is None or kept is None:
                 missing.append(str(digest))
             else:
                 held[named.blob_id] = Held(named.blob_id, *kept)

@@ -11,7 +11,7 @@ from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.layout import deeper_than
 from entrepot.metadata.database import Reads, Tx
 from entrepot.metadata.items import below, split
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Parameter, sql
 
 _BY_REFERENCE = sql("""
 SELECT item_id, reference, is_tag, blob_id, media_type, subject, retired, digest FROM docker_manifest
@@ -32,12 +32,14 @@ SELECT reference FROM docker_manifest
 WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND reference > :after ORDER BY reference LIMIT :limit
 """)
 _BLOB_BY_SHA256 = sql("""
-SELECT i.blob_id, i.expires, i.created_by FROM blob b
-JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = b.id WHERE b.sha256 = :digest
+SELECT i.blob_id, i.expires, c.expires FROM blob b
+JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = b.id
+LEFT JOIN image_blob_claim c ON c.image_blob_id = i.id AND c.actor = :claimant WHERE b.sha256 = :digest
 """)
 _BLOB_BY_OTHER = sql("""
-SELECT i.blob_id, i.expires, i.created_by FROM blob_digest d
+SELECT i.blob_id, i.expires, c.expires FROM blob_digest d
 JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = d.blob_id
+LEFT JOIN image_blob_claim c ON c.image_blob_id = i.id AND c.actor = :claimant
 WHERE d.algorithm = :algorithm AND d.digest = :digest
 """)
 _LOCK_BLOB = sql("""
@@ -57,8 +59,20 @@ _PENDING = sql("""
 INSERT INTO image_blob (repo_id, image, blob_id, expires, created_by)
 VALUES (:repo_id, :image, :blob_id, {now} + (SELECT millis FROM grace), :actor)
 ON CONFLICT (repo_id, image, blob_id) DO UPDATE SET
-  expires = CASE WHEN image_blob.expires IS NULL THEN NULL ELSE excluded.expires END,
-  created_by = CASE WHEN image_blob.expires IS NULL THEN image_blob.created_by ELSE excluded.created_by END
+  expires = CASE WHEN image_blob.expires IS NULL THEN NULL ELSE excluded.expires END
+RETURNING id
+""")
+_CLAIM = sql("""
+INSERT INTO image_blob_claim (image_blob_id, actor, expires) VALUES (:id, :claimant, {now} + (SELECT millis FROM grace))
+ON CONFLICT (image_blob_id, actor) DO UPDATE SET expires = excluded.expires
+""")
+_PROLONG_CLAIM = sql("""
+UPDATE image_blob_claim SET expires = {now} + (SELECT millis FROM grace) WHERE actor = :claimant AND expires > {now}
+AND image_blob_id = (SELECT id FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id)
+""")
+_FORGET_CLAIM = sql("""
+DELETE FROM image_blob_claim WHERE actor = :claimant
+AND image_blob_id = (SELECT id FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id)
 """)
 _FORGET_BLOB = sql("""
 DELETE FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NOT NULL
@@ -125,11 +139,16 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class NamedBlob:
-    """That an image may name a blob; `expires` None: a manifest does."""
+    """That an image may name a blob; `expires` None: a manifest does. `claimed`: until when the claimant asked for may."""
 
     blob_id: int
     expires: int | None
-    created_by: str
+    claimed: int | None
+
+    @property
+    def until(self) -> int | None:
+        """Until when whoever asked may rely on it; None: as long as the manifest is there."""
+        return self.expires if self.claimed is None else self.claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +188,13 @@ async def references(reads: Reads, repo_id: int, image: str, blob_id: int, *, af
     return [row[0] for row in rows]
 
 
-async def named_blob(reads: Reads, repo_id: int, image: str, digest: Digest) -> NamedBlob | None:
-    """Return whether, and until when, an image may name a blob."""
+async def named_blob(reads: Reads, repo_id: int, image: str, digest: Digest, *, claimant: str = "") -> NamedBlob | None:
+    """Return whether, and until when, an image may name a blob, and a claimant for itself."""
+    place: dict[str, Parameter] = {"repo_id": repo_id, "image": image, "claimant": claimant}
     if digest.algorithm == "sha256":
-        row = await reads.row(_BLOB_BY_SHA256, repo_id=repo_id, image=image, digest=digest.raw)
+        row = await reads.row(_BLOB_BY_SHA256, digest=digest.raw, **place)
     else:
-        row = await reads.row(
-            _BLOB_BY_OTHER, repo_id=repo_id, image=image, algorithm=digest.algorithm, digest=digest.raw
-        )
+        row = await reads.row(_BLOB_BY_OTHER, algorithm=digest.algorithm, digest=digest.raw, **place)
     return None if row is None else NamedBlob(*row)
 
 
@@ -211,19 +229,30 @@ async def lock_blobs(tx: Tx, repo_id: int, folders: Sequence[str]) -> None:
     await tx.rows(_LOCK_BLOBS, repo_id=repo_id, folders=[*folders])
 
 
-async def prolong(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:
+async def prolong(tx: Tx, repo_id: int, image: str, blob_id: int, *, claimant: str = "") -> bool:
     """Keep an upload nameable for the grace time from now, or as long as a manifest names it; False when its time was over."""
-    return await tx.execute(_PROLONG, repo_id=repo_id, image=image, blob_id=blob_id) > 0
+    place: dict[str, Parameter] = {"repo_id": repo_id, "image": image, "blob_id": blob_id}
+    kept = await tx.execute(_PROLONG, **place) > 0
+    return kept and (not claimant or await tx.execute(_PROLONG_CLAIM, claimant=claimant, **place) > 0)
 
 
-async def name_for_now(tx: Tx, repo_id: int, image: str, blob_id: int, *, actor: str) -> None:
-    """Let an image name a blob for the grace time: an upload or a mount, until a manifest makes it permanent."""
-    await tx.execute(_PENDING, repo_id=repo_id, image=image, blob_id=blob_id, actor=actor)
+async def name_for_now(tx: Tx, repo_id: int, image: str, blob_id: int, *, actor: str, claimant: str) -> None:
+    """Let an image name a blob for the grace time: an upload or a mount, until a manifest makes it permanent.
+
+    `claimant` is the actor where only the claim shows the blob to it, whatever others do with the same bytes; else empty.
+    """
+    row = await tx.row(_PENDING, repo_id=repo_id, image=image, blob_id=blob_id, actor=actor)
+    assert row is not None
+    if claimant:
+        await tx.execute(_CLAIM, id=row[0], claimant=claimant)
 
 
-async def forget_blob(tx: Tx, repo_id: int, image: str, blob_id: int) -> bool:
-    """Make a blob unknown to an image; False when a manifest names it."""
-    return await tx.execute(_FORGET_BLOB, repo_id=repo_id, image=image, blob_id=blob_id) > 0
+async def forget_blob(tx: Tx, repo_id: int, image: str, blob_id: int, *, claimant: str) -> bool:
+    """Make a blob unknown to an image unless a manifest names it, or to one claimant; False when nothing was changed."""
+    place: dict[str, Parameter] = {"repo_id": repo_id, "image": image, "blob_id": blob_id}
+    if claimant:
+        return await tx.execute(_FORGET_CLAIM, claimant=claimant, **place) > 0
+    return await tx.execute(_FORGET_BLOB, **place) > 0
 
 
 async def holder_paths(reads: Reads, repo_id: int, image: str, blob_id: int, *, after: str, limit: int) -> list[str]:

@@ -23,7 +23,7 @@ from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
 from entrepot.errors import TooLarge
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, RejectedByPatterns, SizeInvalid
-from entrepot.formats.docker.images import Image, writable_image
+from entrepot.formats.docker.images import Image, claimant, writable_image
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.records import name_for_now
 from entrepot.formats.docker.tickets import FINISHED, Tickets
@@ -148,13 +148,16 @@ class Uploads:
             await self._intake.abandon(chunk.received)
             raise
         arrived = arrival(checksums, inline=merged if not pieces else None, pieces=pieces)
+        whose = claimant(request.granted, image)
 
         async def body(tx: Tx) -> Admitted | None:
             await assert_writer(tx, self._intake.writer)
             if not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=FINISHED):
                 return None
             admitted = await admit(tx, arrived)
-            await name_for_now(tx, image.repository.id, image.name, admitted.id, actor=request.caller.name)
+            await name_for_now(
+                tx, image.repository.id, image.name, admitted.id, actor=request.caller.name, claimant=whose
+            )
             return admitted
 
         admitted = await self._commit(body, chunk)

@@ -58,7 +58,7 @@ image_blob = table(  # who may name a blob: an upload or mount for a while, a ma
     key("image"),
     Column("blob_id", INT64, ForeignKey("blob.id"), nullable=False),
     Column("expires", INT64),
-    key("created_by"),  # who uploaded or mounted it; until a manifest names it, it is readable to them
+    key("created_by"),  # who was the first; nodes of earlier versions let that user read it
     UniqueConstraint("repo_id", "image", "blob_id"),
     Index("ix_image_blob_blob_id", "blob_id", "repo_id", "image"),
     Index(
@@ -67,4 +67,12 @@ image_blob = table(  # who may name a blob: an upload or mount for a while, a ma
         sqlite_where=text("expires IS NOT NULL"),
         postgresql_where=text("expires IS NOT NULL"),
     ),
+)
+image_blob_claim = table(  # to whom, of those who may not read the whole image, their upload or mount is readable
+    "image_blob_claim",
+    surrogate_id(),
+    Column("image_blob_id", INT64, ForeignKey("image_blob.id", ondelete="CASCADE"), nullable=False),
+    key("actor"),
+    Column("expires", INT64, nullable=False, index=True),
+    UniqueConstraint("image_blob_id", "actor"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.formats.docker import placing
+from entrepot.formats.docker import blobs, placing
 from entrepot.formats.docker.images import Image
 from entrepot.formats.docker.placing import Placing
 from entrepot.metadata.database import Tx
@@ -143,6 +143,14 @@ async def test_a_tag_is_overwritten_while_what_it_was_is_pushed_by_its_digest(no
     assert (await node.put("r/app", sha256(body), body)).status == 201
     assert (await overwriting.answer()).status == 201
     assert (await node.ask("GET", f"/v2/r/app/manifests/{sha256(body)}")).body == body
+
+
+async def test_of_two_who_delete_a_blob_at_once_the_second_is_told_that_it_is_gone(node: Node) -> None:
+    await node.upload("r/app", b"one")
+    url = f"/v2/r/app/blobs/{sha256(b'one')}"
+    other = Beside(node, blobs, "forget_blob", lambda: node.ask("DELETE", url))
+    assert (await node.ask("DELETE", url)).status == 404
+    assert (await other.answer()).status == 202
 
 
 async def test_tags_that_exchange_their_content_at_once_are_each_placed_at_the_first_attempt(
