@@ -189,7 +189,7 @@ class Node:
         request = Request(
             method, parts.path, parse_qs(parts.query, keep_blank_values=True), given,
             body if isinstance(body, Sent) else Sent(body),
-            "0" * 16, "127.0.0.1", "http", lambda: "http://r", caller,
+            "0" * 16, "127.0.0.1", lambda: "http://r", caller,
         )  # fmt: skip
         match = self.table.find("GET" if method == "HEAD" else method, parts.path)
         request.words = {**match.words, "repo": repo} if repo else match.words

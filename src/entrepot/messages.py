@@ -62,7 +62,6 @@ class Request:
     body: Body
     id: str  # 16 hex digits, in every log line and error of this request
     address: str  # of the client
-    scheme: str
     base_of: Callable[[], str]
     caller: Caller
     claimed: str | None = None  # see `EntrepotError.claimed`

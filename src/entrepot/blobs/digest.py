@@ -71,15 +71,6 @@ class Checksums:
     sha512: bytes | None
     size: int
 
-    def digest(self, algorithm: str = "sha256") -> Digest | None:
-        """Return the digest under an algorithm of ALGORITHMS; None when it was not computed."""
-        raw = self.sha256 if algorithm == "sha256" else self.sha512
-        return Digest.of(algorithm, raw) if raw is not None else None
-
-    def matches(self, digest: Digest) -> bool:
-        """Tell whether the body has this digest; False also when that algorithm was not computed."""
-        return self.digest(digest.algorithm) == digest
-
 
 def _shown(text: str) -> str:
     # What was sent may be megabytes, or a lone surrogate that no encoder takes.

@@ -130,7 +130,6 @@ class Application:
             body=StreamedBody(receive, declared),
             id=f"{random.getrandbits(64):016x}",  # a name and no secret: no call into the kernel
             address=self._doors.address(headers, peer),
-            scheme=scope["scheme"],
             base_of=lambda: self._doors.base(headers, scope["scheme"], peer),
             caller=ANONYMOUS,
             query_string=scope["query_string"].decode("latin-1"),

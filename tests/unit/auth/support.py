@@ -124,6 +124,4 @@ async def configured(documents: Documents, *entries: Entry) -> None:
 def asking(headers: Headers, address: str = "192.0.2.1", method: str = "GET") -> Request:
     """A request of which only who asks matters."""
     body: Any = None
-    return Request(
-        method, "/x", {}, headers, body, id="", address=address, scheme="http", base_of=str, caller=ANONYMOUS
-    )
+    return Request(method, "/x", {}, headers, body, id="", address=address, base_of=str, caller=ANONYMOUS)

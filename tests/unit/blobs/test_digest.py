@@ -1,10 +1,8 @@
-import hashlib
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entrepot.blobs.digest import ALGORITHMS, Checksums, Digest, DigestInvalid
+from entrepot.blobs.digest import ALGORITHMS, Digest, DigestInvalid
 
 A256, A512 = "a" * 64, "0123456789abcdef" * 8
 LENGTHS = {"sha256": 64, "sha512": 128}
@@ -95,28 +93,3 @@ def test_whatever_is_sent_is_read_unchanged_or_refused(text: str) -> None:
         return
     assert str(digest) == text
     assert len(digest.hex) == LENGTHS[digest.algorithm]
-
-
-def sums(body: bytes, *, sha512: bool) -> Checksums:
-    late = hashlib.sha512(body).digest() if sha512 else None
-    return Checksums(
-        hashlib.sha256(body).digest(), hashlib.sha1(body).digest(), hashlib.md5(body).digest(), late, len(body)
-    )
-
-
-def test_checksums_name_the_body_under_each_computed_algorithm() -> None:
-    with_both, with_one = sums(b"x", sha512=True), sums(b"x", sha512=False)
-    sha256 = Digest("sha256", hashlib.sha256(b"x").hexdigest())
-    sha512 = Digest("sha512", hashlib.sha512(b"x").hexdigest())
-    assert (with_both.digest(), with_both.digest("sha512")) == (sha256, sha512)
-    assert (with_one.digest("sha256"), with_one.digest("sha512")) == (sha256, None)
-
-
-def test_checksums_match_their_own_digests_only() -> None:
-    sha256 = Digest("sha256", hashlib.sha256(b"x").hexdigest())
-    sha512 = Digest("sha512", hashlib.sha512(b"x").hexdigest())
-    assert sums(b"x", sha512=False).matches(sha256)
-    assert sums(b"x", sha512=True).matches(sha512)
-    assert not sums(b"y", sha512=True).matches(sha256)
-    assert not sums(b"y", sha512=True).matches(sha512)
-    assert not sums(b"x", sha512=False).matches(sha512)

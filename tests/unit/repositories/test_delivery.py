@@ -28,7 +28,7 @@ def test_headers_that_are_remembered_hold_no_file() -> None:
     stored = Stored(1, 3, b"only here".ljust(32), b"1" * 20, b"2" * 16, b"abc", ())
     digest = stored.digest
     request = Request(
-        "GET", "/", {}, Given(), Sent(b""), "0" * 16, "127.0.0.1", "http", lambda: "http://r", ADMIN
+        "GET", "/", {}, Given(), Sent(b""), "0" * 16, "127.0.0.1", lambda: "http://r", ADMIN
     )  # fmt: skip
     content = Content(None, Memory())  # type: ignore[arg-type]
     assert deliver(request, content, stored, headers=[], etag="e", file_name="f").body == b"abc"

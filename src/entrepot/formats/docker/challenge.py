@@ -63,9 +63,6 @@ class Challenge:
 class TokenQuery:
     """What a GET of the token endpoint asks for, beside the credentials in its header."""
 
-    service: str
-    account: str
-    client_id: str
     offline: bool  # a refresh token is wanted
     scopes: tuple[ScopeEntry, ...]
 
@@ -82,14 +79,8 @@ def parse_scopes(values: Iterable[str]) -> tuple[ScopeEntry, ...]:
 
 def parse_token_query(query: Mapping[str, Sequence[str]]) -> TokenQuery:
     """Read the query of the token endpoint, decoded."""
-
-    def first(key: str) -> str:
-        values = query.get(key)
-        return values[0] if values else ""
-
-    offline = first("offline_token").lower() in {"true", "1"}
-    scopes = parse_scopes(query.get("scope", ()))
-    return TokenQuery(first("service"), first("account"), first("client_id"), offline, scopes)
+    offline = (query.get("offline_token") or [""])[0].lower() in {"true", "1"}
+    return TokenQuery(offline, parse_scopes(query.get("scope", ())))
 
 
 def scope_for(action: Action, name: str, source: str = "") -> tuple[ScopeEntry, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
@@ -25,18 +24,10 @@ from entrepot.formats.docker.media_types import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-UNKNOWN_SIZE = -1  # of layers in schema 1, which does not state it
 _MOST_CONFIG = 4 << 20  # bytes of an image's configuration
 _MOST_LABELS = 500
 _LABEL_NAME = 255 - len("docker.label.")  # what a property's key may have; likewise its value
 _LABEL_VALUE = 4000
-
-
-class Kind(enum.Enum):
-    """What a manifest is to the tree: an image (or artifact) with blobs, or an index over other manifests."""
-
-    IMAGE = "image"
-    INDEX = "index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +61,9 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A manifest that was pushed, and its bytes as they came."""
+    """What the bytes of a manifest say that was pushed."""
 
-    body: bytes = field(repr=False)
     media_type: str
-    kind: Kind = Kind.IMAGE
     config: Descriptor | None = None
     layers: tuple[Descriptor, ...] = ()
     children: tuple[Descriptor, ...] = ()  # of an index
@@ -139,7 +128,7 @@ def parse(body: bytes, content_type: str | None, *, limit: int, block_schema1: b
     wire.check_shape(tree, media_type, shape)
     stated = wire.decode(body, shape)
     try:
-        return _manifest(body, media_type, stated)
+        return _manifest(media_type, stated)
     except DigestInvalid as error:
         raise ManifestInvalid("The manifest holds a digest that is not valid.", detail=error.detail) from None
 
@@ -196,19 +185,17 @@ def _media_type(tree: dict[str, object], sent: str) -> str:
     raise ManifestInvalid("Neither the Content-Type nor the manifest says which media type it has.")
 
 
-def _manifest(body: bytes, media_type: str, stated: wire.Shape) -> Manifest:
+def _manifest(media_type: str, stated: wire.Shape) -> Manifest:
     if isinstance(stated, wire.Schema1):
-        sums = [Descriptor("", Digest.parse(layer.blob_sum), UNKNOWN_SIZE) for layer in stated.fs_layers]
-        return Manifest(body=body, media_type=media_type, layers=tuple(sums))
+        sums = [Descriptor("", Digest.parse(layer.blob_sum), 0) for layer in stated.fs_layers]  # which states no sizes
+        return Manifest(media_type=media_type, layers=tuple(sums))
     layers = stated.layers if isinstance(stated, wire.Image) else None
     if isinstance(stated, wire.Artifact):
         layers = stated.blobs
     config = Descriptor.of(stated.config) if isinstance(stated, wire.Image) else None
     oci = media_type not in {DOCKER_MANIFEST, DOCKER_LIST}  # Docker's own types know no more than these fields
     return Manifest(
-        body=body,
         media_type=media_type,
-        kind=Kind.INDEX if isinstance(stated, wire.Index) else Kind.IMAGE,
         config=config,
         layers=_all(layers),
         children=_all(stated.manifests if isinstance(stated, wire.Index) else None),

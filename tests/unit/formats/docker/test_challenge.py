@@ -85,7 +85,7 @@ def test_a_query_for_a_token_is_read() -> None:
         "service": ["art.example"], "account": ["bob"], "client_id": ["docker"], "offline_token": ["true"],
         "scope": ["repository:docker-local/app:pull,push", "repository:docker-local/base:pull"], "other": ["x"],
     }  # fmt: skip
-    assert parse_token_query(query) == TokenQuery("art.example", "bob", "docker", offline=True, scopes=(APP, BASE))
+    assert parse_token_query(query) == TokenQuery(offline=True, scopes=(APP, BASE))
 
 
 @pytest.mark.parametrize(("value", "offline"), [("true", True), ("1", True), ("false", False), ("", False)])
@@ -94,7 +94,7 @@ def test_a_refresh_token_is_given_only_on_request(value: str, offline: bool) -> 
 
 
 def test_a_login_asks_for_no_scope_at_all() -> None:
-    assert parse_token_query({"service": []}) == TokenQuery("", "", "", offline=False, scopes=())
+    assert parse_token_query({"service": []}) == TokenQuery(offline=False, scopes=())
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,7 @@ def request(
     prefix: str = "",
 ) -> Request:
     base = "https://art.example:8443"
-    made = Request(
-        method, path, {}, unused, unused, id="0", address="", scheme="https", base_of=lambda: base, caller=unused
-    )
+    made = Request(method, path, {}, unused, unused, id="0", address="", base_of=lambda: base, caller=unused)
     made.words = words or {}
     made.query = query or {}
     made.prefix = prefix
