@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
-from entrepot.errors import Conflict, Denied
+from entrepot.errors import Denied, EntrepotError
 from entrepot.formats.docker.errors import ManifestBlobUnknown
 from entrepot.formats.docker.images import Image, readable_blob, readable_manifest
 from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
@@ -52,10 +52,10 @@ WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modi
 """)
 
 
-class TagIsImmutable(Conflict):
+class TagIsImmutable(EntrepotError):  # no `Denied`, which looks like an unknown name where such are hidden
     """Tag {tag} of {image} is immutable in this repository and cannot be moved or deleted."""
 
-    code = "DENIED"
+    code, status = "DENIED", 403
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.threads import HASHING
-from entrepot.errors import Denied
-from entrepot.formats.docker.errors import ManifestInvalid, RejectedByPatterns
+from entrepot.errors import Denied, TooLarge
+from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge, RejectedByPatterns
 from entrepot.formats.docker.images import Image, writable_image
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.manifests import Manifest as Document
@@ -101,8 +101,11 @@ class Push:
         return tags or [""]
 
     async def _read(self, request: Request, image: Image, stated: Digest | None) -> tuple[Document, Checksums]:
-        """Read and hash a manifest, beside the loop when it is long. Raises ManifestInvalid, DigestInvalid."""
-        body = await request.body.read(self._limit)
+        """Read and hash a manifest, beside the loop when it is long. Raises ManifestInvalid, ManifestTooLarge, DigestInvalid."""
+        try:
+            body = await request.body.read(self._limit)
+        except TooLarge:
+            raise ManifestTooLarge(limit=self._limit) from None
         algorithm = stated.algorithm if stated is not None else "sha256"
         block_schema1 = image.repository.config.get("blockPushingSchema1", True) is not False
 

@@ -231,11 +231,20 @@ async def test_an_immutable_tag_is_neither_moved_nor_deleted_but_may_be_pushed_a
     await node.create("fixed", immutableTags=True)
     body = await node.push("fixed/app", "1.0", ONE)
     await node.upload("fixed/app", TWO)
-    assert (await node.put("fixed/app", "1.0", manifest(TWO))).status == 409
-    assert (await node.ask("DELETE", "/v2/fixed/app/manifests/1.0")).status == 409
-    assert (await node.ask("DELETE", f"/v2/fixed/app/manifests/{sha256(body)}")).status == 409
+    moved = await node.put("fixed/app", "1.0", manifest(TWO))
+    assert moved.error is not None
+    assert (moved.status, moved.error.code) == (403, "DENIED")
+    assert (await node.ask("DELETE", "/v2/fixed/app/manifests/1.0")).status == 403
+    assert (await node.ask("DELETE", f"/v2/fixed/app/manifests/{sha256(body)}")).status == 403
     assert (await node.put("fixed/app", "1.0", body)).status == 201
     assert await got(node, "1.0", "fixed/app") == body
+
+
+async def test_a_manifest_beyond_the_limit_is_an_invalid_manifest_and_the_limit_is_told(node: Node) -> None:
+    answer = await node.put("r/app", "1.0", b" " * ((4 << 20) + 1))
+    assert answer.error is not None
+    assert (answer.status, answer.error.code) == (413, "MANIFEST_INVALID")
+    assert answer.error.message == f"The manifest is larger than the limit of {4 << 20} bytes."
 
 
 async def test_overwriting_needs_the_right_to_delete(node: Node) -> None:
