@@ -9,8 +9,11 @@ from urllib.parse import quote
 
 from entrepot.clock import iso
 from entrepot.metadata.blob_rows import Stored
+from entrepot.metadata.database import Reads
 from entrepot.metadata.items import Item
+from entrepot.metadata.properties import properties_of
 
+_MANIFESTS: Final = frozenset({"manifest.json", "list.manifest.json"})
 _SAFE: Final = "/!$&'()*+,=:@~-._"
 _TYPES: Final = {
     ".pom": "application/x-maven-pom+xml", ".jar": "application/java-archive", ".war": "application/java-archive",
@@ -28,6 +31,15 @@ def media_type(name: str) -> str:
     dot = name.rfind(".")
     known = _TYPES.get(name[dot:].lower()) if dot >= 0 else None
     return known or mimetypes.guess_type(name, strict=True)[0] or "application/octet-stream"
+
+
+async def media_type_of(reads: Reads, item: Item) -> str:
+    """Return the media type of a file that is stored: that of a manifest is a property of it."""
+    if item.name in _MANIFESTS:
+        stated = (await properties_of(reads, item.id)).get("docker.manifest.type")
+        if stated:
+            return stated[0]
+    return media_type(item.name)
 
 
 def url(base: str, key: str, path: str, *, api: str = "") -> str:
@@ -64,10 +76,10 @@ def created_folder(base: str, key: str, path: str, item: Item | None) -> dict[st
     return {**told, "uri": f"{url(base, key, path)}/"}
 
 
-def file_info(base: str, key: str, item: Item, stored: Stored) -> dict[str, Any]:
-    """Return what the storage API says of a file."""
+def file_info(base: str, key: str, item: Item, stored: Stored, *, kind: str) -> dict[str, Any]:
+    """Return what the storage API says of a file; `kind` is its media type."""
     return {
-        **_item(key, item), "downloadUri": url(base, key, item.path), "mimeType": media_type(item.name),
+        **_item(key, item), "downloadUri": url(base, key, item.path), "mimeType": kind,
         "size": str(item.size), "checksums": checksums(stored), "originalChecksums": checksums(stored),
         "uri": url(base, key, item.path, api="api/storage"),
     }  # fmt: skip

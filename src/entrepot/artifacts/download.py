@@ -9,7 +9,7 @@ from typing import IO, Final
 from entrepot.access.actions import Action
 from entrepot.artifacts import listing
 from entrepot.artifacts.address import Address, fits
-from entrepot.artifacts.describe import media_type
+from entrepot.artifacts.describe import media_type, media_type_of
 from entrepot.artifacts.latest import Latest, wants_latest
 from entrepot.artifacts.sidecars import Sidecar, value
 from entrepot.blobs.threads import ARCHIVES
@@ -27,7 +27,6 @@ from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import FROM_CACHE, Granted
 from entrepot.repositories.repository import Repository
 
-_MANIFESTS: Final = frozenset({"manifest.json", "list.manifest.json"})
 _PIECE: Final = 1 << 18  # bytes of an entry per thread hop
 _LISTED: Final = 10_000  # items on one page
 
@@ -83,7 +82,7 @@ class Download:
 
     async def _deliver(self, request: Request, found: Found) -> Reply:
         headers = [
-            ("content-type", await self._media_type(found.item)),
+            ("content-type", await media_type_of(self._database, found.item)),
             ("x-artifactory-docker-registry", found.repository.key),
         ]
         reply = deliver(
@@ -100,13 +99,6 @@ class Download:
         if request.method == "GET" and reply.status == 200:
             reply.after = lambda: self._downloads.count(found.item.id, request.caller.name)
         return reply
-
-    async def _media_type(self, item: Item) -> str:
-        if item.name in _MANIFESTS:
-            stated = (await properties_of(self._database, item.id)).get("docker.manifest.type")
-            if stated:
-                return stated[0]
-        return media_type(item.name)
 
     # --- what is no file ----------------------------------------------------------------------------------------------
 

@@ -93,7 +93,8 @@ class Storage:
             stored = await self._content.find(place.item.blob_id)
             if stored is None:
                 raise ItemNotFound
-            return describe.file_info(base, _shown(granted, place), place.item, stored)
+            kind = await describe.media_type_of(self._database, place.item)
+            return describe.file_info(base, _shown(granted, place), place.item, stored, kind=kind)
         held = {child.name: not child.is_file async for child in self.within(granted, path)}
         return describe.folder_info(base, granted.key, path, place.item, sorted(held.items()))
 

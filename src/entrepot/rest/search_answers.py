@@ -67,7 +67,8 @@ class Answers:
             stored = None if hit.item.blob_id is None else await self._content.find(hit.item.blob_id)
             key = shown(hit.repository)
             if stored is not None:
-                found = describe.file_info(request.base, key, hit.item, stored)
+                media = await describe.media_type_of(self._database, hit.item)
+                found = describe.file_info(request.base, key, hit.item, stored, kind=media)
             elif not hit.item.is_file:
                 found = describe.folder_info(request.base, key, hit.item.path, hit.item, [])
         if "properties" in detail:

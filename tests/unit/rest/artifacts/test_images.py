@@ -41,6 +41,16 @@ async def test_a_tag_that_is_deleted_is_gone_and_pulls_again_once_it_is_restored
     assert await pulls(http, key, "1.0") == [200, 200]
 
 
+async def test_a_manifest_is_told_with_its_own_media_type(http: httpx.AsyncClient, repo: str) -> None:
+    key = await docker(http, repo)
+    await push(http, key, "1.0")
+    told = (await http.get(f"/artifactory/api/storage/{key}/app/1.0/manifest.json")).json()
+    found = await http.get(
+        f"/artifactory/api/search/artifact?name=manifest.json&repos={key}", headers={"x-result-detail": "info"}
+    )
+    assert [told["mimeType"], *(one["mimeType"] for one in found.json()["results"])] == [KIND, KIND]
+
+
 async def test_a_copied_and_a_moved_image_pull_where_they_are(http: httpx.AsyncClient, repo: str) -> None:
     key, other = await docker(http, repo), await docker(http, f"o{repo}")
     await push(http, key, "1.0")
