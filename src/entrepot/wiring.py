@@ -75,6 +75,7 @@ from entrepot.rest.storage import StorageApi
 from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.system import SystemApi
 from entrepot.rest.system_info import SystemInfoApi
+from entrepot.rest.tasks import TasksApi
 from entrepot.rest.transfer import TransferApi
 from entrepot.rest.uploads import UploadsApi
 from entrepot.rest.webdav import WebDavApi
@@ -225,10 +226,12 @@ def administration(
     settings, documents, repositories = shared.settings, shared.entrance.documents, shared.repositories
     database = shared.store.database
     system = SystemApi(database, settings.reported_version, settings.node_id, readiness, metrics, documents)
+    about = {"node.id": settings.node_id, "database": database.engine, "blob.store": settings.blob_store}
     return (
         *RepositoryApi(repositories).rows(),
         *system.rows(),
-        *SystemInfoApi().rows(),
+        *SystemInfoApi(about).rows(),
+        *TasksApi(database).rows(),
         *StorageSummaryApi(database, repositories.all, blob_folder(settings)).rows(),
         *ConfigurationApi(documents, repositories.all, anonymous=shared.anonymous).rows(),
     )

@@ -69,7 +69,7 @@ EXPECTED = {
         projects.delete roles.list roles.create roles.get roles.put roles.put.named roles.delete
         environments.create environments.rename environments.delete audit.search repositories.configurations
         repositories.create repositories.update repositories.delete repositories.create.batch
-        repositories.update.batch system.status system.service_id system.info system.base_url
+        repositories.update.batch system.status system.service_id system.info system.report tasks.list system.base_url
         storage.summary storage.summary.calculate configuration.get
         configuration.patch configuration.security trash.empty trash.restore trash.clean
     """,

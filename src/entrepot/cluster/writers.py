@@ -19,6 +19,7 @@ from entrepot.metadata.sql import sql
 BEAT_SECONDS = 5.0
 _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections
 _UNSETTLED_AFTER = 300_000  # ms in doubt after which we ask what became of an object; no commit takes that long
+_LATE = 30_000  # ms without a beat, after which nobody should count on a node
 _PAGE = 500
 
 _ENTER = sql(
@@ -31,6 +32,7 @@ _CLOSE_HOUR = sql("DELETE FROM writer_hour WHERE writer_id = :id AND hour = :hou
 _HOURS = sql("SELECT hour FROM writer_hour WHERE writer_id = :id ORDER BY hour")
 _FENCED = sql("SELECT id FROM writer WHERE fenced <= {now} - :wait ORDER BY id LIMIT 100")
 _FENCE = sql("UPDATE writer SET fenced = {now} WHERE heartbeat < {now} - :dead_after AND fenced IS NULL")
+_BEATING = sql("SELECT DISTINCT node FROM writer WHERE heartbeat > {now} - :late AND fenced IS NULL")
 _NAMED = sql("""
 SELECT storage_key FROM blob WHERE storage_key {any:keys}
 UNION ALL SELECT storage_key FROM blob_segment WHERE storage_key {any:keys}
@@ -42,6 +44,11 @@ UNION ALL SELECT storage_key FROM delete_queue WHERE storage_key {any:keys}
 async def named(reads: Reads, keys: list[str]) -> set[str]:
     """Return those of the keys that some row names."""
     return {row[0] for row in await reads.rows(_NAMED, keys=keys)} if keys else set()
+
+
+async def live_nodes(reads: Reads) -> set[str]:
+    """Return the ids of the nodes of which some process beats."""
+    return {row[0].partition(" ")[0] for row in await reads.rows(_BEATING, late=_LATE)}
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from entrepot.errors import EntrepotError
-from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
 
 log = structlog.get_logger()
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 _LEASE = 300_000  # ms; handlers work in steps far shorter than this and renew
 _BACKOFF = 5_000  # ms, doubled with each attempt
 _LONGEST_BACKOFF = 3600_000
+_LISTED = 1000
 
 _ADD = sql("""
 INSERT INTO job (kind, version, payload, state, run_after, attempts, max_attempts, epoch, dedup, created)
@@ -42,6 +43,7 @@ _FINISH = sql("DELETE FROM job WHERE id = :id AND epoch = :epoch")
 _RETRY = sql("""
 UPDATE job SET state = :state, run_after = {now} + :delay, lease_until = NULL, error = :error WHERE id = :id AND epoch = :epoch
 """)
+_ALL = sql("SELECT id, kind, state, node, error FROM job ORDER BY state DESC, id LIMIT :limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class Job:
     attempts: int
     max_attempts: int
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A job as administrators see it: queued, running or failed; who took it last, and why it has failed so far."""
+
+    id: int
+    kind: str
+    state: str
+    node: str | None
+    error: str | None
 
 
 Renew = Callable[[], Awaitable[bool]]
@@ -73,6 +86,11 @@ async def enqueue(
     """Queue work in the transaction that makes it necessary; with `dedup`, at most one such job waits or runs."""
     packed = msgspec.json.encode(dict(payload)).decode()
     await tx.execute(_ADD, kind=kind, version=1, payload=packed, delay=delay, max_attempts=max_attempts, dedup=dedup)
+
+
+async def listed(reads: Reads) -> list[Listed]:
+    """Return the first thousand jobs: what runs, then what waits, then what was given up."""
+    return [Listed(*row) for row in await reads.rows(_ALL, limit=_LISTED)]
 
 
 class Queue:

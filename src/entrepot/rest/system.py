@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from entrepot import __version__
+from entrepot.cluster.writers import live_nodes
 from entrepot.configuration import descriptor
 from entrepot.configuration.documents import Documents
 from entrepot.configuration.elements import check_url
@@ -128,10 +129,11 @@ class SystemApi:
         return json_reply({"version": self.reported_version})
 
     async def status(self, _: Request) -> Reply:
-        """The node that answers."""
-        return json_reply(
-            {"haEnabled": True, "nodes": [{"id": self.node_id, "state": "RUNNING", "version": __version__}]}
-        )
+        """The nodes that live. Others may be of another version while a cluster is updated: only ours is known."""
+        others = await live_nodes(self.database) - {self.node_id}
+        nodes = [{"id": self.node_id, "state": "RUNNING", "version": __version__}]
+        nodes += [{"id": node, "state": "RUNNING"} for node in sorted(others)]
+        return json_reply({"haEnabled": True, "nodes": nodes})
 
     async def service_id(self, _: Request) -> Reply:
         """The id of this instance."""

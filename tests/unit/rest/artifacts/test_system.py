@@ -3,6 +3,13 @@
 import httpx
 import pytest
 
+from entrepot.artifacts.multipart import KIND
+from entrepot.errors import Conflict
+from entrepot.jobs.queue import Job, Queue, Renew, enqueue
+from entrepot.metadata.open import open_database
+from entrepot.settings import Settings
+from tests.stores import write
+
 LABEL = '<label for="male">Male, | And Female = Love</label>'
 
 
@@ -15,6 +22,53 @@ async def test_the_machine_and_the_process_are_told_in_numbers(http: httpx.Async
     assert told["numberOfCores"] > 0
     assert told["maxFileDescriptorCount"] >= told["openFileDescriptorCount"] > 0
     assert told["heapMemoryMax"] >= told["heapMemoryUsage"] > 0
+
+
+async def test_the_machine_and_the_instance_are_told_as_text(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/artifactory/api/system")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain")
+    told = dict(line.split("|", 1) for line in answer.text.splitlines() if "|" in line)
+    lines = {name.strip(): value.strip() for name, value in told.items()}
+    assert lines["database"] in {"sqlite", "postgresql"}
+    assert int(lines["numberOfCores"]) > 0
+    assert {"entrepot.version", "node.id", "blob.store", "host", "jvmUpTime"} <= set(lines)
+
+
+async def test_the_nodes_whose_processes_beat_are_told_each_once(http: httpx.AsyncClient, settings: Settings) -> None:
+    database = await open_database(settings.home, settings.database_url)
+    now = database.now()
+    for place, node, heartbeat, fenced in [
+        (1, "other a:/srv", now, None), (2, "other a:/srv", now, None), (3, "dead b:/srv", now - 60_000, None),
+        (4, "gone c:/srv", now, now), (5, f"{settings.node_id} here:/srv", now, None),
+    ]:  # fmt: skip
+        await write(
+            database, "INSERT INTO writer (id, node, started, heartbeat, fenced) VALUES (:id, :node, :at, :at, :fenced)",
+            id=f"w{place}", node=node, at=heartbeat, fenced=fenced,
+        )  # fmt: skip
+    await database.close()
+    told = (await http.get("/artifactory/api/system/status")).json()["nodes"]
+    assert [(one["id"], one["state"]) for one in told] == [(settings.node_id, "RUNNING"), ("other", "RUNNING")]
+
+
+async def test_jobs_are_told_by_what_became_of_them(http: httpx.AsyncClient, settings: Settings) -> None:
+    database = await open_database(settings.home, settings.database_url)
+    seen: list[dict[str, str]] = []
+
+    async def handle(job: Job, renew: Renew) -> None:
+        seen.extend((await http.get("/artifactory/api/tasks")).json()["tasks"])
+        raise Conflict("no luck")
+
+    assert (await http.get("/artifactory/api/tasks")).json() == {"tasks": []}
+    await database.transact(lambda tx: enqueue(tx, KIND, {}, max_attempts=1))
+    await database.transact(lambda tx: enqueue(tx, "later", {}))
+    await Queue(database, {KIND: handle}, "n1").round()
+    seen += (await http.get("/artifactory/api/tasks")).json()["tasks"]
+    await write(database, "DELETE FROM job")
+    await database.close()
+    told = [(one["type"], one["state"], one["description"], one.get("nodeId")) for one in seen]
+    words = "Computes the checksums of a multi-part upload"
+    waiting = ("later", "scheduled", "later", None)
+    assert told == [(KIND, "running", words, "n1"), waiting, waiting, (KIND, "stopped", f"{words}: no luck", None)]
 
 
 async def test_what_is_encoded_divides_nothing_where_each_pair_ends_with_a_semicolon(
