@@ -10,8 +10,9 @@ which is TOML, `gc.grace.seconds = 60`, or `grace.seconds = 60` under `[gc]`. An
 from __future__ import annotations
 
 import json
+import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from entrepot.settings_table import (
     FLAG,
     MASTER_KEY,
     NETWORKS,
+    PASSWORD,
     PATH,
     PORT,
     PORTS,
@@ -44,6 +46,7 @@ __all__ = ["ROWS", "Loaded", "Secret", "Settings", "SettingsInvalid", "dump", "l
 
 FILE_NAME = "entrepot.toml"
 FILE_VARIABLE = "ENTREPOT_SETTINGS"
+_PREFIX = "ENTREPOT_"
 _NOT_OURS = {
     "ENTREPOT_NEW_MASTER_KEY",  # of `entrepot admin rotate-master-key`
     "ENTREPOT_PARTS",  # of the test suite, as is all of ENTREPOT_TEST_*
@@ -101,7 +104,7 @@ class Settings:
         BASE_URL, "", "The URL that users see, when it is not what their requests name.", derived="from each request"
     )
     admin_password: Secret | None = declare(
-        SECRET, None, "The password that the user `admin` gets at the first start; ignored later.", secret=True,
+        PASSWORD, None, "The password that the user `admin` gets at the first start; ignored later.", secret=True,
         derived="generated, shown once, kept in `<home>/admin.password`",
     )  # fmt: skip
     master_key: Secret | None = declare(
@@ -126,7 +129,11 @@ class Settings:
         "the middle three the first entry counts, and the port only for a host that comes without one: proxies must set "
         "them themselves, and not add to those of the client.",
     )
-    anonymous_enabled: bool = declare(FLAG, False, "Whether requests without credentials may do what `anonymous` may.")
+    anonymous_enabled: bool = declare(
+        FLAG, False,
+        "Whether requests without credentials may do what `anonymous` may: read everything, until the permission "
+        "`Anything` of a new instance is narrowed or deleted.",
+    )  # fmt: skip
     ldap_servers: Secret | None = declare(
         TABLES, None, "Directory servers, with the fields of `access/api/v1/ldap/settings`; REST cannot change them.",
         secret=True,
@@ -217,12 +224,12 @@ def restore(dumped: bytes) -> Settings:
 def _variables(environment: Mapping[str, str]) -> list[tuple[Setting, str]]:
     found = []
     for name, value in environment.items():
-        if not name.startswith("ENTREPOT_") or name == FILE_VARIABLE:
+        if not name.startswith(_PREFIX) or name == FILE_VARIABLE:
             continue
         if name in _NOT_OURS or name.startswith("ENTREPOT_TEST_"):
             continue
         if name not in _BY_VARIABLE:
-            raise SettingsInvalid(f"environment: unknown setting {name}{_meant(name, _BY_VARIABLE)}")
+            raise SettingsInvalid(f"environment: unknown setting {name}{_meant(name, _BY_VARIABLE, _PREFIX)}")
         if value:
             found.append((_BY_VARIABLE[name], value))
     return found
@@ -240,6 +247,8 @@ def _entries(source: Path | None, given: Mapping[str, tuple[str, str]]) -> list[
             return []
         raise SettingsInvalid(f"{path}: there is no such file") from None
     except OSError as error:
+        if source is None and not os.access(folder, os.X_OK):  # nobody can say whether there is such a file
+            raise SettingsInvalid(f"the home folder {folder} cannot be used: {error.strerror}") from None
         raise SettingsInvalid(f"{path}: cannot be read: {error.strerror}") from None
     entries = [(key, value, str(path)) for key, value in _parse(content, path)]
     for key, _, _ in entries:
@@ -311,8 +320,10 @@ def _check_together(settings: Settings) -> None:
         raise SettingsInvalid(f"docker.ports must not contain {settings.port}, which is the port itself")
 
 
-def _meant(name: str, known: Mapping[str, object]) -> str:
+def _meant(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a hint at the known name that is nearly this one; a prefix that all share makes none alike."""
     from entrepot.slips import meant  # noqa: PLC0415 - only when somebody erred
 
-    close = meant(name, known)
-    return f" (did you mean {close}?)" if close else ""
+    shared = max(len(prefix) - 1, 0)  # its last character stays: of four letters two may be swapped
+    close = meant(name[shared:], (one[shared:] for one in known))
+    return f" (did you mean {name[:shared]}{close}?)" if close else ""

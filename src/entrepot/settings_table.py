@@ -23,6 +23,7 @@ _YES, _NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 _SIZE = re.compile(r"([0-9]{1,15}) ?([KMGT]i?B|B)?")
 _UNITS = {"B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _PORTS = range(1, 65_536)
+_PASSWORD_BYTES = 1024  # as `auth.passwords` takes them
 
 
 class Secret:
@@ -250,6 +251,12 @@ def _read_secret(given: str) -> Secret:
     return Secret(_ONE_LINE.read(given))
 
 
+def _read_password(given: str) -> Secret:
+    if not 0 < len(given.encode(errors="replace")) <= _PASSWORD_BYTES:
+        raise ValueError(PASSWORD.words)
+    return _read_secret(given)
+
+
 def _revealed(secret: Secret) -> str:
     return secret.reveal()
 
@@ -263,6 +270,7 @@ DATABASE_URL = Kind(
 )
 _ONE_LINE = text("text of one line")
 SECRET = Kind("text", _read_secret, _revealed)
+PASSWORD = Kind(f"text of 1 to {_PASSWORD_BYTES} bytes", _read_password, _revealed)
 TABLES = Kind(
     "tables by name, as a flag or variable their JSON",
     _read_tables,

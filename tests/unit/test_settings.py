@@ -1,8 +1,10 @@
 """Settings: three sources in order, every name known, every value checked, secrets hidden."""
 
+import errno
 import ipaddress
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -73,11 +75,30 @@ def test_no_key_is_the_beginning_of_another_because_toml_could_not_hold_both() -
     assert not [pair for pair in itertools.permutations(ROWS, 2) if pair[1].startswith(pair[0] + ".")]
 
 
-def test_an_unknown_variable_is_refused_with_the_name_that_was_meant() -> None:
+def test_an_unknown_variable_is_refused_with_the_name_that_was_meant_where_one_is_near() -> None:
     assert (
         refusal({}, {"ENTREPOT_PROT": "1"})
         == "environment: unknown setting ENTREPOT_PROT (did you mean ENTREPOT_PORT?)"
     )
+    assert refusal({}, {"ENTREPOT_BOGUS": "1"}) == "environment: unknown setting ENTREPOT_BOGUS"
+
+
+@pytest.mark.parametrize("password", ["", "x" * 1025, "\u20ac" * 342])
+def test_a_first_password_that_no_account_can_have_is_refused_with_the_settings_name(password: str) -> None:
+    assert refusal({"admin.password": password}, {}) == "--admin-password must be text of 1 to 1024 bytes"
+
+
+def test_a_home_that_nobody_lets_us_into_is_named_and_not_a_file_that_may_not_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root is let in everywhere
+    assert refusal({"home": str(tmp_path)}, {}).startswith(f"{tmp_path}/entrepot.toml: cannot be read")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    told = f"the home folder {tmp_path} cannot be used: Permission denied"
+    assert refusal({"home": str(tmp_path)}, {}) == told
 
 
 def test_an_unknown_key_in_the_file_is_refused(tmp_path: Path) -> None:
