@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from entrepot.cli.existing import PLACES
 from entrepot.errors import Invalid
@@ -16,13 +17,33 @@ from entrepot.settings_table import Setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_placeholders(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_placeholders(super().get_params(ctx))
+
+
+def _without_placeholders(parameters: list[Any]) -> list[Any]:
+    """Have the help name no value for options that take none, where Typer writes `<bool>`; also for its own `--help`."""
+    for parameter in parameters:
+        if isinstance(parameter, TyperOption) and parameter.is_flag:
+            parameter.metavar = ""
+    return parameters
+
+
 app = typer.Typer(
+    cls=_Group,
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="One highly available home for every binary a company builds or downloads.",
 )
-admin = typer.Typer(help="Administer an instance from its own machine.", no_args_is_help=True)
+admin = typer.Typer(cls=_Group, help="Administer an instance from its own machine.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -65,7 +86,7 @@ def entrepot(
     """Name what is answered before any of this is loaded."""
 
 
-@app.command()
+@app.command(cls=_Command)
 @with_settings
 def serve(flags: dict[str, str], file: File = None) -> None:
     """Serve, until SIGTERM or Ctrl-C."""
@@ -74,7 +95,7 @@ def serve(flags: dict[str, str], file: File = None) -> None:
     run(flags, file)
 
 
-@app.command()
+@app.command(cls=_Command)
 @with_settings
 def settings(
     flags: dict[str, str],
@@ -91,7 +112,7 @@ def settings(
         show(flags, file, json=json)
 
 
-@app.command()
+@app.command(cls=_Command)
 @with_settings
 def ping(flags: dict[str, str], file: File = None) -> int:
     """Ask whether the node answers that serves from the home folder. Exit status 1 when it does not."""
@@ -100,7 +121,7 @@ def ping(flags: dict[str, str], file: File = None) -> int:
     return run(flags, file)
 
 
-@app.command()
+@app.command(cls=_Command)
 def version() -> None:
     """Print the version."""
     from entrepot import __version__  # noqa: PLC0415 - see above
@@ -108,24 +129,24 @@ def version() -> None:
     typer.echo(f"entrepot {__version__}")
 
 
-@app.command()
+@app.command(cls=_Command)
 @with_places
 def gc(
     flags: dict[str, str],
     file: File = None,
     check: Annotated[bool, typer.Option("--check", help="Report orphaned and missing blobs; change nothing.")] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Also mend what is found.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Report and mend them.")] = False,
     json: Json = False,
 ) -> int:
     """Compare database and blob store, also while the server runs. Exit status 1 when they do not agree."""
     from entrepot.cli.inspect import run_check  # noqa: PLC0415 - see above
 
-    if not check and not repair:
-        raise Invalid("say --check or --repair; garbage is collected by the running server")
+    if check == repair:
+        raise Invalid("say either --check or --repair; garbage is collected by the running server")
     return run_check(flags, file, repair=repair, json=json)
 
 
-@app.command()
+@app.command(cls=_Command)
 @with_places
 def fsck(
     flags: dict[str, str],
@@ -141,7 +162,7 @@ def fsck(
     return run_fsck(flags, file, repair=repair, json=json)
 
 
-@admin.command("reset-password")
+@admin.command("reset-password", cls=_Command)
 @with_places
 def reset_password(
     flags: dict[str, str],
@@ -160,7 +181,7 @@ def reset_password(
     reset(flags, file, user=user or named or "admin", from_stdin=password_stdin)
 
 
-@admin.command("rotate-master-key")
+@admin.command("rotate-master-key", cls=_Command)
 @with_places
 def rotate_master_key(flags: dict[str, str], file: File = None) -> None:
     """Seal all secrets with another master key; stop all nodes first."""

@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from entrepot import __version__
+
+if TYPE_CHECKING:
+    import typer
 
 FAILED, INTERRUPTED = 2, 130
 
@@ -40,19 +44,26 @@ def main() -> int:
 
 
 def plain_flags(arguments: list[str]) -> dict[str, str] | None:
-    """Read `--name value` and `--name=value`; return values by key, or None when there is anything else."""
-    from entrepot.settings import ROWS  # noqa: PLC0415 - not for every command
+    """Read `--name value` and `--name=value`; return values by key, or None when there is anything else.
+
+    Raises Invalid for a setting that is given twice, also where the rest is Typer's to read.
+    """
+    from entrepot.errors import Invalid  # noqa: PLC0415 - not for every command
+    from entrepot.settings import ROWS  # noqa: PLC0415 - as above
 
     keys = {row.flag: key for key, row in ROWS.items()} | {"--settings": "settings"}
     found: dict[str, str] = {}
+    plain = True
     rest = iter(arguments)
     for argument in rest:
         name, sign, value = argument.partition("=")
-        given = value if sign else next(rest, None)
-        if name not in keys or given is None:
-            return None
-        found[keys[name]] = given
-    return found
+        if name in found:
+            raise Invalid(f"{name} is given twice")
+        given = None if name not in keys else value if sign else next(rest, None)
+        plain = plain and given is not None
+        if given is not None:
+            found[name] = given
+    return {keys[name]: value for name, value in found.items()} if plain else None
 
 
 def complain(message: str) -> int:
@@ -62,8 +73,8 @@ def complain(message: str) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    flags = plain_flags(arguments[1:]) if arguments[0] in {"serve", "ping"} else None
-    if flags is not None:  # nothing that needs Typer's help, whose import is a good part of a start
+    flags = plain_flags(arguments[1:])
+    if flags is not None and arguments[0] in {"serve", "ping"}:  # without Typer, whose import is a good part of a start
         named = flags.pop("settings", None)
         return _run_plain(arguments[0], flags, Path(named) if named else None)
     import typer  # noqa: PLC0415 - 0.15 s
@@ -73,10 +84,22 @@ def _run(arguments: list[str]) -> int:
     try:
         status = typer.main.get_command(app).main(arguments, prog_name="entrepot", standalone_mode=False)
     except typer.TyperException as error:
-        return complain(error.format_message())
+        return _complain_of_words(error)
     except typer.Abort:
         return INTERRUPTED
     return status if isinstance(status, int) else 0
+
+
+def _complain_of_words(error: typer.TyperException) -> int:
+    """Say what is wrong with the command line; where a command of several is missing, their help has been shown."""
+    from entrepot.slips import meant  # noqa: PLC0415 - only when somebody erred
+
+    told = error.format_message()
+    option, known = getattr(error, "option_name", ""), getattr(error, "possibilities", None)
+    if option and known:  # Typer's own words name any that share some letters
+        close = meant(option, known)
+        told = error.message + (f" (did you mean {close}?)" if close else "")
+    return complain(told) if told else FAILED
 
 
 def _run_plain(command: str, flags: dict[str, str], file: Path | None) -> int:

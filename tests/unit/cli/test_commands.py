@@ -115,7 +115,11 @@ def test_every_setting_is_an_option_of_serve_and_has_its_help(cli: Run, monkeypa
         (["serve", "--port", "x"], "--port must be a whole number"),
         (["serve", "now"], "unexpected extra argument"),
         (["settings", "--port", "0"], "--port must be a whole number"),
-        (["gc"], "entrepot: say --check or --repair"),
+        (["settings", "--port", "1", "--port=2"], "entrepot: --port is given twice\n"),
+        (["gc", "--check", "--home", "/nowhere", "--home", "/nowhere"], "entrepot: --home is given twice\n"),
+        (["settings", "--admin-password", ""], "entrepot: --admin-password must be text of 1 to 1024 bytes"),
+        (["gc"], "entrepot: say either --check or --repair"),
+        (["gc", "--check", "--repair"], "entrepot: say either --check or --repair"),
         (["serve", "--home", "/nowhere/at/all", "--blob-store", "s3://b"], "bucket's name: 2 to 255 letters"),
         (["gc", "--check", "--home", "/nowhere"], "There is no instance in /nowhere"),
         (["fsck", "--home", "/nowhere"], "There is no instance in /nowhere"),
@@ -131,12 +135,32 @@ def test_what_is_wrong_is_one_line_on_stderr(cli: Run, arguments: list[str], wor
 
 
 @pytest.mark.parametrize(
+    ("option", "hint"), [("--prot", " (did you mean --port?)"), ("--bogus", ""), ("--quite-another", "")]
+)
+def test_an_unknown_option_is_told_with_a_known_one_only_where_that_is_near(cli: Run, option: str, hint: str) -> None:
+    assert cli("serve", option, "1") == (2, "", f"entrepot: No such option: {option}{hint}\n")
+
+
+def test_a_command_of_several_that_is_not_named_is_answered_by_their_help_alone(cli: Run) -> None:
+    status, out, err = cli("admin")
+    assert (status, err) == (2, "")
+    assert "reset-password" in out
+
+
+@pytest.mark.parametrize("command", [[], ["gc"], ["admin"], ["admin", "reset-password"]])
+def test_the_help_names_no_value_for_options_that_take_none(cli: Run, command: list[str]) -> None:
+    _, out, _ = cli(*command, "--help")
+    assert "--help" in out
+    assert "bool" not in out
+
+
+@pytest.mark.parametrize(
     ("arguments", "found"),
     [
         ([], {}),
         (["--port", "1", "--home=/h"], {"port": "1", "home": "/h"}),
         (["--settings", "/f", "--gc-grace-seconds=2"], {"settings": "/f", "gc.grace.seconds": "2"}),
-        (["--port", "1", "--port", "2"], {"port": "2"}),
+        (["--node-id", "--port", "--port", "2"], {"node.id": "--port", "port": "2"}),
         (["--port="], {"port": ""}),
         (["--help"], None),
         (["--port"], None),
