@@ -25,6 +25,8 @@ HANDED_OVER = "settings.json"
 PASSWORD_FILE = "admin.password"
 METRICS = "metrics"
 _PRIVATE = 0o700
+_OURS = frozenset({"entrepot.toml", "entrepot.db", "master.key", "admin.password", "instance.lock"})
+_NOBODYS = frozenset({"run", "logs", "blobs", "lost+found"})  # volumes may be mounted there before the first start
 
 
 class HomeUnusable(EntrepotError):
@@ -52,9 +54,10 @@ def event_log(settings: Settings, process: str) -> EventLog:
 
 
 def prepare_home(home: Path) -> None:
-    """Make the home folder and what belongs in it, and prove that files can be made. Raises HomeUnusable."""
+    """Make the home folder and what belongs in it, closed to others, and prove that files can be made. Raises HomeUnusable."""
     try:
         home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        _refuse_what_others_use(home)
         _close_to_others(home)
         for folder in (logs_folder(home), run_folder(home)):
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
@@ -93,6 +96,18 @@ def rename(old: Path, new: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _refuse_what_others_use(home: Path) -> None:
+    """Raise HomeUnusable for a folder like /tmp, which would be taken away from all who use it."""
+    found, names = home.stat(), {entry.name for entry in os.scandir(home)}
+    if names & _OURS or not names - _NOBODYS:
+        return
+    if stat.S_IMODE(found.st_mode) & ~_PRIVATE or found.st_uid != os.geteuid():
+        raise HomeUnusable(
+            home=home,
+            reason="it is no instance, and holds files that others may use; name an empty or a new folder by --home DIR",
+        )
 
 
 def _close_to_others(home: Path) -> None:
