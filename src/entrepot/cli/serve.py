@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from entrepot.blobs.drivers.places import located
+from entrepot.blobs.drivers.places import S3Place, located, signs
 from entrepot.cluster.home import prepare_home, run_folder
 from entrepot.errors import Invalid
 from entrepot.metadata.migrate import HEAD, refuse_newer, sqlite_revision
@@ -29,8 +29,7 @@ def serve(flags: Mapping[str, str], file: Path | None) -> None:
     settings = load(flags, os.environ, file).settings
     _check_certificate(settings)
     _check_directories(settings)
-    if located(settings.blob_store) is None:
-        raise SettingsInvalid("blob.store: memory: is of one process, and a node has several; use file:// or s3://")
+    _check_store(settings)
     prepare_home(settings.home)
     prepare = needs_preparing(settings)
     with tempfile.TemporaryFile() as handed_over:
@@ -67,6 +66,19 @@ def _check_directories(settings: Settings) -> None:
         fixed(settings)
     except Invalid as error:
         raise SettingsInvalid(error.message) from None
+
+
+def _check_store(settings: Settings) -> None:
+    where = located(settings.blob_store)
+    if where is None:
+        raise SettingsInvalid("blob.store: memory: is of one process, and a node has several; use file:// or s3://")
+    if (settings.s3_access_key is None) != (settings.s3_secret_key is None):
+        raise SettingsInvalid("s3.access.key and s3.secret.key must be set together")
+    if isinstance(where, S3Place) and where.is_elsewhere and settings.s3_access_key is None and not signs(os.environ):
+        raise SettingsInvalid(
+            f"there are no keys for the blob store at {where.endpoint}: set s3.access.key and s3.secret.key, or what AWS's "
+            "own tools take from the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say)"
+        )
 
 
 def _check_certificate(settings: Settings) -> None:

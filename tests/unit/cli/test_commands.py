@@ -17,7 +17,7 @@ import structlog
 
 from entrepot import __version__, first_contents, wiring
 from entrepot.auth.keys import unlocked
-from entrepot.blobs.drivers.places import located
+from entrepot.blobs.drivers.places import S3Place, located
 from entrepot.cli import ping as pinging
 from entrepot.cli import prepare as preparing
 from entrepot.cli import serve as serving
@@ -472,6 +472,45 @@ def test_a_disk_without_room_is_told_in_one_line(cli: Run, monkeypatch: pytest.M
     monkeypatch.setattr(serving, "prepare_home", full)
     code, out, err = cli("serve", "--home", str(instance))
     assert (code, out, err) == (2, "", "entrepot: /var/lib/entrepot/run: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "refusal"),
+    [
+        ([], {}, "there are no keys for the blob store at http://127.0.0.1:1: set s3.access.key and s3.secret.key"),
+        ([], {"AWS_ACCESS_KEY_ID": "me"}, "there are no keys for the blob store"),
+        (["--s3-access-key", "me"], {}, "s3.access.key and s3.secret.key must be set together"),
+        (["--s3-access-key", "me", "--s3-secret-key", "sesame"], {}, ""),
+        ([], {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "sesame"}, ""),
+        ([], {"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token"}, ""),
+        ([], {"AWS_SKIP_SIGNATURE": "true"}, ""),
+    ],
+)
+def test_a_bucket_elsewhere_than_at_aws_without_keys_is_refused_before_anything_is_made(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], environment: dict[str, str],
+    refusal: str,
+) -> None:  # fmt: skip
+    home = tmp_path / "home"
+
+    def stop(_home: Path) -> None:
+        raise Invalid("it would start")
+
+    monkeypatch.setattr(serving, "prepare_home", stop)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    store = "s3://buck?endpoint=http://127.0.0.1:1"
+    code, _, err = cli("serve", "--home", str(home), "--blob-store", store, *arguments)
+    assert (code, err.count("\n"), home.exists()) == (2, 1, False)
+    assert err.startswith(f"entrepot: {refusal or 'it would start'}")
+
+
+@pytest.mark.parametrize("endpoint", ["", "?endpoint=https://s3-fips.us-east-1.amazonaws.com"])
+def test_a_bucket_at_aws_needs_no_keys_where_the_machine_has_a_role(endpoint: str) -> None:
+    place = located(f"s3://buck{endpoint}")
+    assert isinstance(place, S3Place)
+    assert not place.is_elsewhere
 
 
 def test_memory_is_no_store_for_several_processes(cli: Run, instance: Path) -> None:

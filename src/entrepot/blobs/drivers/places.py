@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +13,15 @@ from entrepot.errors import EntrepotError
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
+_WAYS_TO_SIGN = (
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE",),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+    ("AWS_METADATA_ENDPOINT",),
+    ("AWS_SKIP_SIGNATURE",),
+)
+_OF_AWS = re.compile(r"https?://(?:[A-Za-z0-9-]+\.)+amazonaws\.com(?:\.cn)?(?::[0-9]+)?/?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -30,6 +40,19 @@ class S3Place(NamedTuple):
     prefix: str
     endpoint: str | None
     region: str | None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the store is not AWS's own, so that the machine's role there opens nothing."""
+        return self.endpoint is not None and not _OF_AWS.fullmatch(self.endpoint)
+
+
+def signs(environment: Mapping[str, str]) -> bool:
+    """Whether the environment says how requests to a bucket are signed, or that they are not, in one of obstore's ways.
+
+    Without any it asks the metadata service of the machine, which answers nowhere but at AWS.
+    """
+    return any(all(environment.get(name) for name in names) for names in _WAYS_TO_SIGN)
 
 
 def located(url: str) -> Path | S3Place | None:
