@@ -38,7 +38,7 @@ from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
 from entrepot.search.archive_index import ArchiveIndex
-from entrepot.wiring import Store, in_background, open_store, writing
+from entrepot.wiring import Store, idle_ports, in_background, open_store, writing
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings
@@ -105,9 +105,8 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     await feed.join()
     if settings.docker_ports:
         await repositories.refresh()
-    for port, key in settings.docker_ports.items():
-        if repositories.get(key) is None:
-            log.warning("docker.ports.no_such_repository", port=port, repository=key)
+    for port, key in idle_ports(settings, repositories.get):
+        log.warning("docker.ports.no_such_repository", port=port, repository=key)
     trash = TrashRetention(store.database, Branches(store.database, store.tree), repositories.get)
 
     audit = AuditLog(store.database, logs_folder(settings.home), settings.home / "audit.position")

@@ -27,10 +27,11 @@ class Server:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings: Settings = scope["state"]["settings"]
+        notes: dict[str, str] = scope["state"]["notes"]
         await receive()
         async with contextlib.AsyncExitStack() as stack:
             try:
-                self._application = await stack.enter_async_context(build(settings))
+                self._application = await stack.enter_async_context(build(settings, notes))
             except EntrepotError as error:
                 await send({"type": "lifespan.startup.failed", "message": error.message})
                 return

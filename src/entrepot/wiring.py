@@ -61,6 +61,7 @@ from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.layouts import SECTION, Layouts
 from entrepot.repositories.project_quota import Room
+from entrepot.repositories.repository import Repository
 from entrepot.rest.artifacts import Artifacts
 from entrepot.rest.configuration import ConfigurationApi
 from entrepot.rest.docker_token import DockerTokens
@@ -241,6 +242,12 @@ def blob_folder(settings: Settings) -> Path | None:
     """Return the folder of the blob store, where it is one. Raises BlobStoreUrlInvalid."""
     where = located(settings.blob_store)
     return where if isinstance(where, Path) else None
+
+
+def idle_ports(settings: Settings, find: Callable[[str], Repository | None]) -> list[tuple[int, str]]:
+    """Return the ports of `docker.ports` whose repository is not there, or is none of Docker's, with its key."""
+    found = [(port, key, find(key)) for port, key in settings.docker_ports.items()]
+    return [(port, key) for port, key, one in found if one is None or one.package_type not in DOCKER]
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:

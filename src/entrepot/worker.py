@@ -48,6 +48,7 @@ from entrepot.wiring import (
     artifacts,
     blob_folder,
     docker,
+    idle_ports,
     in_background,
     open_store,
     searches,
@@ -84,14 +85,16 @@ class Readiness:
                 self._probed = now
 
 
-async def _try_out(driver: Driver) -> None:
-    """Raise StoreRefused when the blob store does not let us in, which waiting does not mend; warn when it does not answer."""
+async def _try_out(driver: Driver) -> str:
+    """Return why the blob store does not answer, empty when it does. Raises StoreRefused, which waiting does not mend."""
     try:
         await _within(10.0, driver.probe(), "The blob store does not answer.")
     except StoreRefused:
         raise
     except Unavailable as error:
         log.warning("blob.store.unavailable", reason=reason(error))
+        return reason(error)
+    return ""
 
 
 async def _within(seconds: float, answer: Awaitable[object], otherwise: str) -> None:
@@ -102,15 +105,24 @@ async def _within(seconds: float, answer: Awaitable[object], otherwise: str) -> 
 
 
 @contextlib.asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Application]:
-    """Open everything and give the application; close it in order. Raises EntrepotError when something cannot be had."""
+async def build(settings: Settings, notes: dict[str, str] | None = None) -> AsyncIterator[Application]:
+    """Open everything and give the application; close it in order. Raises EntrepotError when something cannot be had.
+
+    `notes` gets what whoever starts the node should know: by port which repository is not there, by `blob.store` why it
+    does not answer.
+    """
+    notes = {} if notes is None else notes
     epochs = Epochs(run_folder(settings.home) / "epoch")
     store = await open_store(settings, epochs.blobs)
     passwords = Passwords(SystemClock())
     polling = asyncio.create_task(epochs.poll(store.database))
     try:
-        await _try_out(store.driver)
-        async with writing(store), _application(store, settings, epochs, passwords=passwords) as application:
+        if why := await _try_out(store.driver):
+            notes["blob.store"] = why
+        async with (
+            writing(store),
+            _application(store, settings, epochs, passwords=passwords, notes=notes) as application,
+        ):
             yield application
     finally:
         polling.cancel()
@@ -123,7 +135,7 @@ async def build(settings: Settings) -> AsyncIterator[Application]:
 
 @contextlib.asynccontextmanager
 async def _application(
-    store: Store, settings: Settings, epochs: Epochs, *, passwords: Passwords
+    store: Store, settings: Settings, epochs: Epochs, *, passwords: Passwords, notes: dict[str, str]
 ) -> AsyncIterator[Application]:
     await epochs.look(store.database)
     given = settings.master_key.reveal() if settings.master_key else ""
@@ -137,6 +149,7 @@ async def _application(
     rules = _rules(store, settings, epochs, documents=documents, repositories=repositories)
     snapshots = Snapshots(store.database, epochs, repositories, rules, documents)
     await snapshots.fresh()
+    notes.update({str(port): key for port, key in idle_ports(settings, repositories.get)})
     granter = Granter(repositories.get, snapshots.rules, repositories.by_id)
     downloads = Downloads(store.database, store.database.now)
     refusals = Refusals(store.database)

@@ -6,6 +6,7 @@ python -m tests.cluster.stub prepare|jobs   what its supervisor starts
 
 import asyncio
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -65,6 +66,8 @@ async def app(
         if broken:
             await send({"type": "lifespan.startup.failed", "message": broken})
             return
+        if notes := os.environ.get("ENTREPOT_TEST_NOTES"):
+            scope["state"]["notes"].update(json.loads(notes))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})

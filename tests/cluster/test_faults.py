@@ -16,7 +16,7 @@ from tests.parts.entrepot import entrepot, program
 from tests.parts.inspections import complaint, inspect
 from tests.parts.postgres import postgres
 from tests.parts.presence import root_on_linux
-from tests.parts.processes import free_port
+from tests.parts.processes import free_port, wait_until
 from tests.parts.registry_client import Refused, Registry
 from tests.parts.versitygw import versitygw
 
@@ -143,6 +143,20 @@ def test_a_node_without_the_master_key_of_its_cluster_is_refused_and_the_next_st
             shutil.copy(tmp_path / "first" / "master.key", second)
             with entrepot(second, environment=environment):
                 pass
+
+
+def test_a_start_without_an_answer_of_the_store_says_that_the_node_is_not_ready_and_why(tmp_path: Path) -> None:
+    environment = {
+        "ENTREPOT_BLOB_STORE": f"s3://bucket?endpoint=http://127.0.0.1:{free_port()}",
+        "ENTREPOT_S3_ACCESS_KEY": "me",
+        "ENTREPOT_S3_SECRET_KEY": "sesame",
+    }
+    with entrepot(tmp_path / "home", environment=environment) as server:
+        assert wait_until(lambda: "Try next" in server.log.read_text(), seconds=60)
+        last = [line for line in server.log.read_text().splitlines() if not line.startswith("{")][-1]
+        assert last.startswith("not ready: the blob store does not answer; the node is ready as soon as it does (")
+        assert "error sending request" in last
+        assert httpx.get(f"{server.url}/artifactory/api/v1/system/readiness").status_code == 503
 
 
 @pytest.mark.parametrize(

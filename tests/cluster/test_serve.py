@@ -112,6 +112,23 @@ def test_a_first_start_says_where_it_is_who_may_enter_and_what_to_try(served: No
     assert re.search(r"^ready in \d+\.\d\d s$", served.printed, re.MULTILINE)
 
 
+def test_a_start_says_which_ports_stand_for_nothing_and_why_the_node_is_not_ready(tmp_path: Path) -> None:
+    idle, fine = free_port(), free_port()
+    notes = json.dumps({"blob.store": "ConnectError:\n" + "refused " * 3, str(idle): "nosuch"})
+    made = node(tmp_path, "--docker-ports", f"{idle}=nosuch,{fine}=docker-local", ENTREPOT_TEST_NOTES=notes)
+    made.start(lambda: "ready" in made.printed, seconds=SECONDS)
+    try:
+        assert re.search(f":{idle}/v2/ +answers 404: there is no Docker repository nosuch yet\n", made.printed)
+        assert re.search(f":{fine}/v2/ +Docker registry of docker-local\n", made.printed)
+        assert made.printed.splitlines()[-1] == (
+            "not ready: the blob store does not answer; the node is ready as soon as it does "
+            "(ConnectError: refused refused refused)"
+        )
+        assert made.stop() == 0
+    finally:
+        made.kill9()
+
+
 def test_it_serves_although_nobody_reads_what_it_prints_or_waits_for_its_notice(tmp_path: Path) -> None:
     made = node(tmp_path, NOTIFY_SOCKET=str(tmp_path / "gone"))
     made.argv = ["sh", "-c", '"$@" | true', "sh", *made.argv]

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
         known = password.exists()
         supervisor = Supervisor(settings, programs, log)
         return supervisor.run(
-            lambda: _greet(settings, float(started), None if known else password), prepare=bool(prepare)
+            lambda notes: _greet(settings, float(started), None if known else password, notes), prepare=bool(prepare)
         )
     except EntrepotError as error:
         return complain(error.message)
@@ -51,8 +52,8 @@ def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
         log.close()
 
 
-def _greet(settings: Settings, started: float, password: Path | None) -> None:
-    """Tell the user where it is, who may enter, and what to try next."""
+def _greet(settings: Settings, started: float, password: Path | None, notes: Mapping[str, str]) -> None:
+    """Tell the user where it is, who may enter, what to try next, and what the workers note (`worker.build`)."""
     shown = _EVERYWHERE.get(settings.host, settings.host)
     shown = f"[{shown}]" if ":" in shown else shown
     scheme = "https" if settings.tls_cert else "http"
@@ -62,7 +63,7 @@ def _greet(settings: Settings, started: float, password: Path | None) -> None:
         (f"{url}/artifactory/", "Artifactory API; in a browser, its description"),
         (f"{url}/v2/", "Docker registry"),
         *(
-            (f"{scheme}://{shown}:{port}/v2/", f"Docker registry of {key}")
+            (f"{scheme}://{shown}:{port}/v2/", _registry_of(key, there=str(port) not in notes))
             for port, key in settings.docker_ports.items()
         ),
     ]
@@ -79,13 +80,23 @@ def _greet(settings: Settings, started: float, password: Path | None) -> None:
         f"  docker pull hello-world; docker tag hello-world {image} && docker push {image}",
         f"  docker pull {image}",
         "",
-        f"ready in {time.time() - started:.2f} s",
+        _readiness(started, notes.get("blob.store", "")),
     ]
     try:
         print("\n".join(lines), flush=True)
     except OSError:  # `entrepot serve | true`; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _tell_systemd("READY=1")
+
+
+def _registry_of(key: str, *, there: bool) -> str:
+    return f"Docker registry of {key}" if there else f"answers 404: there is no Docker repository {key} yet"
+
+
+def _readiness(started: float, why_not: str) -> str:
+    if why_not:
+        return f"not ready: the blob store does not answer; the node is ready as soon as it does ({why_not})"
+    return f"ready in {time.time() - started:.2f} s"
 
 
 def _tell_systemd(state: str) -> None:

@@ -15,15 +15,18 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from entrepot.cluster import draining
-from entrepot.cluster.channel import ALIVE, FAILED, READY
+from entrepot.cluster.channel import ALIVE, FAILED, NOTE, READY
 from entrepot.settings import Settings, restore
 
 _ALIVE_SECONDS = 5.0
+_SAID = 1000  # characters
 _ORPHANED = 70  # exit status; nobody is left to read it
 
 
@@ -49,13 +52,15 @@ class Child:
     listeners: tuple[int, ...] = ()
     ports: tuple[int, ...] = ()
 
-    def ready(self) -> None:
-        """Tell the supervisor that work can come."""
+    def ready(self, notes: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Tell the supervisor that work can come, and by subject (a word) what whoever starts the node should know."""
+        for subject, text in notes.items():
+            self.channel.sendall(NOTE + f"{subject} {_line(text)}\n".encode())
         self.channel.sendall(READY + b"\n")
 
     def failed(self, reason: str) -> None:
         """Tell the supervisor in one line why this process cannot work; it should end then."""
-        self.channel.sendall(FAILED + " ".join(reason.split()).encode()[:4000] + b"\n")
+        self.channel.sendall(FAILED + _line(reason).encode() + b"\n")
 
     def end_with_supervisor(self) -> None:
         """End this process when the supervisor is gone, from a thread: for a program that has no loop."""
@@ -99,6 +104,10 @@ class Child:
             told = b""
         if not told:
             os._exit(_ORPHANED)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:_SAID]
 
 
 def begin(arguments: list[str]) -> Child:

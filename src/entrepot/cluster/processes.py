@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrepot.cluster.channel import FAILED, READY
+from entrepot.cluster.channel import FAILED, NOTE, READY
 from entrepot.cluster.home import METRICS
 
 _STEADY = 10.0  # seconds alive, after which a death is an accident and no longer a pattern
@@ -36,11 +36,13 @@ class Process:
         self.program = program
         self.is_ready = False
         self.failure = ""
+        self.notes: dict[str, str] = {}  # by subject
         self.silent_looks = 0  # of the supervisor, since it was started or last said something
         self._settings = settings
         self._listeners = list(zip(listeners, ports, strict=True))
         self._popen: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._heard = b""  # of a line whose end has not come yet
         self._born = 0.0
         self._early_deaths = 0
         self.start_at = 0.0
@@ -68,7 +70,8 @@ class Process:
         except OSError:
             self._plan_next()
             raise
-        self.is_ready, self.failure, self.silent_looks = False, "", 0
+        self.is_ready, self.failure, self.notes, self.silent_looks = False, "", {}, 0
+        self._heard = b""
 
     def _spawned(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
         ours, theirs = socket.socketpair()
@@ -100,10 +103,14 @@ class Process:
             told = b""
         if told:
             self.silent_looks = 0
-        for line in told.splitlines():
+        *lines, self._heard = (self._heard + told).split(b"\n")
+        for line in lines:
             self.is_ready = self.is_ready or line == READY
             if line.startswith(FAILED):
                 self.failure = line.removeprefix(FAILED).decode(errors="replace")
+            elif line.startswith(NOTE):
+                subject, _, text = line.removeprefix(NOTE).decode(errors="replace").partition(" ")
+                self.notes[subject] = text
 
     def bury(self) -> None:
         """Note the death of the process: when the next may start."""

@@ -14,7 +14,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,10 +60,10 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._looked = 0.0
 
-    def run(self, ready: Callable[[], None], *, prepare: bool) -> int:
+    def run(self, ready: Callable[[Mapping[str, str]], None], *, prepare: bool) -> int:
         """Start everything, call `ready`, and run until told to end; return the exit status. Raises EntrepotError.
 
-        The home folder is prepared and its lock is held.
+        `ready` gets what the workers note, by subject. The home folder is prepared and its lock is held.
         """
         self._catch_signals()
         _raise_descriptors()
@@ -77,7 +77,7 @@ class Supervisor:
             if not self._signals:
                 self._start(listeners, ports)
             if not self._signals:
-                ready()
+                ready({subject: text for process in self._processes for subject, text in process.notes.items()})
             while not self._signals:
                 self._step()
             return self._drain()

@@ -44,11 +44,12 @@ def main(arguments: list[str]) -> int:
 
 async def _work(child: Child, target: str, events: EventLog) -> None:
     application = _load(target)
-    async with lifespan(application, {"settings": child.settings}):
+    notes: dict[str, str] = {}
+    async with lifespan(application, {"settings": child.settings, "notes": notes}):
         doors = Doors(application, child.settings, list(zip(child.listeners, child.ports, strict=True)))
         _keep_what_stays()
         doors.open()
-        child.ready()
+        child.ready(notes)
         await child.stop_asked()
         await asyncio.sleep(child.settings.drain_notice_seconds)
         if not await doors.close(child.settings.drain_seconds):
