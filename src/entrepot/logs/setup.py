@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
+from entrepot.errors import reason
 from entrepot.logs.events import LEVELS, EventLog
 
+_REPEATING = ("asyncpg.pool",)
+_QUIET_SECONDS = 150.0
 _QUIET = ("alembic", "asyncio", "httpx", "sqlalchemy")  # below a warning they talk about themselves
 
 
@@ -27,6 +31,28 @@ class _Standard(logging.Handler):
         if record.exc_info and record.exc_info[0] is not None:
             words["exception"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
         self._log.note(record.levelname.lower(), record.getMessage(), **words)
+
+
+class _Briefly(logging.Filter):
+    """Lets a complaint through once, without its traceback, until it has not been heard for a while.
+
+    For libraries that say again and again, with all frames, what our own events say with its reason: asyncpg's pool of
+    connections tries to fill itself up to once a minute.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        record.exc_info = None
+        told, now = record.getMessage(), time.monotonic()
+        if error is not None:
+            record.msg, record.args = f"{told}: {reason(error)}", ()
+        fresh = now - self._heard.get(told, -_QUIET_SECONDS) >= _QUIET_SECONDS
+        self._heard[told] = now
+        return fresh
 
 
 def configure(log: EventLog) -> None:
@@ -45,6 +71,9 @@ def configure(log: EventLog) -> None:
     )
     logging.basicConfig(handlers=[_Standard(log)], level=LEVELS[least], force=True)
     logging.captureWarnings(capture=True)
+    for name in _REPEATING:
+        logger = logging.getLogger(name)
+        logger.filters[:] = [_Briefly()]
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(LEVELS[least], logging.WARNING))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from entrepot.logs import setup
 from entrepot.logs.events import EventLog
 from entrepot.logs.rotation import rotate
 from entrepot.logs.setup import configure
@@ -135,6 +136,21 @@ def test_an_exception_is_written_with_its_traceback(configured: EventLog, tmp_pa
     found = events(tmp_path)
     assert [event["event"] for event in found] == ["one", "two", "three", "four"]
     assert all(str(event["exception"]).endswith("'boom'") for event in found)
+
+
+def test_what_a_pool_of_connections_complains_of_over_and_over_is_one_line_each_time_that_it_begins(
+    configured: EventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for now in (1000.0, 1001.0, 1003.0, 1063.0, 1300.0, 1301.0):  # up again in between
+        monkeypatch.setattr(setup.time, "monotonic", lambda now=now: now)
+        try:
+            raise ConnectionRefusedError(111, "Connection refused")
+        except OSError:
+            logging.getLogger("asyncpg.pool").warning("Failed to restore the floor; retrying", exc_info=True)
+    found = events(tmp_path)
+    words = "Failed to restore the floor; retrying: ConnectionRefusedError: [Errno 111] Connection refused"
+    assert [event["event"] for event in found] == [words, words]
+    assert not any("exception" in event for event in found)
 
 
 def test_the_standard_librarys_loggers_and_warnings_write_here(configured: EventLog, tmp_path: Path) -> None:
