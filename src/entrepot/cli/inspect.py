@@ -83,7 +83,8 @@ def _tell(found: Inspection, *, repair: bool, json: bool) -> int:
 
 
 def _lines(found: Inspection) -> list[str]:
-    lines = [f"{_counted(found.blobs, 'blob')} of {found.bytes:,} bytes inspected"]
+    inside = f", {found.in_database:,} of them kept in the database" if found.in_database else ""
+    lines = [f"{_counted(found.blobs, 'blob')} of {found.bytes:,} bytes inspected{inside}"]
     if found.orphan_count:
         lines.append(f"belonging to no blob: {_counted(found.orphan_count, 'object')} of {found.orphan_bytes:,} bytes")
         lines += [f"  {piece.key}  {piece.size:,} bytes" for piece in found.orphans[:_SHOWN]]

@@ -26,7 +26,7 @@ _MISSING, _NO_BYTES = "the object is missing", "it has no bytes"
 
 Progress = Callable[[int, int], None]
 
-_COUNT = sql("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blob")
+_COUNT = sql("SELECT COUNT(*), (SELECT COUNT(*) FROM blob_inline) FROM blob")
 _BLOBS = sql("SELECT id, sha256, size, storage_key FROM blob WHERE id > :after ORDER BY id LIMIT :limit")
 _INLINE = sql("SELECT data FROM blob_inline WHERE blob_id = :id")
 _STILL = sql("SELECT storage_key FROM blob WHERE id = :id")
@@ -65,7 +65,8 @@ class Inspection:
     """What an inspection found. The lists are cut at ten thousand; the counts are not."""
 
     blobs: int = 0
-    objects: int = 0
+    in_database: int = 0  # of the blobs: those whose bytes are too few for an object of the store
+    objects: int = 0  # of the store
     bytes: int = 0
     orphan_count: int = 0
     orphan_bytes: int = 0
@@ -130,6 +131,8 @@ async def fsck(
                 listed.append(await _finding(database, row, why, row[3]))
             if repair and sure:
                 found.repaired += await _lose(database, row)
+    async for _ in driver.list(""):
+        found.objects += 1
     return found
 
 
@@ -166,6 +169,7 @@ async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
 async def _walk(database: Database, found: Inspection, progress: Progress | None) -> AsyncIterator[Row]:
     total = await database.row(_COUNT)
     assert total is not None
+    found.in_database = int(total[1])
     after = 0
     while page := await database.rows(_BLOBS, after=after, limit=_PAGE):
         for row in page:

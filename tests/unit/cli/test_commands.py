@@ -365,6 +365,16 @@ def test_an_inspection_ends_with_1_when_it_found_something(
     assert json.loads(out)["missing_count"] == found.missing_count
 
 
+@pytest.mark.parametrize("command", [["gc", "--check"], ["fsck"]])
+def test_an_inspection_tells_how_many_blobs_are_in_the_database_and_in_no_file(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path, command: list[str]
+) -> None:
+    for name in ("check", "fsck"):
+        monkeypatch.setattr(inspection, name, inspection_that_finds(Inspection(blobs=12, in_database=11, bytes=1234)))
+    _, out, _ = cli(*command, "--home", str(instance))
+    assert out == "12 blobs of 1,234 bytes inspected, 11 of them kept in the database\nclean\n"
+
+
 @pytest.mark.parametrize("command", ["gc", "fsck"])
 def test_a_repair_that_could_mend_nothing_is_not_advised_once_more(
     cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path, command: str

@@ -29,10 +29,10 @@ class TestInspection:
         await node.push("r/app", "1.0", ONE, BIG)
         where = (await node.ask("POST", "/v2/r/app/blobs/uploads/")).headers["location"]
         await node.ask("PATCH", where, HUGE)
-        assert (await check(node.database, node.driver)).clean
-        found = await fsck(node.database, node.driver)
-        assert found.clean
-        assert found.blobs == 4
+        for inspect in (check, fsck):
+            found = await inspect(node.database, node.driver)
+            assert found.clean
+            assert (found.blobs, found.in_database, found.objects) == (4, 3, len(await node.objects()))
 
     async def test_a_missing_object_is_found_and_the_next_push_heals_it(self, node: Node) -> None:
         await node.push("r/app", "1.0", BIG)
