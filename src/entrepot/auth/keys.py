@@ -48,6 +48,10 @@ class SealBroken(EntrepotError):
     """The master key does not open "{name}" in the database: it belongs elsewhere, or the value is damaged."""
 
 
+class MasterKeyWrong(SealBroken):
+    """The master key in {place} does not open the secrets in the database: the one that sealed them is needed; {remedy}."""
+
+
 class MasterKeyElsewhere(EntrepotError):
     """The database is sealed with a master key that is not here: set ENTREPOT_MASTER_KEY, or copy it to {file}."""
 
@@ -145,7 +149,7 @@ class SigningKey:
 async def unlocked(database: Database, home: Path, given: str = "") -> tuple[bytes, SigningKey]:
     """Return the master key, as `master_key` does, and the signing key that it opens.
 
-    No file stays that does not belong to the database. Raises MasterKeyElsewhere, SealBroken, MasterKeyInvalid, OSError.
+    No file stays that does not belong to the database. Raises MasterKeyElsewhere, MasterKeyWrong, MasterKeyInvalid, OSError.
     """
     file = home / "master.key"
     makes = not given and not file.exists()
@@ -158,7 +162,9 @@ async def unlocked(database: Database, home: Path, given: str = "") -> tuple[byt
     except SealBroken:
         if makes:  # another node was filling the database at the same time, and was first
             file.unlink(missing_ok=True)
-        raise
+        if given:
+            raise MasterKeyWrong(place="ENTREPOT_MASTER_KEY", remedy="set it to that one") from None
+        raise MasterKeyWrong(place=file, remedy="copy that one to it, or set ENTREPOT_MASTER_KEY") from None
 
 
 async def signing_key(database: Database, vault: Vault) -> SigningKey:

@@ -10,6 +10,7 @@ from entrepot.auth import keys
 from entrepot.auth.keys import (
     MasterKeyElsewhere,
     MasterKeyInvalid,
+    MasterKeyWrong,
     SealBroken,
     SigningKey,
     Vault,
@@ -106,9 +107,11 @@ async def test_a_database_that_is_sealed_with_a_key_from_elsewhere_gets_no_maste
         await unlocked(database, tmp_path)
     assert not (tmp_path / "master.key").exists()
     (tmp_path / "master.key").write_text("00" * 32)  # which somebody put there
-    with pytest.raises(SealBroken):
+    with pytest.raises(MasterKeyWrong, match=rf"in {tmp_path}/master\.key does not open .*; copy that one to it, or set"):
         await unlocked(database, tmp_path)
     assert (tmp_path / "master.key").exists()
+    with pytest.raises(MasterKeyWrong, match=r"in ENTREPOT_MASTER_KEY does not open .*; set it to that one"):
+        await unlocked(database, tmp_path, "00" * 32)
 
 
 async def test_of_two_first_starts_at_once_the_one_that_came_second_keeps_no_master_key(
