@@ -30,6 +30,10 @@ class SessionEnded(Unauthenticated):
     """The session has ended: log in again."""
 
 
+class LoginUnknown(TokenRevoked):
+    """The refresh token is unknown, expired or revoked: log in again."""
+
+
 @dataclass(frozen=True, slots=True)
 class GivenOut:
     """Where credentials that were given out are looked up."""
@@ -77,10 +81,10 @@ class ByToken:
         return Credential(by_password(account, how="session"), account=account, until=ends)
 
     async def docker_login(self, secret: str) -> Credential:
-        """Return who owns what `docker login` stored, while what it was bought with counts. Raises TokenRevoked."""
+        """Return who owns what `docker login` stored, while what it was bought with counts. Raises LoginUnknown, TokenRevoked."""
         found = await self._tokens.find_secret(secret)
         if found is None or found.kind != "docker":
-            raise TokenRevoked
+            raise LoginUnknown
         if found.parent and await self._tokens.find(found.parent) is None:
             raise TokenRevoked
         return await self._owner(found)

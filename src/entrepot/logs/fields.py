@@ -26,6 +26,7 @@ _PARTS = (
     "api-key",
     "accesskey",
 )
+_HARMLESS = frozenset({"offline_token"})  # `docker login` wishes for one by it: true or false
 _WHOLE = frozenset({"key", "code", "sig", "auth", "authorization", "samlresponse", "x-jfrog-art-api"})
 
 
@@ -49,7 +50,7 @@ def without_secrets(query: str) -> str:
 def _hidden(pair: str) -> str:
     name, sign, _ = pair.partition("=")
     plain = unquote_plus(name).lower()
-    opens = plain in _WHOLE or any(part in plain for part in _PARTS)
+    opens = plain in _WHOLE or (plain not in _HARMLESS and any(part in plain for part in _PARTS))
     return f"{name}={HIDDEN}" if opens and sign else pair
 
 

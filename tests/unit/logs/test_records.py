@@ -109,6 +109,7 @@ def test_no_path_or_name_can_forge_an_access_line(target: str, user: str) -> Non
         ("X-Amz-Signature=x&X-Amz-Credential=y", "X-Amz-Signature=*****&X-Amz-Credential=*****"),
         ("key=x&repoKey=docker", "key=*****&repoKey=docker"),
         ("token", "token"),
+        ("offline_token=true&refresh_token=x", "offline_token=true&refresh_token=*****"),
     ],
 )
 def test_a_query_keeps_what_opens_nothing(query: str, shown: str) -> None:
