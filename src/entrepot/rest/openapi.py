@@ -22,7 +22,9 @@ _ERRORS: Final[Mapping[str, Any]] = {
 _FORM: Final = "application/x-www-form-urlencoded"
 _BODIES: Final = frozenset({"PUT", "POST", "PATCH"})
 _NEEDS: Final = {
-    "public": "Open to all.", "user": "Any user, or anybody where anonymous access is on.", "admin": "Administrators only.",
+    "public": "Open to all.",
+    "user": "Any user may ask, and anybody where anonymous access is on; who may do what is then judged by what is asked for.",
+    "admin": "Administrators only.",
 }  # fmt: skip
 _STYLE: Final = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem;color:#1b1f24}

@@ -84,7 +84,7 @@ class SystemApi:
             Row("PUT", f"{api}/system/configuration/baseUrl", "system.base_url", "admin", self.base_url, request="text/plain",
                 response="text/plain", summary="Set the URL that users see"),
             *(Row("GET", f"{base}/v1/metrics", f"{name}.metrics", "user", self.show_metrics, response="text/plain",
-                  summary="Prometheus metrics")
+                  summary="Prometheus metrics, for administrators and tokens of the scope system:metrics:r")
               for name, base in (("artifactory", api), ("access", "/access/api"), ("event", "/event/api"))),
         )  # fmt: skip
 

@@ -55,6 +55,18 @@ async def test_every_operation_is_described_once(http: httpx.AsyncClient) -> Non
         assert name in components["schemas"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("get", "/artifactory/api/v1/metrics"), ("put", "/artifactory/api/v2/security/permissions/{name}")],
+)
+async def test_what_a_handler_judges_further_is_not_described_as_open_to_any_user(
+    http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    paths = (await document(http))["paths"]
+    assert isinstance(paths, dict)
+    assert paths[path][method]["description"].endswith("who may do what is then judged by what is asked for.")
+
+
 async def test_it_can_be_read_as_a_page_without_anything_from_elsewhere(http: httpx.AsyncClient) -> None:
     page = await http.get("/artifactory/api/docs", auth=None)
     assert page.status_code == 200
