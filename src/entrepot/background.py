@@ -5,6 +5,9 @@ Every node has one; all of its work may be done by several at once (rows are loc
 
 from __future__ import annotations
 
+from entrepot.cluster.child import Child, begin  # before anybody else imports structlog: see there
+
+# isort: split
 import asyncio
 import contextlib
 import sys
@@ -20,7 +23,6 @@ from entrepot.artifacts.retention import TrashRetention
 from entrepot.auth import sessions, token_rows, trail
 from entrepot.auth.trail import AuditLog
 from entrepot.clock import SystemClock
-from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import HANDED_OVER, event_log, logs_folder, run_folder
 from entrepot.cluster.namesakes import Namesakes
 from entrepot.cluster.store_place import note_store

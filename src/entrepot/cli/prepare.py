@@ -6,6 +6,9 @@ repeated, also after a crash at any point: an instance that has its contents kee
 
 from __future__ import annotations
 
+from entrepot.cluster.child import Child, begin  # before anybody else imports structlog: see there
+
+# isort: split
 import asyncio
 import secrets
 import sys
@@ -14,7 +17,6 @@ from pathlib import Path
 import structlog
 
 from entrepot.cli.serve import PREPARED
-from entrepot.cluster.child import Child, begin
 from entrepot.cluster.home import PASSWORD_FILE, event_log, run_folder, write_private
 from entrepot.errors import EntrepotError, Unavailable
 from entrepot.logs.setup import configure
