@@ -1,4 +1,4 @@
-"""The configuration descriptor of Artifactory: changed by YAML, shown as XML (reference 15).
+"""The configuration descriptor of Artifactory: changed by YAML (`patches.py`), shown as XML (reference 15).
 
 Elements that exist once are documents; those with keys of their own are one document each. What stands within `security` and
 has keys (`ldapSettings` ...) is kept as a section like any other. Secrets are never shown.
@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-import yaml
-
 from entrepot.configuration.documents import Document, Documents, Entry, Section, Sections
 from entrepot.configuration.elements import (
     KEYED,
@@ -22,15 +20,11 @@ from entrepot.configuration.elements import (
     check_element,
     check_fields,
     check_value,
-    plain,
 )
 from entrepot.configuration.secrets import is_secret
 from entrepot.errors import Invalid
 
 MAX_BYTES: Final = 1 << 18
-_TOKENS: Final = 20_000  # of YAML: what is read on the loop takes no more than some tenths of a second
-_DEPTH: Final = 20
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml, ten times as fast, where PyYAML has it
 _NAMESPACE: Final = "http://artifactory.jfrog.org/xsd/3.1.20"
 GENERAL: Final = "general"  # the section of the elements that are single values
 _ABSENT: Final = frozenset({"mailServer", "xrayConfig"})
@@ -41,35 +35,6 @@ _LISTED: Final[Mapping[str, tuple[str, str]]] = {
 """Maps whose keys XML has as fields of the elements, which all have one name."""
 _ITEMS: Final[Mapping[str, str]] = {"excludedRepositories": "repositoryRef"}
 """Lists whose elements XML puts into one of the list's name."""
-_BEGINNINGS: Final = (
-    yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken, yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken,
-)  # fmt: skip
-_ENDS: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """Read a YAML patch. Aliases are refused: a few bytes of them stand for gigabytes. Raises Invalid."""
-    try:
-        _check_tokens(body)
-        value = plain(yaml.load(body, Loader=_LOADER))  # noqa: S506 - it is a safe one
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Invalid(f"The configuration is not valid YAML: {str(error)[:300]}") from None
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Invalid("The configuration must be a map of elements, like security: {anonAccessEnabled: true}.")
-    return value
-
-
-def _check_tokens(body: bytes) -> None:
-    depth = 0
-    for number, token in enumerate(yaml.scan(body, Loader=_LOADER)):
-        if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
-            raise Invalid("Anchors and aliases are not allowed in a configuration.")
-        if isinstance(token, _BEGINNINGS):
-            depth += 1
-        elif isinstance(token, _ENDS):
-            depth -= 1
-        if number > _TOKENS or depth > _DEPTH:
-            raise Invalid("The configuration is too large, or nested too deeply; send it in parts.")
 
 
 def entries(patch: Mapping[str, Any], held: Sections) -> list[Entry]:

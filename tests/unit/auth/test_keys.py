@@ -107,7 +107,9 @@ async def test_a_database_that_is_sealed_with_a_key_from_elsewhere_gets_no_maste
         await unlocked(database, tmp_path)
     assert not (tmp_path / "master.key").exists()
     (tmp_path / "master.key").write_text("00" * 32)  # which somebody put there
-    with pytest.raises(MasterKeyWrong, match=rf"in {tmp_path}/master\.key does not open .*; copy that one to it, or set"):
+    with pytest.raises(
+        MasterKeyWrong, match=rf"in {tmp_path}/master\.key does not open .*; copy that one to it, or set"
+    ):
         await unlocked(database, tmp_path)
     assert (tmp_path / "master.key").exists()
     with pytest.raises(MasterKeyWrong, match=r"in ENTREPOT_MASTER_KEY does not open .*; set it to that one"):

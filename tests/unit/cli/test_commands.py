@@ -87,11 +87,13 @@ def test_the_supervisor_loads_next_to_nothing() -> None:
     assert not loaded & heavy
 
 
-@pytest.mark.parametrize("module", ["entrepot.background", "entrepot.cli.prepare", "entrepot.cluster.worker"])
-def test_the_processes_of_a_node_load_nothing_that_only_terminals_need(module: str) -> None:
-    code = f"import sys, {module}; print(*sys.modules)"
+@pytest.mark.parametrize(
+    "modules", ["entrepot.background", "entrepot.cli.prepare", "entrepot.cluster.worker, entrepot.server"]
+)
+def test_the_processes_of_a_node_load_nothing_for_terminals_and_nothing_that_few_requests_need(modules: str) -> None:
+    code = f"import sys, {modules}; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert not {name.partition(".")[0] for name in told.split()} & {"rich", "pygments", "typer"}
+    assert not {name.partition(".")[0] for name in told.split()} & {"rich", "pygments", "typer", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["--version"], ["version", "--help"]])
