@@ -53,10 +53,10 @@ class Push:
         reference = unquote(request.words["reference"])
         wanted = parse_reference(reference)
         tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
-        document, checksums = await self._read(request, image, wanted.digest)
+        document, body, checksums = await self._read(request, image, wanted.digest)
         properties = await self._labels(image, document)
         _bound(document, properties, tags)
-        received = await self._intake.receive(_one(document.body), Hashes.none())
+        received = await self._intake.receive(_one(body), Hashes.none())
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
         arrived = arrival(checksums, inline=received.inline, pieces=pieces)
 
@@ -100,7 +100,7 @@ class Push:
                 _refuse(request.granted, image, tag)
         return tags or [""]
 
-    async def _read(self, request: Request, image: Image, stated: Digest | None) -> tuple[Document, Checksums]:
+    async def _read(self, request: Request, image: Image, stated: Digest | None) -> tuple[Document, bytes, Checksums]:
         """Read and hash a manifest, beside the loop when it is long. Raises ManifestInvalid, ManifestTooLarge, DigestInvalid."""
         try:
             body = await request.body.read(self._limit)
@@ -119,7 +119,7 @@ class Push:
         document, checksums = await HASHING.run(work) if len(body) > _ON_THE_LOOP else work()
         if stated is not None and stated.raw != (checksums.sha512 if algorithm == "sha512" else checksums.sha256):
             raise DigestInvalid("The digest does not match the manifest.", detail=str(stated))
-        return document, checksums
+        return document, body, checksums
 
     async def _labels(self, image: Image, document: Document) -> dict[str, list[str]]:
         """Return the labels of the image's configuration, if it is here and reasonably small."""
