@@ -12,11 +12,15 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+import structlog
+
 from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.metadata.blob_rows import Piece, discard, grace, segments
 from entrepot.metadata.database import Database, ReferenceLost, Tx
 from entrepot.metadata.sql import Statement, sql
 from entrepot.metadata.uploads import expire, expired
+
+log = structlog.get_logger()
 
 _PAGE = 200
 _BUSY = -1
@@ -35,6 +39,11 @@ _POSTPONE = sql("UPDATE blob SET review = {now} + (SELECT millis FROM grace) WHE
 _LATER = sql("UPDATE blob SET review = keep_until WHERE id = :id")
 _DELETE = sql("DELETE FROM blob WHERE id = :id AND keep_until < {now}")
 _QUEUED = sql("SELECT storage_key FROM delete_queue WHERE not_before < {now} ORDER BY not_before LIMIT :limit")
+_USED = sql("""
+SELECT storage_key FROM blob WHERE storage_key {any:keys}
+UNION ALL SELECT storage_key FROM blob_segment WHERE storage_key {any:keys}
+UNION ALL SELECT storage_key FROM upload_segment WHERE storage_key {any:keys}
+""")
 _DONE = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key")
 _AGAIN = sql("""
 UPDATE delete_queue SET attempts = attempts + 1, not_before = {now} + :wait WHERE storage_key = :storage_key
@@ -134,8 +143,13 @@ class Collection:
 
     async def _delete_objects(self, report: Report) -> None:
         while page := [row[0] for row in await self._database.rows(_QUEUED, limit=_PAGE)]:
-            done, failed = [], []
+            used = {row[0] for row in await self._database.rows(_USED, keys=page)}
+            done, failed = sorted(used), []
+            if used:  # the second lock: nothing that is named should be in the queue
+                log.error("collection.in_use", count=len(used), objects=", ".join(done[:5]))
             for key in page:
+                if key in used:
+                    continue
                 try:
                     await self._driver.delete(key)
                     done.append(key)
@@ -147,7 +161,7 @@ class Collection:
                 await tx.many(_AGAIN, [{"storage_key": key, "wait": _RETRY} for key in failed])
 
             await self._database.transact(work)
-            report.objects += len(done)
+            report.objects += len(done) - len(used)
             report.failures += len(failed)
 
 

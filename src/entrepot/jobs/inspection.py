@@ -33,7 +33,7 @@ _STILL = sql("SELECT storage_key FROM blob WHERE id = :id")
 _HOLDERS = sql("""
 SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id WHERE i.blob_id = :id ORDER BY i.id LIMIT 20
 """)
-_KNOWN_WRITERS = sql("SELECT id FROM writer")
+_KNOWN_WRITERS = sql("SELECT id FROM writer WHERE id {any:ids}")
 _LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
 _LOST = sql("""
 SELECT id, sha256, size FROM blob b WHERE storage_key IS NULL AND size > 0
@@ -235,12 +235,10 @@ async def _finding(reads: Reads, row: Row, why: str, key: str | None) -> Finding
 
 async def _orphans(database: Database, driver: Driver, found: Inspection) -> AsyncIterator[Piece]:
     """Yield objects that no row names and that no known writer may have left: the sweep will see to those."""
-    live = {row[0] for row in await database.rows(_KNOWN_WRITERS)}
     page: list[Piece] = []
     async for stored in driver.list(""):
         found.objects += 1
-        if stored.key.split("/")[0] not in live:
-            page.append(Piece(stored.key, stored.size))
+        page.append(Piece(stored.key, stored.size))
         if len(page) == _PAGE:
             for orphan in await _unnamed(database, page):
                 yield orphan
@@ -250,8 +248,16 @@ async def _orphans(database: Database, driver: Driver, found: Inspection) -> Asy
 
 
 async def _unnamed(reads: Reads, page: list[Piece]) -> list[Piece]:
+    # Writers first: one that has a row when its object is listed, and none now, has had all that it wrote named or removed.
+    writers = list({_writer(piece.key) for piece in page})
+    known = {row[0] for row in await reads.rows(_KNOWN_WRITERS, ids=writers)}
+    page = [piece for piece in page if _writer(piece.key) not in known]
     kept = await named(reads, [piece.key for piece in page])
     return [piece for piece in page if piece.key not in kept]
+
+
+def _writer(key: str) -> str:
+    return key.partition("/")[0]
 
 
 async def _lose(database: Database, row: Row) -> int:
@@ -266,7 +272,7 @@ async def _lose(database: Database, row: Row) -> int:
 
 async def _queue(database: Database, orphan: Piece) -> int:
     async def work(tx: Tx) -> int:
-        if await named(tx, [orphan.key]):
+        if not await _unnamed(tx, [orphan]):
             return 0
         await discard(tx, (orphan,), wait=await grace(tx))
         return 1
