@@ -15,7 +15,7 @@ from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.cluster.writers import named
 from entrepot.errors import Invalid, reason
-from entrepot.metadata.blob_rows import Piece, discard, grace, heal, segments
+from entrepot.metadata.blob_rows import Piece, discard, grace, heal, locate, segments
 from entrepot.metadata.database import Database, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
@@ -29,12 +29,12 @@ Progress = Callable[[int, int], None]
 _COUNT = sql("SELECT COUNT(*), (SELECT COUNT(*) FROM blob_inline) FROM blob")
 _BLOBS = sql("SELECT id, sha256, size, storage_key FROM blob WHERE id > :after ORDER BY id LIMIT :limit")
 _INLINE = sql("SELECT data FROM blob_inline WHERE blob_id = :id")
-_STILL = sql("SELECT storage_key FROM blob WHERE id = :id")
+_LOCK = sql("SELECT id FROM blob WHERE id = :id {change}")
 _HOLDERS = sql("""
 SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id WHERE i.blob_id = :id ORDER BY i.id LIMIT 20
 """)
 _KNOWN_WRITERS = sql("SELECT id FROM writer WHERE id {any:ids}")
-_LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key = :storage_key")
+_LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key IS NOT NULL")
 _LOST = sql("""
 SELECT id, sha256, size FROM blob b WHERE storage_key IS NULL AND size > 0
 AND NOT EXISTS (SELECT 1 FROM blob_inline i WHERE i.blob_id = b.id)
@@ -46,6 +46,22 @@ _LOSE_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
 
 class NothingThere(Invalid):
     """Not one of the {count} blobs is in this blob store. Is it the right one, and mounted? Nothing was mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A blob, and where its bytes lay when it was looked at."""
+
+    id: int
+    sha256: bytes
+    size: int
+    inline: bytes | None
+    pieces: tuple[Piece, ...]
+
+    @property
+    def key(self) -> str | None:
+        """The key of its object, where that is one."""
+        return self.pieces[0].key if len(self.pieces) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +109,14 @@ async def check(
     if repair:
         await _refuse_where_nothing_is(database, driver)
     found = Inspection()
-    async for row in _walk(database, found, progress):
-        why, key = await _fault(database, driver, row)
-        if why and await _still(database, row):
+    async for seen in _walk(database, found, progress):
+        why, key = await _fault(driver, seen)
+        if why and await _still(database, seen):
             found.missing_count += 1
-            finding = await _finding(database, row, why, key)
+            finding = await _finding(database, seen, why, key)
             found.missing[len(found.missing) :] = [finding] if len(found.missing) < _LISTED else []
             if repair:
-                found.repaired += await _lose(database, row)
+                found.repaired += await _lose(database, seen)
     if repair:
         found.repaired += await _give_back(database, driver)
     async for orphan in _orphans(database, driver, found):
@@ -120,36 +136,35 @@ async def fsck(
     if repair:
         await _refuse_where_nothing_is(database, driver)
     found = Inspection()
-    async for row in _walk(database, found, progress):
-        why, sure = await _damage(database, driver, row)
-        if why and await _still(database, row):
+    async for seen in _walk(database, found, progress):
+        why, sure = await _damage(driver, seen)
+        if why and await _still(database, seen):
             missing = why in (_MISSING, _NO_BYTES)
             found.missing_count += missing
             found.corrupt_count += not missing
             listed = found.missing if missing else found.corrupt
             if len(listed) < _LISTED:
-                listed.append(await _finding(database, row, why, row[3]))
+                listed.append(await _finding(database, seen, why, seen.key))
             if repair and sure:
-                found.repaired += await _lose(database, row)
+                found.repaired += await _lose(database, seen)
     async for _ in driver.list(""):
         found.objects += 1
     return found
 
 
-async def _damage(database: Database, driver: Driver, row: Row) -> tuple[str, bool]:
+async def _damage(driver: Driver, seen: _Seen) -> tuple[str, bool]:
     """Return what is wrong with a blob's bytes, empty when nothing is, and whether that is sure and no whim of the store."""
-    blob_id, sha256, _, storage_key = row
     try:
         for _ in range(2):  # what is read wrong once may have been spoilt on its way
-            read = await rehash(_bytes(database, driver, blob_id, storage_key), Hashes.proof())
-            if read.sha256 == sha256:
+            read = await rehash(_bytes(driver, seen), Hashes.proof())
+            if read.sha256 == seen.sha256:
                 return "", True
     except BlobMissing:
         return _MISSING, True
     except StoreUnavailable as error:
         await driver.probe()  # an outage is no damage
         return f"the bytes cannot be read: {reason(error)}", False
-    return (await _fault(database, driver, row))[0] or "the bytes do not match the digest", True
+    return (await _fault(driver, seen))[0] or "the bytes do not match the digest", True
 
 
 async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
@@ -158,7 +173,7 @@ async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
     while page := await database.rows(_BLOBS, after=after, limit=_PAGE):
         for row in page:
             after = row[0]
-            why, key = await _fault(database, driver, row)
+            why, key = await _fault(driver, await _seen(database, row))
             if not why and key is not None:
                 return
             absent += bool(why)
@@ -166,14 +181,14 @@ async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
         raise NothingThere(count=absent)
 
 
-async def _walk(database: Database, found: Inspection, progress: Progress | None) -> AsyncIterator[Row]:
+async def _walk(database: Database, found: Inspection, progress: Progress | None) -> AsyncIterator[_Seen]:
     total = await database.row(_COUNT)
     assert total is not None
     found.in_database = int(total[1])
     after = 0
     while page := await database.rows(_BLOBS, after=after, limit=_PAGE):
         for row in page:
-            yield row
+            yield await _seen(database, row)
             found.blobs += 1
             found.bytes += row[2]
         after = page[-1][0]
@@ -181,21 +196,25 @@ async def _walk(database: Database, found: Inspection, progress: Progress | None
             progress(found.blobs, max(int(total[0]), found.blobs))
 
 
-async def _fault(reads: Reads, driver: Driver, row: Row) -> tuple[str, str | None]:
-    """Return what is wrong with where a blob's bytes lie; empty when nothing is."""
-    blob_id, _, size, storage_key = row
+async def _seen(reads: Reads, row: Row) -> _Seen:
+    blob_id, sha256, size, storage_key = row
     if storage_key is not None:
-        return await _object_fault(driver, Piece(storage_key, size)), storage_key
+        return _Seen(blob_id, sha256, size, None, (Piece(storage_key, size),))
     inline = await reads.row(_INLINE, id=blob_id)
-    if inline is not None:
-        return ("" if len(inline[0]) == size else "the inline bytes are too few"), None
-    pieces = await segments(reads, blob_id)
-    if sum(piece.size for piece in pieces) != size or not pieces:
+    pieces = await segments(reads, blob_id) if inline is None else ()
+    return _Seen(blob_id, sha256, size, None if inline is None else inline[0], pieces)
+
+
+async def _fault(driver: Driver, seen: _Seen) -> tuple[str, str | None]:
+    """Return what is wrong with where a blob's bytes lie, empty when nothing is, and the object that was looked at last."""
+    if seen.inline is not None:
+        return ("" if len(seen.inline) == seen.size else "the inline bytes are too few"), None
+    if sum(piece.size for piece in seen.pieces) != seen.size or not seen.pieces:
         return _NO_BYTES, None
-    for piece in pieces:
+    for piece in seen.pieces:
         if fault := await _object_fault(driver, piece):
             return fault, piece.key
-    return "", None
+    return "", seen.key
 
 
 async def _object_fault(driver: Driver, piece: Piece) -> str:
@@ -206,31 +225,26 @@ async def _object_fault(driver: Driver, piece: Piece) -> str:
     return "" if size == piece.size else f"the object has {size} bytes instead of {piece.size}"
 
 
-async def _bytes(reads: Reads, driver: Driver, blob_id: int, storage_key: str | None) -> AsyncIterator[bytes]:
-    if storage_key is not None:
-        async for chunk in driver.read(storage_key):
-            yield chunk
-        return
-    inline = await reads.row(_INLINE, id=blob_id)
-    if inline is not None:
-        yield inline[0]
-    for piece in await segments(reads, blob_id):
+async def _bytes(driver: Driver, seen: _Seen) -> AsyncIterator[bytes]:
+    if seen.inline is not None:
+        yield seen.inline
+    for piece in seen.pieces:
         async for chunk in driver.read(piece.key):
             yield chunk
 
 
-async def _still(reads: Reads, row: Row) -> bool:
-    """Whether the blob is still there and where it was: else it was collected or compacted while we looked."""
-    now = await reads.row(_STILL, id=row[0])
-    return now is not None and now[0] == row[3]
+async def _still(reads: Reads, seen: _Seen) -> bool:
+    """Whether the blob still lies where we looked: else it was collected, compacted or pushed again meanwhile."""
+    now = await locate(reads, seen.id)
+    return now is not None and (now.inline, now.pieces) == (seen.inline, seen.pieces)
 
 
-async def _finding(reads: Reads, row: Row, why: str, key: str | None) -> Finding:
+async def _finding(reads: Reads, seen: _Seen, why: str, key: str | None) -> Finding:
     paths = tuple(
         f"{repo}/{name}" if path == "." else f"{repo}/{path}/{name}"
-        for repo, path, name in await reads.rows(_HOLDERS, id=row[0])
+        for repo, path, name in await reads.rows(_HOLDERS, id=seen.id)
     )
-    return Finding(row[0], f"sha256:{row[1].hex()}", row[2], key, why, paths)
+    return Finding(seen.id, f"sha256:{seen.sha256.hex()}", seen.size, key, why, paths)
 
 
 async def _orphans(database: Database, driver: Driver, found: Inspection) -> AsyncIterator[Piece]:
@@ -260,12 +274,12 @@ def _writer(key: str) -> str:
     return key.partition("/")[0]
 
 
-async def _lose(database: Database, row: Row) -> int:
+async def _lose(database: Database, seen: _Seen) -> int:
     async def work(tx: Tx) -> int:
         await bump(tx, "blobs")
-        if row[3] is not None:
-            return await tx.execute(_LOSE, id=row[0], storage_key=row[3])
-        return await tx.execute(_LOSE_SEGMENTS, id=row[0]) + await tx.execute(_LOSE_INLINE, id=row[0])
+        if await tx.row(_LOCK, id=seen.id) is None or not await _still(tx, seen):
+            return 0
+        return sum([await tx.execute(given_up, id=seen.id) for given_up in (_LOSE, _LOSE_SEGMENTS, _LOSE_INLINE)])
 
     return min(await database.transact(work), 1)
 

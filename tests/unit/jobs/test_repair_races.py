@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
 
 from entrepot.blobs.contract import StoredObject
 from entrepot.blobs.drivers.memory import Memory
-from entrepot.jobs.inspection import check
+from entrepot.jobs import inspection
+from entrepot.jobs.inspection import Inspection, check, fsck
 from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.sql import sql
 from tests.stores import value
 from tests.world import GRACE, Answer, Node, another, manifest, sha256
 
-BIG, OTHER = b"x" * 50_000, b"o" * 60_000
+BIG, OTHER, TWO = b"x" * 50_000, b"o" * 60_000, b"y" * 60_000
 
 
 class Watched(Memory):
@@ -71,6 +76,13 @@ class Push:
         return await self._asking
 
 
+async def push_in_chunks(node: Node, content: bytes) -> None:
+    where = (await node.ask("POST", "/v2/r/app/blobs/uploads/")).headers["location"]
+    for start in range(0, len(content), 30_000):
+        assert (await node.ask("PATCH", where, content[start : start + 30_000])).status == 202
+    assert (await node.ask("PUT", f"{where}?digest={sha256(content)}")).status == 201
+
+
 async def read(node: Node, content: bytes) -> bytes:
     node.content.forget()
     return (await node.ask("GET", f"/v2/r/app/blobs/{sha256(content)}")).body
@@ -98,3 +110,40 @@ async def test_an_object_that_a_row_names_is_not_deleted_although_it_is_queued(n
     assert (await node.collect()).objects == 1
     assert await read(node, BIG) == BIG
     assert await value(node.database, "SELECT COUNT(*) FROM delete_queue") == 0
+
+
+async def test_damaged_chunks_that_were_pushed_again_while_they_were_read_are_not_given_up(node: Node) -> None:
+    await node.push("r/app", "0", OTHER)
+    await push_in_chunks(node, TWO)
+    first, second = await node.database.rows(sql("SELECT storage_key FROM blob_segment ORDER BY seq"))
+    await node.driver.delete(second[0])
+    store = Watched(node)
+
+    async def again(key: str) -> None:
+        if key == first[0]:
+            store.reading = None
+            await push_in_chunks(node, TWO)
+
+    store.reading = again
+    found = await fsck(node.database, store, repair=True)
+    assert (found.missing_count, found.repaired) == (0, 0)
+    assert await read(node, TWO) == TWO
+
+
+@pytest.mark.parametrize("inspect", [check, fsck])
+async def test_lost_bytes_that_are_pushed_again_before_they_are_given_up_stay(
+    node: Node, monkeypatch: pytest.MonkeyPatch, inspect: Callable[..., Awaitable[Inspection]]
+) -> None:
+    await node.push("r/app", "0", OTHER)
+    await push_in_chunks(node, TWO)
+    await node.driver.delete((await node.database.rows(sql("SELECT storage_key FROM blob_segment")))[0][0])
+    assert (await check(node.database, node.driver, repair=True)).repaired == 1
+    tell = inspection._finding
+
+    async def told(*what: Any) -> object:
+        await push_in_chunks(node, TWO)
+        return await tell(*what)
+
+    monkeypatch.setattr(inspection, "_finding", told)
+    assert (await inspect(node.database, node.driver, repair=True)).repaired == 0
+    assert await read(node, TWO) == TWO
