@@ -29,11 +29,12 @@ Progress = Callable[[int, int], None]
 _COUNT = sql("SELECT COUNT(*), (SELECT COUNT(*) FROM blob_inline) FROM blob")
 _BLOBS = sql("SELECT id, sha256, size, storage_key FROM blob WHERE id > :after ORDER BY id LIMIT :limit")
 _INLINE = sql("SELECT data FROM blob_inline WHERE blob_id = :id")
-_LOCK = sql("SELECT id FROM blob WHERE id = :id {change}")
+_LOCK = sql("SELECT id FROM blob WHERE id = :id {update}")
 _HOLDERS = sql("""
 SELECT r.key, i.path, i.name FROM item i JOIN repository r ON r.id = i.repo_id WHERE i.blob_id = :id ORDER BY i.id LIMIT 20
 """)
 _KNOWN_WRITERS = sql("SELECT id FROM writer WHERE id {any:ids}")
+_OPEN = sql("SELECT 1 FROM writer_hour WHERE writer_id = :writer AND hour = :hour")
 _LOSE = sql("UPDATE blob SET storage_key = NULL WHERE id = :id AND storage_key IS NOT NULL")
 _LOST = sql("""
 SELECT id, sha256, size FROM blob b WHERE storage_key IS NULL AND size > 0
@@ -303,7 +304,7 @@ async def _lost(reads: Reads) -> dict[int, dict[bytes, int]]:
 
 
 async def _give_back(database: Database, driver: Driver) -> int:
-    """Give objects to the blobs that have lost just their bytes, also objects of live writers; return how many."""
+    """Give objects to the blobs that have lost just their bytes; return how many."""
     lost = await _lost(database)
     if not lost:
         return 0
@@ -315,7 +316,7 @@ async def _give_back(database: Database, driver: Driver) -> int:
 
 
 async def _given(database: Database, driver: Driver, key: str, lost: dict[bytes, int]) -> bool:
-    if await named(database, [key]):
+    if await _in_flight(database, key) or await named(database, [key]):
         return False
     try:
         read = await rehash(driver.read(key), Hashes.proof())
@@ -329,3 +330,9 @@ async def _given(database: Database, driver: Driver, key: str, lost: dict[bytes,
         return not await named(tx, [key]) and await heal(tx, blob_id, key)
 
     return await database.transact(work)
+
+
+async def _in_flight(reads: Reads, key: str) -> bool:
+    """Whether a push may still name the object, or remove it: its writer lives, and has not closed the hour."""
+    writer, _, rest = key.partition("/")
+    return await reads.row(_OPEN, writer=writer, hour=rest.partition("/")[0]) is not None

@@ -31,7 +31,6 @@ INSERT INTO blob_digest (algorithm, digest, blob_id) VALUES (:algorithm, :digest
 _INLINE = sql("INSERT INTO blob_inline (blob_id, data) VALUES (:id, :data) ON CONFLICT DO NOTHING")
 _SEGMENT = sql("INSERT INTO blob_segment (blob_id, seq, storage_key, size) VALUES (:id, :seq, :storage_key, :size)")
 _IS_INLINE = sql("SELECT 1 FROM blob_inline WHERE blob_id = :id")
-_HEAL = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id AND storage_key IS NULL")
 _LOCK = sql("SELECT storage_key, size FROM blob WHERE id = :id {update}")
 _MOVE = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
 _DROP_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
@@ -171,13 +170,12 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
         return ()
     before = await _objects(tx, blob_id, storage_key, arrival.size)
     if before:
-        await discard(tx, arrival.pieces, wait=await _spare(tx))
-    elif len(arrival.pieces) == 1:
-        if not await heal(tx, blob_id, arrival.pieces[0].key):
-            await discard(tx, arrival.pieces)
+        await discard(tx, tuple(piece for piece in arrival.pieces if piece not in before), wait=await _spare(tx))
+    elif not await _bare(tx, blob_id):
+        await discard(tx, arrival.pieces)
     else:
-        # Whoever heals it at the same time has the share lock, too: one of us begins anew.
-        await tx.row(_LOCK, id=blob_id)
+        if len(arrival.pieces) == 1:
+            await tx.execute(_REPLACE, id=blob_id, storage_key=arrival.pieces[0].key)
         await _place(tx, blob_id, arrival)
     return before
 
@@ -220,8 +218,17 @@ async def move(tx: Tx, blob_id: int, key: str | None) -> None:
 
 
 async def heal(tx: Tx, blob_id: int, key: str) -> bool:
-    """Give a blob that has lost its bytes an object that has them; False when somebody else just did."""
-    return await tx.execute(_HEAL, id=blob_id, storage_key=key) > 0
+    """Give a blob that has lost its bytes an object that has them; False when it has others by now, or is gone."""
+    return await _bare(tx, blob_id) and await tx.execute(_REPLACE, id=blob_id, storage_key=key) > 0
+
+
+async def _bare(tx: Tx, blob_id: int) -> bool:
+    """Whether a blob has no bytes, neither of its own nor in objects. It is locked: nobody gives it any until the commit."""
+    # Of two pushes that heal it at the same time, each with a share lock, one begins anew.
+    locked = await tx.row(_LOCK, id=blob_id)
+    if locked is None or locked[0] is not None or await tx.row(_IS_INLINE, id=blob_id) is not None:
+        return False
+    return not await segments(tx, blob_id)
 
 
 async def discard(tx: Tx, pieces: tuple[Piece, ...], wait: int = 0) -> None:

@@ -181,6 +181,11 @@ class TestInspection:
         assert (await check(node.database, node.driver, repair=True)).repaired == 1
         objects[key] = body
         assert (await check(node.database, node.driver)).missing_count == 1
+        assert (
+            await check(node.database, node.driver, repair=True)
+        ).repaired == 0  # its hour is open: it may be in flight
+        await node.writer.opened("2999123123")
+        await node.writer.beat(node.intake)
         assert (await check(node.database, node.driver, repair=True)).repaired == 1
         assert (await check(node.database, node.driver)).clean
         fresh = await another(node)

@@ -10,7 +10,7 @@ from entrepot.blobs.contract import StoredObject
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.jobs import inspection
 from entrepot.jobs.inspection import Inspection, check, fsck
-from entrepot.metadata.blob_rows import Piece, discard
+from entrepot.metadata.blob_rows import Arrival, Piece, admit, discard, heal
 from entrepot.metadata.sql import sql
 from tests.stores import value
 from tests.world import GRACE, Answer, Node, another, manifest, sha256
@@ -147,3 +147,39 @@ async def test_lost_bytes_that_are_pushed_again_before_they_are_given_up_stay(
     monkeypatch.setattr(inspection, "_finding", told)
     assert (await inspect(node.database, node.driver, repair=True)).repaired == 0
     assert await read(node, TWO) == TWO
+
+
+@pytest.mark.parametrize("digest", [sha256(BIG), sha256(OTHER)], ids=["that ends well", "that fails"])
+async def test_the_object_of_a_push_that_still_runs_is_not_given_to_a_blob_that_has_lost_its_bytes(
+    node: Node, digest: str
+) -> None:
+    await node.push("r/app", "0", OTHER)
+    await node.push("r/app", "1", BIG)
+    lost = await value(node.database, "SELECT storage_key FROM blob WHERE size = 50000")
+    await node.driver.delete(str(lost))
+    push = Push(node, BIG, digest)
+    await push.begin()
+    assert (await check(node.database, node.driver, repair=True)).repaired == 1
+    assert (await push.end()).status == (201 if digest == sha256(BIG) else 400)
+    await node.upload("r/app", BIG)
+    await node.later(GRACE + 1000)
+    await node.collect()
+    assert await read(node, BIG) == BIG
+    assert (await check(node.database, node.driver)).clean
+
+
+@pytest.mark.parametrize("content", [TWO, b"few"], ids=["in chunks", "inline"])
+async def test_a_blob_that_has_its_bytes_in_chunks_or_inline_is_given_no_object(node: Node, content: bytes) -> None:
+    await push_in_chunks(node, content)
+    (row,) = await node.database.rows(sql("SELECT id FROM blob"))
+    assert not await node.database.transact(lambda tx: heal(tx, row[0], "a/b/c"))
+    assert await read(node, content) == content
+
+
+async def test_an_object_that_a_blob_has_already_is_not_discarded_when_its_push_ends(node: Node) -> None:
+    await node.push("r/app", "0", BIG)
+    row = await node.database.row(sql("SELECT sha256, sha1, md5, size, storage_key FROM blob WHERE size = 50000"))
+    assert row is not None
+    arrival = Arrival(*row[:4], pieces=(Piece(row[4], row[3]),))
+    await node.database.transact(lambda tx: admit(tx, arrival))
+    assert await value(node.database, "SELECT COUNT(*) FROM delete_queue") == 0

@@ -267,5 +267,7 @@ async def test_what_was_lost_and_turns_up_again_is_given_back_if_it_is_needed(no
     await node.upload("r/app", BIG)
     await lose_all(node)  # the volume that took its place is unmounted
     await put(node, lost, BIG)
+    await node.writer.opened("2999123123")
+    await node.writer.beat(node.intake)  # the hour of the object is closed: no push may still name or remove it
     await check(node.database, node.driver, repair=True)
     assert await is_there_for_good(node)
