@@ -15,7 +15,7 @@ import structlog
 from entrepot.errors import Unavailable
 from entrepot.events.log import Event, cut, last, number, page
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Statement, sql
 
 KEEP = 7 * 24 * 3600_000  # ms that the log waits for a follower
 _PAGE = 500
@@ -27,9 +27,12 @@ _JOIN = sql("""
 INSERT INTO follower (name, cursor, state, updated) VALUES (:name, :cursor, 'live', {now}) ON CONFLICT (name) DO NOTHING
 """)
 _GET = sql("SELECT cursor, state FROM follower WHERE name = :name")
-_MOVE = sql(
-    "UPDATE follower SET cursor = :cursor, state = 'live', updated = {now} WHERE name = :name AND cursor <= :cursor"
-)
+_MOVE = sql("""
+UPDATE follower SET cursor = :cursor, updated = {now} WHERE name = :name AND cursor <= :cursor AND state = 'live'
+""")
+_RESYNCED = sql("""
+UPDATE follower SET cursor = :cursor, state = 'live', updated = {now} WHERE name = :name AND cursor <= :cursor
+""")
 _LIVE = sql("SELECT name, cursor FROM follower WHERE state = 'live'")
 _LEFT_BEHIND = sql("""
 UPDATE follower SET state = 'resync', updated = {now} WHERE name = :name AND cursor = :cursor AND state = 'live'
@@ -102,30 +105,33 @@ class Feed:
         if state == "resync":
             cursor = await last(self._database, self._database.engine)
             await follower.resync()
-            await self._move(follower, cursor)
+            await self._move(follower, cursor, _RESYNCED)
         handled = 0
         while events := await page(self._database, cursor, _PAGE):
-            await self._handle(follower, events)
+            moved = await self._handle(follower, events)
             cursor = events[-1].seq
             handled += len(events)
+            if not moved:
+                break
         return handled
 
-    async def _handle(self, follower: Follower, events: Sequence[Event]) -> None:
-        """Have events handled and the cursor moved past them; one by one where together they fail."""
+    async def _handle(self, follower: Follower, events: Sequence[Event]) -> bool:
+        """Have events handled and the cursor moved past them; one by one where together they fail.
+
+        False: it was not moved, for others have moved it, or marked the follower for resync, and perhaps cut the log.
+        """
         try:
             await follower.handle(events)
         except Unavailable:
             raise
         except Exception:
             if len(events) > 1:
-                for event in events:
-                    await self._handle(follower, (event,))
-                return
+                return all([await self._handle(follower, (event,)) for event in events])
             (event,) = events
             if not self._failed_often(follower, event):
                 raise
             log.exception("events.passed_over", follower=follower.name, seq=event.seq, kind=event.kind, path=event.path)
-        await self._move(follower, events[-1].seq)
+        return await self._move(follower, events[-1].seq, _MOVE)
 
     def _failed_often(self, follower: Follower, event: Event) -> bool:
         """Count a failure; whether the follower has failed on the event in so many rounds that it goes on without."""
@@ -135,8 +141,8 @@ class Feed:
             self._failing[follower.name] = (event.seq, tries)
         return tries >= _TRIES
 
-    async def _move(self, follower: Follower, cursor: int) -> None:
-        async def work(tx: Tx) -> None:
-            await tx.execute(_MOVE, name=follower.name, cursor=cursor)
+    async def _move(self, follower: Follower, cursor: int, how: Statement) -> bool:
+        async def work(tx: Tx) -> bool:
+            return await tx.execute(how, name=follower.name, cursor=cursor) > 0
 
-        await self._database.transact(work)
+        return await self._database.transact(work)

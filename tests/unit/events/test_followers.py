@@ -135,3 +135,25 @@ async def test_a_follower_that_is_seven_days_behind_starts_over(node: Node) -> N
     await node.push("r/app", "2.0", ONE)
     await Feed(node.database, [away]).round()  # type: ignore[list-item]
     assert any(path.startswith("app/2.0") for path in away.seen)
+
+
+async def test_a_follower_that_is_left_behind_while_it_handles_a_page_starts_over(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrepot.events.followers._PAGE", 2)
+
+    class Slow(Follower):
+        async def handle(self, events: list[Event]) -> None:
+            if not self.seen:
+                await Feed(node.database, ()).round()
+            await super().handle(events)
+
+    follower = Slow("f")
+    feed = Feed(node.database, [follower])  # type: ignore[list-item]
+    await feed.join()
+    await node.push("r/app", "1.0", ONE)
+    await Feed(node.database, ()).round()
+    await write(node.database, f"UPDATE event SET time = time - {KEEP + 1000}")
+    await feed.round()
+    await feed.round()
+    assert follower.resyncs == 1
