@@ -26,7 +26,7 @@ from entrepot.clock import SystemClock
 from entrepot.cluster.home import HANDED_OVER, event_log, logs_folder, run_folder
 from entrepot.cluster.namesakes import Namesakes
 from entrepot.cluster.store_place import note_store
-from entrepot.cluster.writers import sweep_dead
+from entrepot.cluster.writers import Sweep
 from entrepot.errors import EntrepotError
 from entrepot.events.followers import Feed
 from entrepot.formats.docker.retention import Retention
@@ -138,7 +138,7 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         (_OFTEN, feed.round, "events"),
         (_OFTEN, audit.round, "audit log"),
         (_HOUR, forget, "expiry"),
-        (_SWEEP, lambda: sweep_dead(store.database, store.driver), "sweep"),
+        (_SWEEP, Sweep(store.database, store.driver).round, "sweep"),
     ):
         try:
             yield

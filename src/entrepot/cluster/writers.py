@@ -3,36 +3,46 @@
 A process that stores objects has a row, beats every few seconds, and notes each hour in which it makes keys before the first
 one. When it ends well it settles everything and its row goes. When it dies its beat stops; then its open hours are listed,
 once, and what no row names is queued for deletion. A process that was taken for dead and comes back is fenced: the
-transaction that would name its objects asks for its row first.
+transaction that would name its objects asks for its row first; it finds out at its next beat, and ends to be replaced.
 """
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import structlog
 
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.intake import Intake
-from entrepot.metadata.blob_rows import Piece, discard
-from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.blob_rows import Piece, WriterFenced, discard
+from entrepot.metadata.database import Database, Reads, ReferenceLost, Tx
 from entrepot.metadata.sql import sql
 
 BEAT_SECONDS = 5.0
 _DEAD_AFTER = 120_000  # ms without a beat; far more than any pause that a live process survives with its connections
 _UNSETTLED_AFTER = 300_000  # ms in doubt after which we ask what became of an object; no commit takes that long
 _LATE = 30_000  # ms without a beat, after which nobody should count on a node
+_STEADY = 60_000  # ms between two rounds of a sweep, beyond which it was held up, and perhaps the writers were, too
+_EVER = 1 << 62
 _PAGE = 500
+
+log = structlog.get_logger()
 
 _ENTER = sql(
     "INSERT INTO writer (id, node, started, heartbeat) VALUES (:id, :node, {now}, {now}) ON CONFLICT DO NOTHING"
 )
-_BEAT = sql("UPDATE writer SET heartbeat = {now} WHERE id = :id")
+_BEAT = sql("UPDATE writer SET heartbeat = {now} WHERE id = :id AND fenced IS NULL")
 _LEAVE = sql("DELETE FROM writer WHERE id = :id")
 _OPEN_HOUR = sql("INSERT INTO writer_hour (writer_id, hour) VALUES (:id, :hour) ON CONFLICT DO NOTHING")
 _CLOSE_HOUR = sql("DELETE FROM writer_hour WHERE writer_id = :id AND hour = :hour")
 _HOURS = sql("SELECT hour FROM writer_hour WHERE writer_id = :id ORDER BY hour")
 _FENCED = sql("SELECT id FROM writer WHERE fenced <= {now} - :wait ORDER BY id LIMIT 100")
-_FENCE = sql("UPDATE writer SET fenced = {now} WHERE heartbeat < {now} - :dead_after AND fenced IS NULL")
 _BEATING = sql("SELECT DISTINCT node FROM writer WHERE heartbeat > {now} - :late AND fenced IS NULL")
+_FENCE = sql("""
+UPDATE writer SET fenced = {now} WHERE heartbeat < {now} - :dead_after AND fenced IS NULL AND {now} < :until
+""")
 _NAMED = sql("""
 SELECT storage_key FROM blob WHERE storage_key {any:keys}
 UNION ALL SELECT storage_key FROM blob_segment WHERE storage_key {any:keys}
@@ -51,6 +61,10 @@ async def live_nodes(reads: Reads) -> set[str]:
     return {row[0].partition(" ")[0] for row in await reads.rows(_BEATING, late=_LATE)}
 
 
+def _end() -> None:
+    signal.raise_signal(signal.SIGTERM)  # what is under way is finished; the supervisor starts another
+
+
 @dataclass(slots=True)
 class Writer:
     """This process as a writer of objects."""
@@ -59,6 +73,8 @@ class Writer:
     id: str
     node: str
     entered: bool = False
+    end: Callable[[], None] = _end
+    ending: bool = False
 
     async def enter(self) -> None:
         """Make the row, once; before the first key."""
@@ -72,22 +88,36 @@ class Writer:
         self.entered = True
 
     async def opened(self, hour: str) -> None:
-        """Note that objects of this hour may exist; before the first key of the hour (`blobs.keys.KeyMaker`)."""
+        """Note that objects of this hour may exist; before the first key of the hour (`blobs.keys.KeyMaker`).
+
+        Raises WriterFenced.
+        """
 
         async def work(tx: Tx) -> None:
             await tx.execute(_OPEN_HOUR, id=self.id, hour=hour)
 
         await self.enter()
-        await self.database.transact(work)
+        try:
+            await self.database.transact(work)
+        except ReferenceLost:
+            raise WriterFenced from None
 
     async def beat(self, intake: Intake) -> None:
-        """Say that we live, settle what is old, close the hours that hold nothing unsettled."""
+        """Say that we live, settle what is old, close the hours that hold nothing unsettled.
 
-        async def work(tx: Tx) -> None:
-            await tx.execute(_BEAT, id=self.id)
+        One who was taken for dead can name nothing any more, whatever it stores: it ends.
+        """
+
+        async def work(tx: Tx) -> bool:
+            return await tx.execute(_BEAT, id=self.id) > 0
 
         await self.enter()
-        await self.database.transact(work)
+        if not await self.database.transact(work):
+            if not self.ending:
+                self.ending = True
+                log.error("writer.taken_for_dead", writer=self.id)
+                self.end()
+            return
         await self._settle(intake)
         await self._close_hours(intake)
 
@@ -132,22 +162,37 @@ class Writer:
 
 
 async def sweep_dead(
-    database: Database, driver: Driver, *, dead_after: int = _DEAD_AFTER, wait: int = _DEAD_AFTER
+    database: Database, driver: Driver, *, dead_after: int = _DEAD_AFTER, wait: int = _DEAD_AFTER, until: int = _EVER
 ) -> int:
     """Take over from dead writers: queue for deletion what they stored and no row names. Return how many objects.
 
     `dead_after` is how long the beat must have stopped, `wait` how long a fence must stand, both in milliseconds; the
-    latter must be longer than any transaction lasts.
+    latter must be longer than any transaction lasts. From the time `until` on nobody more is taken for dead.
     """
 
     async def fence(tx: Tx) -> None:
-        await tx.execute(_FENCE, dead_after=dead_after)
+        await tx.execute(_FENCE, dead_after=dead_after, until=until)
 
     await database.transact(fence)
     found = 0
     for (writer,) in await database.rows(_FENCED, wait=wait):
         found += await sweep_writer(database, driver, writer)
     return found
+
+
+class Sweep:
+    """Sweep in rounds. One that was held up, or whose clock was set, first lets the others beat: they may have been, too."""
+
+    def __init__(self, database: Database, driver: Driver) -> None:
+        self._database = database
+        self._driver = driver
+        self._until = 0
+
+    async def round(self) -> int:
+        """Sweep, see `sweep_dead`; return how many objects were found."""
+        found = await sweep_dead(self._database, self._driver, until=self._until)
+        self._until = self._database.now() + _STEADY
+        return found
 
 
 async def sweep_writer(database: Database, driver: Driver, writer: str) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrepot.cluster.writers import sweep_dead
+from entrepot.cluster.writers import Sweep, sweep_dead
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.wiring import Store, writing
 from tests.stores import value, write
@@ -82,3 +82,34 @@ async def test_what_is_in_doubt_at_the_end_may_still_be_committed_and_is_left_to
     assert await node.objects() == [left.key]
     await write(node.database, "UPDATE writer SET heartbeat = 0")
     assert await sweep_dead(node.database, node.driver, wait=0) == 1
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["fenced", "swept"])
+async def test_a_process_that_was_taken_for_dead_ends_once_and_stores_nothing_more(node: Node, gone: bool) -> None:
+    ended: list[bool] = []
+    node.writer.end = lambda: ended.append(True)
+    await node.writer.beat(node.intake)
+    assert ended == []
+    await write(node.database, "UPDATE writer SET heartbeat = 0")
+    await sweep_dead(node.database, node.driver, wait=-1 if gone else 120_000)
+    for _ in range(2):
+        await node.writer.beat(node.intake)
+    assert ended == [True]
+    answer = await node.ask("POST", f"/v2/r/app/blobs/uploads/?digest={sha256(BIG)}", BIG)
+    assert answer.status == 503
+
+
+async def test_a_sweep_that_was_held_up_takes_nobody_for_dead_before_all_could_beat(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, fenced = Sweep(node.database, node.driver), "SELECT COUNT(*) FROM writer WHERE fenced IS NOT NULL"
+    await sweep.round()
+    now = node.database.now()
+    with monkeypatch.context() as patch:
+        patch.setattr(node.database, "now", lambda: now - 130_000)
+        await sweep.round()  # and then all stood still
+    await write(node.database, "UPDATE writer SET heartbeat = heartbeat - 130000")
+    await sweep.round()
+    assert await value(node.database, fenced) == 0
+    await sweep.round()
+    assert await value(node.database, fenced) == 1
