@@ -16,7 +16,7 @@ from entrepot.errors import Denied, Invalid
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.changes import actor
-from entrepot.rest.security.tokens_api import find_by_text, granted, listed, shown, stated
+from entrepot.rest.security.tokens_api import find_by_text, granted, listed, orderer, shown, stated, understood
 
 _TOKEN: Final = "/artifactory/api/security/token"
 _HOUR: Final = 3600  # seconds
@@ -65,13 +65,13 @@ class OldTokensApi:
     @_oauth
     async def create(self, request: Request) -> Reply:
         """POST: create a token, or exchange a refresh token."""
-        said = await stated(request)
+        fields = await stated(request)
+        said = understood(fields)
         if said.grant_type == "refresh_token":
             return json_reply(granted(await self._tokens.refresh(said.refresh_token or "", actor(request))))
         if said.grant_type not in (None, "client_credentials"):
             return _refusal("unsupported_grant_type", "The grant type is not supported.", 400)
-        credential = await self._authenticator.credential(request)
-        request.caller = credential.caller
+        credential = await orderer(self._authenticator, request, fields)
         now = self._database.now()
         order = await order_of(self._database, credential, said.wish(), default_expiry=_HOUR, now=now)
         return json_reply(granted(await self._tokens.issue(_own_rights(order), actor(request))))
@@ -83,7 +83,7 @@ class OldTokensApi:
     @_oauth
     async def revoke(self, request: Request) -> Reply:
         """POST: end a token, given itself (access or refresh) or its id."""
-        said = await stated(request)
+        said = understood(await stated(request))
         if bool(said.token) == bool(said.token_id):
             raise Invalid("Either token or token_id must be given, and not both.")
         if said.token:

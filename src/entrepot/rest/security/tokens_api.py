@@ -12,6 +12,7 @@ from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.jwt import TokenExpired, TokenUnknown
 from entrepot.auth.orders import Wish, order_of
 from entrepot.auth.policies import Policies
+from entrepot.auth.standing import Credential
 from entrepot.auth.token_rows import Stored
 from entrepot.auth.tokens import Issued, TokenAbsent, Tokens
 from entrepot.errors import Invalid, Unauthenticated
@@ -48,14 +49,27 @@ class TokenFields(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-async def stated(request: Request) -> TokenFields:
-    """Return the body, a form or JSON. Raises Invalid, TooLarge."""
-    fields: Mapping[str, Any] = {name: value for name, value in (await form_or_json(request)).items() if value != ""}
-    check_names(fields, TokenFields.__struct_encode_fields__)
+async def stated(request: Request) -> Mapping[str, Any]:
+    """Return the fields of the body, a form or JSON. Raises Invalid, TooLarge."""
+    return {name: value for name, value in (await form_or_json(request)).items() if value != ""}
+
+
+def understood(fields: Mapping[str, Any]) -> TokenFields:
+    """Return the fields as values. Raises Invalid."""
     try:
         return msgspec.convert(fields, TokenFields, strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
+
+
+async def orderer(authenticator: Authenticator, request: Request, fields: Mapping[str, Any]) -> Credential:
+    """Return who orders a token. Raises Unauthenticated, and Invalid for a slip in the name of a field."""
+    credential = await authenticator.credential(request)
+    request.caller = credential.caller
+    if credential.caller.is_anonymous:  # nobody's names are not compared: it takes time
+        raise Unauthenticated
+    check_names(fields, TokenFields.__struct_encode_fields__)
+    return credential
 
 
 async def find_by_text(tokens: Tokens, text: str) -> Stored | None:
@@ -101,13 +115,13 @@ class TokensApi:
 
     async def create(self, request: Request) -> Reply:
         """POST: create a token, or exchange a refresh token, which needs no other credentials."""
-        said = await stated(request)
+        fields = await stated(request)
+        said = understood(fields)
         if said.grant_type == "refresh_token":
             return _told(await self._tokens.refresh(said.refresh_token or "", actor(request)))
         if said.grant_type not in (None, "client_credentials"):
             raise Invalid("The grant_type must be client_credentials or refresh_token.")
-        credential = await self._authenticator.credential(request)
-        request.caller = credential.caller
+        credential = await orderer(self._authenticator, request, fields)
         now, most = self._database.now(), self._policies.token_expiry()
         order = await order_of(self._database, credential, said.wish(), default_expiry=most, now=now)
         return _told(await self._tokens.issue(order, actor(request)), username=order.subject)
@@ -143,7 +157,9 @@ class TokensApi:
     async def revoke(self, request: Request) -> Reply:
         """DELETE or POST with the token, or its id, in the body."""
         _somebody(request)
-        said = await stated(request)
+        fields = await stated(request)
+        check_names(fields, TokenFields.__struct_encode_fields__)
+        said = understood(fields)
         found = await find_by_text(self._tokens, said.token) if said.token else None
         return await self._revoked(request, await self._owned(request, found.id if found else said.token_id or ""))
 

@@ -274,6 +274,15 @@ async def test_without_credentials_there_is_nothing_to_see_or_order(site: Site, 
         assert refused.headers["www-authenticate"].startswith("Basic")
 
 
+@pytest.mark.parametrize("path", [TOKENS, OLD])
+async def test_the_names_of_fields_are_looked_at_for_those_only_who_say_who_they_are(site: Site, path: str) -> None:
+    assert (await site.ask("POST", path, {"usrname": "ci"}, name="")).status_code == 401
+    assert (await site.ask("POST", path, {"usrname": "ci"}, name="bob")).status_code == 400
+    many = {f"username{number}": "ci" for number in range(200)}
+    assert (await site.ask("POST", path, many, name="")).status_code == 401
+    assert (await site.ask("POST", path, many, name="bob")).status_code == 400
+
+
 async def test_a_body_that_is_neither_form_nor_json_is_refused(site: Site) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     for text in (b"\xff", b"a=%ff", b"&".join(b"a=1" for _ in range(101))):
