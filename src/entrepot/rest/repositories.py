@@ -16,7 +16,7 @@ from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryExis
 from entrepot.repositories.fields import DOCKER, display_name
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
-from entrepot.rest.json_bodies import json_object, json_value
+from entrepot.rest.json_bodies import LONG, json_object, json_value
 from entrepot.rest.security.changes import actor
 
 _ORDER = {"local": 0, "remote": 1, "virtual": 2, "federated": 3}
@@ -178,7 +178,7 @@ def _updating(body: Mapping[str, Any], known: configuration.Known) -> Callable[[
 
 
 async def _bodies(request: Request) -> list[dict[str, Any]]:
-    value = await json_value(request)
+    value = await json_value(request, LONG)
     if not isinstance(value, list) or len(value) > _BATCH or not all(isinstance(one, dict) for one in value):
         raise Invalid(f"The body must be an array of at most {_BATCH} repository configurations.")
     return value

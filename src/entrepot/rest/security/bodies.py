@@ -10,18 +10,17 @@ import msgspec
 
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Request
-from entrepot.rest.json_bodies import json_object, json_value
+from entrepot.rest.json_bodies import LIMIT, PUBLIC, json_object, json_value
 
 T = TypeVar("T")
 
-_LIMIT: Final = 1 << 20  # bytes
 _FIELDS: Final = 100
 _PAGE: Final = 1000
 
 
-async def typed(request: Request, kind: type[T], names: Mapping[str, str] | None = None) -> T:
+async def typed(request: Request, kind: type[T], names: Mapping[str, str] | None = None, *, limit: int = LIMIT) -> T:
     """Return the JSON body as a value; `names` translates fields first. Raises Invalid, TooLarge."""
-    return converted(await json_object(request, _LIMIT), kind, names)
+    return converted(await json_object(request, limit), kind, names)
 
 
 def converted(stated: Mapping[str, Any], kind: type[T], names: Mapping[str, str] | None = None) -> T:
@@ -36,14 +35,14 @@ def converted(stated: Mapping[str, Any], kind: type[T], names: Mapping[str, str]
 async def names_in(request: Request) -> list[str]:
     """Return the JSON body as a list of names. Raises Invalid, TooLarge."""
     try:
-        return msgspec.convert(await json_value(request, _LIMIT), list[str])
+        return msgspec.convert(await json_value(request), list[str])
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
 
 
 async def form_or_json(request: Request) -> dict[str, Any]:
     """Return the body's fields, whichever of the two it is by its type; none without a body. Raises Invalid, TooLarge."""
-    body = await request.body.read(_LIMIT)
+    body = await request.body.read(PUBLIC)
     kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         return _form(body)

@@ -16,7 +16,6 @@ from entrepot.rest.security.bodies import word
 from entrepot.rest.security.changes import actor
 
 Body = dict[str, Any]
-_LIMIT = 1 << 20  # bytes
 
 
 class DocumentUnknown(NotFound):
@@ -90,7 +89,7 @@ class CollectionApi:
         return json_reply(await self._stored(request, key, stated, new=False))
 
     async def _named(self, request: Request) -> tuple[str, Body]:
-        stated = await json_object(request, _LIMIT)
+        stated = await json_object(request)
         key = stated.get(self._of.key)
         if not isinstance(key, str) or not key:
             raise Invalid(f"The field '{self._of.key}' is missing.")
@@ -99,7 +98,7 @@ class CollectionApi:
     async def put(self, request: Request) -> Reply:
         """PUT: what is not stated has its default, but for secrets, which stay."""
         key = word(request, "key")
-        stated = await json_object(request, _LIMIT)
+        stated = await json_object(request)
         if stated.get(self._of.key, key) != key:
             raise Invalid("The name in the body must equal the one in the path.")
         return json_reply(await self._stored(request, key, {**stated, self._of.key: key}, new=False))

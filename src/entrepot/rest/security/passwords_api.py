@@ -15,6 +15,7 @@ from entrepot.auth.passwords import Passwords
 from entrepot.errors import Conflict, Denied, Invalid, Unauthenticated
 from entrepot.messages import NO_STORE, Reply, Request, Row, text_reply
 from entrepot.metadata.database import Tx
+from entrepot.rest.json_bodies import PUBLIC
 from entrepot.rest.security.bodies import names_in, typed, word
 from entrepot.rest.security.changes import Changes
 
@@ -94,7 +95,7 @@ class PasswordsApi:
 
     async def change(self, request: Request) -> Reply:
         """POST: give oneself another password; what the old one had opened is closed."""
-        stated = await typed(request, PasswordChange, _NAMES)
+        stated = await typed(request, PasswordChange, _NAMES, limit=PUBLIC)
         if stated.new != stated.again:
             raise Invalid("The new passwords do not match.")
         try:

@@ -21,6 +21,7 @@ from entrepot.auth.standing import Credential
 from entrepot.errors import Denied, Unauthenticated
 from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
+from entrepot.rest.json_bodies import PUBLIC
 from entrepot.rest.security.bodies import typed
 from entrepot.rest.security.changes import actor
 
@@ -64,7 +65,7 @@ class SessionsApi:
 
     async def begin(self, request: Request) -> Reply:
         """POST: a new session, whatever the browser had before."""
-        stated = await typed(request, Login)
+        stated = await typed(request, Login, limit=PUBLIC)
         credential = await self._authenticator.password(stated.user, stated.password, request.address, typed=True)
         account = credential.account
         if account is None or credential.caller.how != "basic":

@@ -54,3 +54,10 @@ async def test_a_docker_token_opens_nothing_here(site: Site) -> None:
     for row in site.rows:
         if row.path not in OPEN:
             assert (await site.ask(row.method, path_of(row.path), {}, token=token)).status_code == 401, row
+
+
+async def test_nobody_is_read_at_length(site: Site) -> None:
+    for row in site.rows:
+        if row.action == "public" and row.method == "POST":
+            refused = await site.ask(row.method, row.path, {"x": "x" * (64 << 10)}, name="")
+            assert refused.status_code == 413, row

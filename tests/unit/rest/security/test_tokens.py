@@ -287,7 +287,7 @@ async def test_a_body_that_is_neither_form_nor_json_is_refused(site: Site) -> No
     headers = {"content-type": "application/x-www-form-urlencoded"}
     for text in (b"\xff", b"a=%ff", b"&".join(b"a=1" for _ in range(101))):
         assert (await site.ask("POST", TOKENS, content=text, headers=headers)).status_code == 400
-    for text in (b"[]", b"{", b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b" "):
+    for text in (b"[]", b"{", b"[" * 10_000, b'{"a":' * 10_000, b"\xff", b" "):
         assert (await site.ask("POST", TOKENS, content=text)).status_code == 400
 
 
