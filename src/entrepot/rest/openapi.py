@@ -40,6 +40,7 @@ class OpenApi:
 
     def __init__(self, rows: Callable[[], Sequence[Row]]) -> None:
         self._rows = rows
+        self._document: dict[str, Any] | None = None  # made when it is first wanted: 50 ms, for anybody who asks
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
@@ -58,7 +59,9 @@ class OpenApi:
 
     async def document(self, request: Request) -> Reply:
         """GET the document."""
-        return json_reply(document(self._rows(), request.base))
+        if self._document is None:
+            self._document = document(self._rows())
+        return json_reply({**self._document, "servers": [{"url": request.base}]})
 
     async def page(self, request: Request) -> Reply:
         """GET the page."""
@@ -66,8 +69,8 @@ class OpenApi:
         return Reply(200, [("content-type", "text/html; charset=utf-8"), _POLICY], body)
 
 
-def document(rows: Iterable[Row], base: str) -> dict[str, Any]:
-    """Return the OpenAPI document of a route table."""
+def document(rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the OpenAPI document of a route table, which is the same for all who ask but for `servers`."""
     listed = [row for row in rows if row.method not in _NOT_OPENAPI]
     types = [kind for row in listed for kind in (row.request, row.response) if _is_typed(kind)]
     _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
@@ -80,7 +83,6 @@ def document(rows: Iterable[Row], base: str) -> dict[str, Any]:
             "title": "Entrepot", "version": __version__, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "description": "A home for every binary: the Docker Registry API V2 and the Artifactory REST API.",
         },
-        "servers": [{"url": base}],
         "security": [{"basic": []}, {"bearer": []}, {"key": []}, {}],
         "paths": paths,
         "components": {

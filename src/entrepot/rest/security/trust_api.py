@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from entrepot.auth.tokens import Tokens
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
 
@@ -11,6 +13,8 @@ class TrustApi:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
+        self._pem = ""  # made when it is first wanted, in a thread: it takes 80 ms, and anybody may ask
+        self._making = asyncio.Lock()
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
@@ -24,7 +28,10 @@ class TrustApi:
 
     async def certificate(self, _: Request) -> Reply:
         """GET the PEM."""
-        return text_reply(self._tokens.key.certificate(self._tokens.issuer))
+        async with self._making:
+            if not self._pem:
+                self._pem = await asyncio.to_thread(self._tokens.key.certificate, self._tokens.issuer)
+        return text_reply(self._pem)
 
     async def keys(self, _: Request) -> Reply:
         """GET the set."""

@@ -7,6 +7,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from entrepot.rest import openapi
+
 HOSTILE = [
     b"",
     b"{",
@@ -65,6 +67,17 @@ async def test_what_a_handler_judges_further_is_not_described_as_open_to_any_use
     paths = (await document(http))["paths"]
     assert isinstance(paths, dict)
     assert paths[path][method]["description"].endswith("who may do what is then judged by what is asked for.")
+
+
+async def test_it_is_made_once_and_names_the_server_as_each_client_knows_it(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await document(http)
+    monkeypatch.setattr(openapi, "document", None)
+    for host in ("one.test", "two.test"):
+        told = (await http.get("/artifactory/api/openapi.json", headers={"host": host}, auth=None)).json()
+        assert told["servers"] == [{"url": f"http://{host}"}]
+        assert {**told, "servers": None} == {**first, "servers": None}
 
 
 async def test_it_can_be_read_as_a_page_without_anything_from_elsewhere(http: httpx.AsyncClient) -> None:

@@ -1,9 +1,13 @@
 """API keys, SSH keys, the public key: what is given out beside tokens."""
 
+import asyncio
+import threading
+
 import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from entrepot.auth.keys import SigningKey
 from tests.unit.rest.security.support import Site, message
 
 KEY = "/artifactory/api/security/apiKey"
@@ -143,3 +147,17 @@ async def test_the_certificate_holds_the_same_key_each_time(site: Site) -> None:
     public = x509.load_pem_x509_certificate(first.content).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     assert pem == site.tokens.key.key.as_pem(private=False).decode()
+
+
+async def test_the_certificate_is_made_once_and_not_on_the_loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[threading.Thread] = []
+
+    def certificate(_: SigningKey, name: str) -> str:
+        made.append(threading.current_thread())
+        return f"of {name}"
+
+    monkeypatch.setattr(SigningKey, "certificate", certificate)
+    asked = await asyncio.gather(*(site.ask("GET", "/access/api/v1/cert/root", name="") for _ in range(5)))
+    assert {one.text for one in asked} == {f"of {site.tokens.issuer}"}
+    assert len(made) == 1
+    assert made[0] is not threading.main_thread()
