@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Literal
 
+from entrepot.errors import EntrepotError
 from entrepot.metadata.database import Database, DatabaseUnavailable, T, Tx
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
@@ -88,17 +89,25 @@ class Epochs:
     async def change(self, database: Database, scope: Scope, body: Callable[[Tx], Awaitable[T]]) -> T:
         """Run a transaction that changes something in a scope, and announce it before returning its result.
 
-        Changes of one scope run one after the other: each sees what the one before it has committed.
+        Changes of one scope run one after the other: each sees what the one before it has committed. What the body
+        refuses is not announced: nothing of it is committed.
         """
+        refused = False
 
         async def bumped(tx: Tx) -> T:
+            nonlocal refused
             await bump(tx, scope)  # first: on PostgreSQL it is the lock that what the body reads holds under
-            return await body(tx)
+            try:
+                return await body(tx)
+            except EntrepotError:
+                refused = True
+                raise
 
         try:
             return await database.transact(bumped)
         finally:  # a commit whose outcome we were not told, or that we were cancelled during, may stand
-            self.announce(scope)
+            if not refused:
+                self.announce(scope)
 
     async def look(self, database: Database) -> None:
         """Read the rows once and announce what has moved since. Raises DatabaseUnavailable."""

@@ -100,6 +100,9 @@ class Tokens:
     async def refresh(self, secret: str, by: Actor) -> Issued:
         """Exchange a refresh token for a new pair of the same kind; the old pair ends. Raises RefreshRefused."""
         now = self._database.now()
+        known = await self.find_secret(secret)
+        if known is None or known.kind != "refresh":  # nobody's guesses are no changes: those wait for each other
+            raise RefreshRefused
 
         async def body(tx: Tx) -> _Draft:
             refresh = await token_rows.by_secret(tx, secret)

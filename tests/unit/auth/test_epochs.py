@@ -10,6 +10,7 @@ import pytest
 
 from entrepot.auth import accounts, admins
 from entrepot.auth.epochs import Epochs
+from entrepot.errors import Invalid
 from entrepot.metadata.database import Database, DatabaseUnavailable, Tx
 from entrepot.metadata.versions import bump
 from tests.unit.auth.support import Clocked, epochs_of
@@ -80,6 +81,16 @@ async def test_a_refused_change_counts_nothing_up_in_the_database(database: Cloc
     settled = epochs.security()
     await epochs.look(database)
     assert epochs.security() == settled
+
+
+async def test_what_a_change_refuses_moves_nothing(database: Clocked, epochs: Epochs) -> None:
+    async def refuse(_tx: Tx) -> None:
+        raise Invalid
+
+    before = epochs.security()
+    with pytest.raises(Invalid):
+        await epochs.change(database, "security", refuse)
+    assert epochs.security() == before
 
 
 async def test_another_node_s_change_is_noticed_by_looking(database: Clocked, epochs: Epochs, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 import re
@@ -156,6 +157,26 @@ async def test_only_a_refresh_token_refreshes(tokens: Tokens, bob: Account, kind
     secret = {"access": issued.access_token, "reference": issued.reference_token, "docker": docker}.get(kind, "nothing")
     with pytest.raises(RefreshRefused):
         await tokens.refresh(str(secret), BY)
+
+
+async def test_a_guess_at_a_refresh_token_writes_nothing(
+    tokens: Tokens, bob: Account, database: Clocked, epochs: Epochs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = await tokens.issue(order(bob, reference=True), BY)
+    before = epochs.security()
+    monkeypatch.setattr(database, "transact", None)
+    for secret in ("nothing", str(issued.reference_token)):
+        with pytest.raises(RefreshRefused):
+            await tokens.refresh(secret, BY)
+    assert epochs.security() == before
+
+
+async def test_of_two_who_refresh_by_one_token_at_once_one_gets_another_pair(tokens: Tokens, bob: Account) -> None:
+    issued = await tokens.issue(order(bob, refreshable=True), BY)
+    told = await asyncio.gather(
+        *(tokens.refresh(str(issued.refresh_token), BY) for _ in range(2)), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in told) == ["Issued", "RefreshRefused"]
 
 
 @pytest.mark.parametrize("change", [Change(disabled=True), Change(password_hash="y")])
