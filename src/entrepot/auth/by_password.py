@@ -13,7 +13,7 @@ from entrepot.auth.guard import Guard
 from entrepot.auth.identities import Identities
 from entrepot.auth.lockout import Lockout
 from entrepot.auth.outside import Outside
-from entrepot.auth.passwords import Known, Passwords
+from entrepot.auth.passwords import Attempt, Known, Passwords
 from entrepot.auth.policies import PasswordExpired, Policies
 from entrepot.auth.standing import Credential, by_password, of_guest
 from entrepot.errors import TooMany, Unavailable
@@ -54,31 +54,37 @@ class ByPassword:
         if account is not None and self._is_encrypted(account, sent.password):
             return Credential(by_password(account, how="encrypted"), account=account)
         attempt = self._passwords.attempt(sent.name, sent.password, _known(account))
-        right = self._passwords.recall(attempt)
-        if not right:
-            self._guard.check(address, sent.name, _name(account))
-        if right is None:
-            right = await self._passwords.verify(attempt)
-            if right and account is not None:
-                await self._welcome(account, sent.password)
-            elif self._demands is not None and account is not None and attempt.known is not None:
-                await self._demands.lockout.count(account, sent.password, address)
-        if not right or account is None:
-            self._guard.failed(address, sent.name, attempt.fingerprint)
-            raise BadCredentials(claimed=_name(account))
+        if not self._passwords.recall(attempt):
+            async with self._guard.trial(address, sent.name, _name(account), attempt.fingerprint):
+                if not await self._is_right(attempt, account, sent.password, address):
+                    self._guard.failed(address, sent.name, attempt.fingerprint)
+                    raise BadCredentials(claimed=_name(account))
+        assert account is not None  # nobody's password is never right
         self._guard.succeeded(address, sent.name)
         if not expired and self._is_expired(account):
             raise PasswordExpired(claimed=account.name)
         return Credential(by_password(account), account=account)
 
+    async def _is_right(self, attempt: Attempt, account: Account | None, password: str, address: str) -> bool:
+        """Return whether a password is an account's, and note what follows from it unless that was done before."""
+        known = self._passwords.recall(attempt)
+        if known is not None:
+            return known
+        right = await self._passwords.verify(attempt)
+        if right and account is not None:
+            await self._welcome(account, password)
+        elif self._demands is not None and account is not None and attempt.known is not None:
+            await self._demands.lockout.count(account, password, address)
+        return right
+
     async def _by_source(self, outside: Outside, sent: Basic, address: str, account: str) -> Credential:
         """Return who another keeper of passwords lets in. Raises BadCredentials, Blocked, SourceUnavailable."""
-        self._guard.check(address, sent.name, account)
-        verdict = await outside.login(sent.name, sent.password)
-        if verdict is None:
-            attempt = self._passwords.attempt(sent.name, sent.password, None)
-            self._guard.failed(address, sent.name, attempt.fingerprint)
-            raise BadCredentials(claimed=account)
+        attempt = self._passwords.attempt(sent.name, sent.password, None).fingerprint
+        async with self._guard.trial(address, sent.name, account, attempt):
+            verdict = await outside.login(sent.name, sent.password)
+            if verdict is None:
+                self._guard.failed(address, sent.name, attempt)
+                raise BadCredentials(claimed=account)
         self._guard.succeeded(address, sent.name)
         if verdict.account is None:
             return of_guest(verdict.caller, verdict.until)

@@ -3,22 +3,30 @@
 Counted are *different* wrong attempts, per client address and per account, in bounded tables of this process. A stale
 password that a robot repeats is one attempt however often it comes, so it neither locks its owner out nor its office.
 An account is held for at most 5 s, and never for an address from which it came in lately; an address for a minute.
+
+What is being verified may turn out wrong: an account has no more of it at once than wrong attempts would be free, and of
+one address some wait until others have ended. So guesses that are sent all together find out no more than one by one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from entrepot.auth.recent import Recent
 from entrepot.clock import Clock
-from entrepot.errors import Denied
+from entrepot.errors import Denied, TooMany
 
 _TABLE: Final = 10_000  # addresses, accounts
 _FORGET: Final = 600_000  # milliseconds without a further wrong attempt
 _STEP: Final = 500  # milliseconds, doubled with each
 _DIFFERENT: Final = 64  # attempts told apart; beyond, the longest wait has been reached anyway
+_AT_ONCE: Final = 4  # attempts of one address that are verified
+_WAITING: Final = 64  # different ones that wait for it
 
 
 class Blocked(Denied):
@@ -54,6 +62,12 @@ class _Record:
             self.until = now + min(_STEP << min(over, 16), rule.longest)
 
 
+@dataclass(slots=True)
+class _Room:
+    attempts: list[bytes] = field(default_factory=list)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+
 class Guard:
     """What this process remembers of failed logins. All methods are called on the loop."""
 
@@ -62,17 +76,42 @@ class Guard:
         self._addresses: Recent[str, _Record] = Recent(_TABLE)
         self._accounts: Recent[str, _Record] = Recent(_TABLE)
         self._familiar: Recent[tuple[str, str], bool] = Recent(_TABLE)
+        self._of_addresses: dict[str, _Room] = {}
+        self._of_accounts: dict[str, _Room] = {}
 
-    def check(self, address: str, name: str, account: str) -> None:
-        """Raise Blocked while this address, or this name, has to wait; `account`: whose name it is, empty if nobody's."""
-        now = self._clock.now()
+    @asynccontextmanager
+    async def trial(self, address: str, name: str, account: str, attempt: bytes) -> AsyncIterator[None]:
+        """Hold a place for an attempt until it has been verified, and counted if it was wrong.
+
+        `account`: whose name it is, empty if nobody's. Raises Blocked while this address, or this name, has to wait, and
+        TooMany.
+        """
         network = _network(address)
+        self._check(network, name, account, attempt)
+        with _listed(self._of_addresses, network, attempt) as room:
+            if len(set(room.attempts)) > _AT_ONCE + _WAITING:
+                raise TooMany(seconds=2)
+            async with room.places:
+                self._check(network, name, account, attempt)  # anew: those before it have ended
+                with _listed(self._of_accounts, name, attempt):
+                    yield
+
+    def _check(self, network: str, name: str, account: str, attempt: bytes) -> None:
+        now = self._clock.now()
         until = _until(self._addresses.get(network))
         if not self._familiar.get((network, name)):
-            until = max(until, _until(self._accounts.get(name)))
+            until = max(until, _until(self._accounts.get(name)), self._until_verified(name, attempt, now))
         if until > now:
             seconds = -(-(until - now) // 1000)
             raise Blocked(seconds=seconds, claimed=account, headers=[("retry-after", str(seconds))])
+
+    def _until_verified(self, name: str, attempt: bytes, now: int) -> int:
+        """Return when others that are being verified for this name will have ended, if they could all be wrong."""
+        room, record = self._of_accounts.get(name), self._accounts.get(name)
+        if room is None or attempt in room.attempts:
+            return 0
+        tried = set(room.attempts).union(record.attempts if record is not None else ())
+        return now + _STEP if len(tried) >= _ACCOUNT.free else 0
 
     def failed(self, address: str, name: str, attempt: bytes) -> None:
         """Count a wrong attempt; `attempt` tells different ones apart."""
@@ -86,6 +125,19 @@ class Guard:
     def succeeded(self, address: str, name: str) -> None:
         """Remember that this account comes in from here. What its address has on record stays: a guesser may own it."""
         self._familiar.put((_network(address), name), True)
+
+
+@contextmanager
+def _listed(rooms: dict[str, _Room], key: str, attempt: bytes) -> Iterator[_Room]:
+    """Give the room that a key has while any attempt is in it."""
+    room = rooms.get(key) or rooms.setdefault(key, _Room())
+    room.attempts.append(attempt)
+    try:
+        yield room
+    finally:
+        room.attempts.remove(attempt)
+        if not room.attempts:
+            del rooms[key]
 
 
 def _until(record: _Record | None) -> int:

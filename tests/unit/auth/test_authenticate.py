@@ -304,6 +304,22 @@ async def test_twenty_guesses_from_one_address_are_stopped_while_the_owner_comes
     assert (await office.caller(basic("bob:right"), address=ELSEWHERE)).name == "bob"
 
 
+async def test_guesses_sent_all_at_once_find_out_no_more_than_one_by_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[bytes] = []
+
+    def matches(_: str, password: bytes) -> bool:
+        verified.append(password)
+        return False
+
+    monkeypatch.setattr(passwords_module, "_matches", matches)
+    sent = [office.caller(basic(f"bob:guess {number}"), address=f"192.0.2.{number}") for number in range(40)]
+    outcomes = [type(one) for one in await asyncio.gather(*sent, return_exceptions=True)]
+    assert len(verified) == outcomes.count(BadCredentials) == 3
+    assert outcomes.count(Blocked) == 37
+
+
 async def test_guesses_at_unknown_names_are_stopped_in_the_same_way(office: Office) -> None:
     outcomes = await guess(office, times=20, name="nobody")
     assert outcomes[:4] == ["refused"] * 3 + ["blocked"]

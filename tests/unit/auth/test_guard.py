@@ -1,8 +1,12 @@
+import asyncio
+from contextlib import AsyncExitStack
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from entrepot.auth.guard import Blocked, Guard
+from entrepot.errors import TooMany
 from tests.unit.auth.support import Clock
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.9"
@@ -20,8 +24,13 @@ def fail(guard: Guard, *, times: int, address: str = HERE, name: str = "bob") ->
 
 def blocked(guard: Guard, address: str = HERE, name: str = "bob") -> int:
     """For how many seconds; 0: not at all."""
+
+    async def trial() -> None:
+        async with guard.trial(address, name, name, b"another"):
+            pass
+
     try:
-        guard.check(address, name, name)
+        asyncio.run(trial())
     except Blocked as refused:
         [(header, seconds)] = refused.headers
         return int(seconds) if header == "retry-after" and f"in {seconds} second(s)" in refused.message else -1
@@ -111,3 +120,39 @@ def test_the_tables_are_bounded(guard: Guard) -> None:
     record = guard._accounts.get("bob")
     assert record is not None
     assert len(record.attempts) == 64
+
+
+async def test_of_one_account_no_more_is_verified_at_once_than_may_be_wrong(guard: Guard) -> None:
+    async with AsyncExitStack() as verified:
+        for number in range(3):
+            await verified.enter_async_context(guard.trial(f"192.0.2.{number}", "bob", "bob", b"%d" % number))
+        with pytest.raises(Blocked):
+            await guard.trial(ELSEWHERE, "bob", "bob", b"3").__aenter__()
+        await verified.enter_async_context(guard.trial(ELSEWHERE, "bob", "bob", b"0"))  # the same once more
+        await verified.enter_async_context(guard.trial(ELSEWHERE, "ann", "ann", b"0"))
+        guard.succeeded("203.0.113.5", "bob")
+        await verified.enter_async_context(guard.trial("203.0.113.5", "bob", "bob", b"3"))
+    async with guard.trial(ELSEWHERE, "bob", "bob", b"3"):  # none of those was wrong
+        pass
+
+
+async def test_of_one_address_some_wait_until_others_have_been_found_wrong(guard: Guard) -> None:
+    verified: list[int] = []
+    going = asyncio.Event()
+
+    async def guess(number: int) -> None:
+        async with guard.trial(HERE, f"user{number}", "", b"%d" % number):
+            verified.append(number)
+            await going.wait()
+            guard.failed(HERE, f"user{number}", b"%d" % number)
+
+    guesses = [asyncio.create_task(guess(number)) for number in range(69)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert verified == [0, 1, 2, 3]
+    async with guard.trial(ELSEWHERE, "ann", "ann", b"x"):
+        going.set()
+    outcomes = await asyncio.gather(*guesses, return_exceptions=True)
+    assert len(verified) < 9
+    assert [type(one) for one in outcomes].count(Blocked) == 68 - len(verified)
+    assert isinstance(outcomes[-1], TooMany)
