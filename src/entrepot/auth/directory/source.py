@@ -19,7 +19,8 @@ from entrepot.errors import Invalid
 log = structlog.get_logger()
 
 _SECONDS: Final = 25.0  # for all servers together
-_AT_ONCE: Final = 16  # logins at one server, of one process
+_AT_ONCE: Final = 16  # logins at one server, of one process; of one address fewer (`auth/guard.py`)
+_WAITING: Final = 64  # that wait for it
 _TRIES: Final = 2  # failures in a row after which a server is left alone
 _PAUSE: Final = 10.0  # seconds
 
@@ -34,9 +35,19 @@ class _Circuit:
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     failures: int = 0
     closed_until: float = 0.0  # seconds of the loop's clock
+    under_way: int = 0
 
     async def run(self, work: Callable[[], Awaitable[Found | None]]) -> Found | None:
-        """Do something at the server unless it is being left alone. Raises DirectoryFailed."""
+        """Do something at the server unless it is being left alone, or many wait for it. Raises DirectoryFailed."""
+        if self.under_way >= _AT_ONCE + _WAITING:
+            raise DirectoryFailed("too many wait for its answer")
+        self.under_way += 1
+        try:
+            return await self._run(work)
+        finally:
+            self.under_way -= 1
+
+    async def _run(self, work: Callable[[], Awaitable[Found | None]]) -> Found | None:
         async with self.room:
             now = asyncio.get_running_loop().time()
             if now < self.closed_until:

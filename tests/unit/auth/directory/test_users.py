@@ -19,6 +19,7 @@ from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.directory.fixed import fixed
+from entrepot.auth.directory.lookup import Directory
 from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import TokenRevoked
@@ -387,6 +388,24 @@ async def test_a_server_that_hangs_keeps_out_its_users_with_a_clear_word_and_nob
             with pytest.raises(SourceUnavailable):
                 await company.login("alice", "another")
         own.go_on()
+
+
+async def test_who_comes_when_many_wait_for_a_server_is_told_at_once_and_nobody_is_later(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, answering = LdapSource(company.documents), asyncio.Event()
+
+    async def login(*_: object) -> None:
+        await answering.wait()
+
+    monkeypatch.setattr(Directory, "login", login)
+    waiting = [asyncio.create_task(source.login(f"user{number}", "x")) for number in range(80)]
+    await asyncio.sleep(0)
+    with pytest.raises(SourceUnavailable):
+        await source.login("one", "more")
+    answering.set()
+    assert await asyncio.gather(*waiting) == [None] * 80
+    assert await source.login("one", "more") is None
 
 
 async def test_one_stale_password_does_not_lock_its_owner_out_at_the_directory(company: Company) -> None:
