@@ -11,9 +11,9 @@ from entrepot.access.scopes import ScopeInvalid
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.orders import order_of
 from entrepot.auth.standing import USER_SCOPE
-from entrepot.auth.tokens import Order, RefreshRefused, Tokens
+from entrepot.auth.tokens import Issued, Order, RefreshRefused, Tokens
 from entrepot.errors import Denied, Invalid
-from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply, text_reply
 from entrepot.metadata.database import Database
 from entrepot.rest.security.changes import actor
 from entrepot.rest.security.tokens_api import find_by_text, granted, listed, orderer, shown, stated, understood
@@ -39,7 +39,9 @@ def _oauth(handler: Handled) -> Handled:
         except Invalid as error:
             return _refusal("invalid_request", error.message, 400)
         except Denied as error:
-            return _refusal("unauthorized_client", error.message, 403)
+            reply = _refusal("unauthorized_client", error.message, 403)
+            reply.headers += error.headers  # when to try again, of who is blocked for guesses
+            return reply
 
     return answered
 
@@ -68,13 +70,13 @@ class OldTokensApi:
         fields = await stated(request)
         said = understood(fields)
         if said.grant_type == "refresh_token":
-            return json_reply(granted(await self._tokens.refresh(said.refresh_token or "", actor(request))))
+            return _told(await self._tokens.refresh(said.refresh_token or "", actor(request)))
         if said.grant_type not in (None, "client_credentials"):
             return _refusal("unsupported_grant_type", "The grant type is not supported.", 400)
         credential = await orderer(self._authenticator, request, fields)
         now = self._database.now()
         order = await order_of(self._database, credential, said.wish(), default_expiry=_HOUR, now=now)
-        return json_reply(granted(await self._tokens.issue(_own_rights(order), actor(request))))
+        return _told(await self._tokens.issue(_own_rights(order), actor(request)))
 
     async def list(self, _: Request) -> Reply:
         """GET: all valid tokens."""
@@ -106,6 +108,12 @@ def _own_rights(order: Order) -> Order:
     if order.account_id is None or _ALL_GROUPS not in words or words - {_ALL_GROUPS, "api:*"}:
         return order
     return replace(order, scope=USER_SCOPE)
+
+
+def _told(issued: Issued) -> Reply:
+    reply = json_reply(granted(issued))
+    reply.headers.append(NO_STORE)
+    return reply
 
 
 def _refusal(error: str, description: str, status: int) -> Reply:

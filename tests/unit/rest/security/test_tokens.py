@@ -291,6 +291,20 @@ async def test_a_body_that_is_neither_form_nor_json_is_refused(site: Site) -> No
         assert (await site.ask("POST", TOKENS, content=text)).status_code == 400
 
 
+@pytest.mark.parametrize("owner", ["root", "bob"])
+async def test_with_an_api_key_nothing_is_ordered_that_outlives_it_by_more_than_an_hour(site: Site, owner: str) -> None:
+    key = (await site.ask("POST", "/artifactory/api/security/apiKey", name=owner)).json()["apiKey"]
+    lasting: tuple[Any, ...] = ({"expires_in": 3601}, {"expires_in": 0}, {"expires_in": 60, "refreshable": True})
+    for body in lasting:
+        refused = await site.ask("POST", TOKENS, body, auth=(owner, key))
+        assert refused.status_code == 403, body
+    assert "expires_in" in message(refused)
+    told = await made(site, {}, auth=(owner, key))
+    assert told["expires_in"] == 3600
+    assert await works(site, told["access_token"])
+    assert (await site.ask("POST", OLD, data={"scope": USER}, auth=(owner, key))).status_code == 200
+
+
 # --- the old API ------------------------------------------------------------------------------------------------------
 
 
@@ -376,3 +390,14 @@ async def test_the_old_api_gives_a_user_no_more_than_an_hour(site: Site) -> None
     refused = await site.ask("POST", OLD, data={"expires_in": "3601"}, name="bob")
     assert (refused.status_code, refused.json()["error"]) == (403, "unauthorized_client")
     assert (await site.ask("POST", OLD, data={"expires_in": "3600"}, name="bob")).status_code == 200
+
+
+async def test_the_old_api_says_when_a_guesser_may_try_again_and_lets_nobody_keep_a_token(site: Site) -> None:
+    told = await site.ask("POST", OLD, data={"username": "bob", "refreshable": "true"})
+    assert told.headers["cache-control"] == "no-store"
+    form = {"grant_type": "refresh_token", "refresh_token": told.json()["refresh_token"]}
+    assert (await site.ask("POST", OLD, data=form, name="")).headers["cache-control"] == "no-store"
+    for number in range(4):
+        refused = await site.ask("POST", OLD, data={"scope": USER}, auth=("bob", f"guess {number}"))
+    assert (refused.status_code, refused.json()["error"]) == (403, "unauthorized_client")
+    assert int(refused.headers["retry-after"]) >= 1
