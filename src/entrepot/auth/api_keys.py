@@ -75,13 +75,13 @@ class ApiKeys:
             after = rows[-1][0]
         return found
 
-    async def create(self, account_id: int, by: Actor) -> str:
+    async def create(self, account_id: int, name: str, by: Actor) -> str:
         """Make a key for a user that has none. Raises ApiKeyExists."""
-        return await self._make(account_id, by, "apikey.create", replace=False)
+        return await self._make(account_id, name, by, "apikey.create", replace=False)
 
-    async def renew(self, account_id: int, by: Actor) -> str:
+    async def renew(self, account_id: int, name: str, by: Actor) -> str:
         """Make a key instead of the one that there was, which stops to count."""
-        return await self._make(account_id, by, "apikey.renew", replace=True)
+        return await self._make(account_id, name, by, "apikey.renew", replace=True)
 
     async def revoke(self, account_id: int, name: str, by: Actor) -> None:
         """End a user's key. Raises ApiKeyAbsent."""
@@ -103,7 +103,7 @@ class ApiKeys:
 
         return await self._epochs.change(self._database, "security", work)
 
-    async def _make(self, account_id: int, by: Actor, action: str, *, replace: bool) -> str:
+    async def _make(self, account_id: int, name: str, by: Actor, action: str, *, replace: bool) -> str:
         key = _PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH - len(_PREFIX)))
         sealed = self._vault.seal(sealed_name(account_id), key.encode())
 
@@ -111,12 +111,12 @@ class ApiKeys:
             if replace:
                 await tx.execute(_DELETE, account_id=account_id)
             await tx.execute(_INSERT, account_id=account_id, secret_hash=digest(key), sealed=sealed)
-            await record(tx, by, action, by.name)
+            await record(tx, by, action, name)
 
         try:
             await self._epochs.change(self._database, "security", work)
         except Duplicate:
-            raise ApiKeyExists(name=by.name) from None
+            raise ApiKeyExists(name=name) from None
         return key
 
     def _open(self, account_id: int, sealed: bytes) -> str:

@@ -24,7 +24,7 @@ def documents(database: Clocked, epochs: Epochs, vault: Vault) -> Documents:
 async def test_all_that_is_sealed_opens_with_the_new_key_only(database: Clocked, epochs: Epochs) -> None:
     kid = (await signing_key(database, OLD)).kid
     account = await database.transact(lambda tx: accounts.create(tx, "bob", accounts.Change(admin=True)))
-    key = await ApiKeys(database, epochs, OLD).create(account.id, Actor("bob", ""))
+    key = await ApiKeys(database, epochs, OLD).create(account.id, "bob", Actor("bob", ""))
     before = documents(database, epochs, OLD)
     await configured(before, Entry("mailServer", "", BODY), Entry("general", "", {"serverName": "x"}))
 

@@ -8,6 +8,7 @@ from entrepot.auth import accounts
 from entrepot.auth.accounts import Account
 from entrepot.auth.api_keys import ApiKeys
 from entrepot.auth.authenticate import Authenticator
+from entrepot.auth.standing import Credential
 from entrepot.errors import Denied, Unauthenticated
 from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
@@ -53,18 +54,20 @@ class ApiKeysApi:
     async def create(self, request: Request) -> Reply:
         """POST: 400 when there is one."""
         user = await self._user(request)
-        return _told({"apiKey": await self._keys.create(user.id, actor(request))}, 201)
+        return _told({"apiKey": await self._keys.create(user.id, user.name, actor(request))}, 201)
 
     async def renew(self, request: Request) -> Reply:
         """PUT."""
         user = await self._user(request)
-        return _told({"apiKey": await self._keys.renew(user.id, actor(request))})
+        return _told({"apiKey": await self._keys.renew(user.id, user.name, actor(request))})
 
     async def revoke(self, request: Request) -> Reply:
         """DELETE: one's own, or everybody's."""
         if asked(request, "deleteAll") in ("1", "true"):
             if not request.caller.may_administer:
                 raise Denied("Only administrators may revoke the keys of all users.")
+            await self._proved(request)
+            _by_user(request)
             ended = await self._keys.revoke_all(actor(request))
             return json_reply({"info": f"Api keys of {ended} users have been successfully revoked"})
         user = await self._user(request)
@@ -76,6 +79,7 @@ class ApiKeysApi:
 
     async def list(self, request: Request) -> Reply:
         """GET of an administrator."""
+        await self._proved(request)
         _by_user(request)
         return _told(await self._keys.all())
 
@@ -86,15 +90,20 @@ class ApiKeysApi:
 
     async def _user(self, request: Request) -> Account:
         """Return the user of a credential that may stand for the password. Raises Unauthenticated, Denied."""
+        credential = await self._proved(request)
+        if credential.account is None or (request.caller.how == "api-key" and request.method != "GET"):
+            raise ApiKeysForPasswords
+        return credential.account
+
+    async def _proved(self, request: Request) -> Credential:
+        """Return a credential that may stand for a password, whosoever. Raises Unauthenticated, ApiKeysForPasswords."""
         if request.caller.is_anonymous:
             raise Unauthenticated
         credential = await self._authenticator.credential(request)
         lasts = credential.expires is None or credential.expires - self._database.now() > _DAY
-        if credential.account is None or not lasts or not request.caller.is_whole:
+        if not lasts or not request.caller.is_whole:
             raise ApiKeysForPasswords
-        if request.caller.how == "api-key" and request.method != "GET":
-            raise ApiKeysForPasswords
-        return credential.account
+        return credential
 
 
 def _by_user(request: Request) -> None:

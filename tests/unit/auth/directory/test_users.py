@@ -252,7 +252,7 @@ async def test_another_person_of_the_same_name_does_not_inherit_tokens(company: 
 async def test_another_person_of_the_same_name_inherits_nothing_else_either(company: Company) -> None:
     name, team = company.person(), f"board-{company.database.engine}-{next(NUMBERS)}"
     before = await company.granted_everything(name, team)
-    key = await company.api_keys.create(before.id, Actor(name, HERE))
+    key = await company.api_keys.create(before.id, name, Actor(name, HERE))
     assert (await company.with_token(key)).is_admin
     company.server.delete(f"uid={name},{PEOPLE}")
     company.server.person(name, "otherpw")

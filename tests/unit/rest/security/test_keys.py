@@ -138,6 +138,16 @@ async def test_others_verify_our_tokens_with_the_public_key(site: Site) -> None:
     )
 
 
+async def test_a_token_that_could_be_a_job_s_neither_shows_nor_ends_everybody_s_keys(site: Site) -> None:
+    key = await made(site)
+    everybody = (("GET", "/artifactory/api/security/users/apiKey"), ("DELETE", f"{KEY}?deleteAll=1"))
+    job, lasting = await site.token("root", expires_in=60), await site.token("root", expires_in=2 * 86_400)
+    for method, path in everybody:
+        assert (await site.ask(method, path, token=job)).status_code == 403
+    assert (await site.ask(*everybody[0], token=lasting)).json() == {"bob": key}
+    assert (await site.ask(*everybody[1], token=lasting)).status_code == 200
+
+
 async def test_the_certificate_holds_the_same_key_each_time(site: Site) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
