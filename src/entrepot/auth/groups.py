@@ -162,7 +162,7 @@ async def alter(tx: Tx, group: Group) -> None:
 
 
 async def delete(tx: Tx, group: Group) -> None:
-    """Remove a group with its memberships; what permission targets grant to its name stays there."""
+    """Remove a group with its memberships; what its name was granted is for `targets` and `projects` to forget."""
     await tx.execute(_DELETE, id=group.id)
 
 

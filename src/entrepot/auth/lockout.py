@@ -53,7 +53,7 @@ class Lockout:
 
     async def count(self, account: Account, password: str, address: str) -> None:
         """Take note of a wrong password, if they are counted: the same one over and over counts once."""
-        if not self._policies.locking().counts:
+        if not self._policies.locking().enabled:
             return
         text = f"{account.uuid}\0{password}".encode("utf-8", "surrogatepass")
         mark = int.from_bytes(hmac.digest(self._key, text, hashlib.sha256)[:_MARK_BYTES])
@@ -72,7 +72,7 @@ class Lockout:
             return
         waiting, self._waiting = self._waiting, {}
         policy = self._policies.locking()
-        if not policy.counts:
+        if not policy.enabled:
             return
 
         async def work(tx: Tx) -> bool:

@@ -80,11 +80,6 @@ class LockPolicy(msgspec.Struct, frozen=True, rename="camel"):
     enabled: bool = False
     login_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
 
-    @property
-    def counts(self) -> bool:
-        """Whether wrong passwords are counted at all."""
-        return self.enabled
-
 
 class TokenExpiry(msgspec.Struct, frozen=True):
     """How long tokens last of which nothing is said, in seconds; 0: for ever."""
