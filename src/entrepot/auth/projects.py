@@ -15,7 +15,8 @@ import msgspec
 from entrepot.access.actions import EVERY_ACTION, NOTHING, Action
 from entrepot.access.permissions import ARTIFACT, BUILD, RELEASE_BUNDLE, Covered, PermissionTarget, Section
 from entrepot.access.scopes import role_group
-from entrepot.errors import Conflict, NotFound
+from entrepot.auth import token_rows
+from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.metadata.database import Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
 
@@ -29,6 +30,7 @@ _ALL = sql("SELECT key, body FROM project WHERE key > :after ORDER BY key LIMIT 
 _INSERT = sql("INSERT INTO project (key, body, modified) VALUES (:key, :body, {now})")
 _UPDATE = sql("UPDATE project SET body = :body, modified = {now} WHERE key = :key")
 _DELETE = sql("DELETE FROM project WHERE key = :key")
+_REPOSITORIES = sql("SELECT key FROM repository WHERE project_key = :key AND deleted IS NULL ORDER BY key")
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9\-]{1,31}$")]
 Short = Annotated[str, msgspec.Meta(max_length=1024)]
@@ -96,6 +98,10 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 class ProjectUnknown(NotFound):
     """Project '{key}' not found"""
+
+
+class ProjectInUse(Invalid):
+    """project containing resources can't be removed: {key} has {count} repositories, like {first}"""
 
 
 class ProjectExists(Conflict):
@@ -178,9 +184,12 @@ async def store(tx: Tx, project: Project) -> None:
 
 
 async def delete(tx: Tx, key: str) -> None:
-    """Remove a project. Raises ProjectUnknown."""
+    """Remove a project, and tokens of its roles. Raises ProjectUnknown, ProjectInUse."""
     if not await tx.execute(_DELETE, key=key):
         raise ProjectUnknown(key=key[:64])
+    if used := await tx.rows(_REPOSITORIES, key=key):
+        raise ProjectInUse(key=key, count=len(used), first=used[0][0])
+    await token_rows.end_naming(tx, lambda scope: any(project.lower() == key for project, _ in scope.roles))
 
 
 async def forget(tx: Tx, kind: str, name: str) -> None:

@@ -7,10 +7,11 @@ whose account has been disabled, or got another password, no longer counts (`sec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from entrepot.access.scopes import Scope, parse_scope
 from entrepot.metadata.database import Database, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 
@@ -49,6 +50,10 @@ _DELETE = sql("""
 WITH RECURSIVE ended (id) AS (
   SELECT id FROM token WHERE id = :id UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
 DELETE FROM token WHERE id IN (SELECT id FROM ended)
+""")
+_OF_NAMES = sql("""
+SELECT id, scope FROM token WHERE id > :after AND (scope LIKE '%groups:%' OR scope LIKE '%roles:%')
+ORDER BY id LIMIT 1000
 """)
 _PRUNE = sql("""
 DELETE FROM token WHERE id IN (
@@ -123,6 +128,16 @@ async def insert(tx: Tx, new: Stored, secret: str | None) -> None:
 async def end(tx: Tx, token_id: str) -> None:
     """Remove a row with all that was bought with it."""
     await tx.execute(_DELETE, id=token_id)
+
+
+async def end_naming(tx: Tx, names: Callable[[Scope], bool]) -> None:
+    """Remove the tokens whose scope names what is deleted, lest they count for the next group or project of that name."""
+    after = ""
+    while rows := await tx.rows(_OF_NAMES, after=after):
+        for token_id, scope in rows:
+            if names(parse_scope(scope)):
+                await end(tx, token_id)
+        after = rows[-1][0]
 
 
 async def prune(database: Database) -> int:

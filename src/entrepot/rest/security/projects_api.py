@@ -35,18 +35,13 @@ class Part(NotFound):
     """The project '{key}' has no {what} '{name}'"""
 
 
-class ProjectInUse(Invalid):
-    """project containing resources can't be removed: {key} has {count} repositories, like {first}"""
-
-
 class ProjectsApi:
-    """The handlers; `located` tells which repositories there are, in which projects."""
+    """The handlers."""
 
-    def __init__(self, changes: Changes, documents: Documents, located: projects.Locate) -> None:
+    def __init__(self, changes: Changes, documents: Documents) -> None:
         self._changes = changes
         self._database = changes.database
         self._documents = documents
-        self._located = located
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows."""
@@ -112,9 +107,6 @@ class ProjectsApi:
     async def delete(self, request: Request) -> Reply:
         """DELETE: 400 while it has repositories, as clients expect."""
         key = word(request, "key")
-        used = [one.key for one in self._located() if one.project == key]
-        if used and await projects.find(self._database, key) is not None:
-            raise ProjectInUse(key=key, count=len(used), first=used[0])
         await self._changes.make(request, "project.delete", key, lambda tx: projects.delete(tx, key))
         return Reply(204)
 

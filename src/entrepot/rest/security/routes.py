@@ -5,7 +5,6 @@ from __future__ import annotations
 from entrepot.auth.entrance import Entrance
 from entrepot.messages import Row
 from entrepot.repositories.catalog import Repositories
-from entrepot.repositories.located import located
 from entrepot.rest.security import ldap_api, roles_api
 from entrepot.rest.security.access_groups_api import AccessGroupsApi
 from entrepot.rest.security.access_permissions_api import AccessPermissionsApi
@@ -52,7 +51,7 @@ def rows(at: Entrance, repositories: Repositories) -> tuple[Row, ...]:
         *OidcApi(documents, at.exchange).rows(),
         *ldap_api.rows(documents),
         *AttachmentsApi(changes, repositories).rows(),
-        *ProjectsApi(changes, documents, lambda: located(repositories.all())).rows(),
+        *ProjectsApi(changes, documents).rows(),
         *roles_api.roles(documents),
         *roles_api.EnvironmentsApi(documents).rows(),
         *SshKeysApi(changes).rows(),

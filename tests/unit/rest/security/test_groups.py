@@ -80,6 +80,16 @@ async def test_a_deleted_group_is_gone_with_all_that_it_was_granted(site: Site) 
     assert target["resources"]["artifact"]["actions"] == {"users": {"bob": ["READ"]}}
 
 
+async def test_tokens_of_a_deleted_group_are_none_of_the_next_of_its_name(site: Site) -> None:
+    tokens = "/access/api/v1/tokens"
+    of_group = await site.token("ci", 'applied-permissions/groups:"Devs",readers')
+    another = await site.token("ci", "member-of-groups:dev")
+    await site.ask("DELETE", f"{GROUPS}/devs")
+    await site.ask("PUT", f"{GROUPS}/devs", {})
+    assert (await site.ask("GET", tokens, token=of_group)).status_code == 401
+    assert (await site.ask("GET", tokens, token=another)).status_code == 200
+
+
 async def test_somebody_administers_whatever_happens_to_groups(site: Site) -> None:
     await site.ask("POST", f"{GROUPS}/devs", {"adminPrivileges": True, "userNames": ["bob"]})
     users = "/artifactory/api/security/users/root"

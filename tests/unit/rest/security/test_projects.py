@@ -9,11 +9,12 @@ from entrepot.auth import accounts
 from entrepot.auth.audit import SYSTEM
 from entrepot.auth.standing import by_password
 from entrepot.metadata.versions import bump
-from entrepot.repositories.catalog import Repositories
+from entrepot.repositories.catalog import Repositories, insert
 from entrepot.repositories.configuration import create
 from tests.unit.rest.security.support import Site, message
 
 PROJECTS = "/access/api/v1/projects"
+TOKENS = "/access/api/v1/tokens"
 APP = {"project_key": "app", "display_name": "App", "storage_quota_bytes": -1}
 
 
@@ -308,3 +309,23 @@ async def test_a_repository_that_leaves_while_the_rules_are_compiled_is_out_of_r
     await site.ask("POST", "/access/api/v2/groups", {"name": "whatever"})
     assert (await site.ask("GET", PROJECTS)).status_code == 200
     assert not await may(site, Action.READ)
+
+
+async def test_a_repository_that_has_just_come_keeps_its_project(site: Site) -> None:
+    await site.ask("POST", PROJECTS, APP)
+    new = create("new", {"rclass": "local", "packageType": "generic", "projectKey": "app"}, lambda _: None)
+    await site.database.transact(lambda tx: insert(tx, new))  # by another process, of which this one has not heard yet
+    refused = await site.ask("DELETE", f"{PROJECTS}/app")
+    assert (refused.status_code, "1 repositories, like new" in message(refused)) == (400, True)
+    assert (await site.ask("GET", f"{PROJECTS}/app")).status_code == 200
+
+
+async def test_tokens_of_a_deleted_project_are_none_of_the_next_of_its_key(site: Site) -> None:
+    await site.ask("POST", PROJECTS, APP)
+    of_role = await site.token("ci", "applied-permissions/roles:app:Viewer member-of-groups:readers")
+    others = [await site.token("ci", f"applied-permissions/roles:{key}:Viewer") for key in ("apples", "ap")]
+    assert (await site.ask("DELETE", f"{PROJECTS}/app")).status_code == 204
+    await site.ask("POST", PROJECTS, APP)
+    assert (await site.ask("GET", TOKENS, token=of_role)).status_code == 401
+    for other in others:
+        assert (await site.ask("GET", TOKENS, token=other)).status_code == 200
