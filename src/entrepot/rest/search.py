@@ -154,7 +154,8 @@ class SearchApi:
     async def dates(self, request: Request) -> Reply:
         """Files one of whose dates lies between two times."""
         known_users_only(request)
-        names = [name.strip() for name in one(request, "dateFields").split(",") if name.strip()]
+        stated = one(request, "dateFields").split(",")
+        names = list(dict.fromkeys(name.strip() for name in stated if name.strip()))
         if not names:
             raise Invalid("'dateFields' parameter cannot be empty!")
         for name in names:

@@ -42,6 +42,7 @@ async def found(http: httpx.AsyncClient, query: str, **headers: str) -> list[str
         ("creation?from=5500&to=7500", ["libs/dx1.txt", "libs/org/d_1.txt"]),
         ("dates?dateFields=created&from=6500&to=7500", ["libs/dx1.txt"]),
         ("dates?dateFields=lastDownloaded,created&from=5000&to=5000", ["libs/org/b.jar", "libs/org/c.bin"]),
+        (f"dates?dateFields={','.join(['created'] * 1500)}&from=6500&to=7500", ["libs/dx1.txt"]),
         ("badChecksum?type=md5", []),
         ("badChecksum?type=sha256", []),
     ],

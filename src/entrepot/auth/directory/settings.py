@@ -150,6 +150,7 @@ def _split(url: str) -> SplitResult:
     try:
         found = urlsplit(url)
         port_is_fine = found.port is None or found.port > 0
+        (found.hostname or "").encode("idna")  # as whoever looks it up will
     except ValueError:
         found, port_is_fine = urlsplit(""), False
     if found.scheme not in _PORTS or not found.hostname or not port_is_fine or found.username:

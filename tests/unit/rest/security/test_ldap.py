@@ -49,6 +49,8 @@ async def test_the_attribute_of_addresses_may_be_none_or_one_that_a_schema_allow
     "wrong",
     [
         {"ldap_url": "http://x"},
+        {"ldap_url": "ldap://a..b/dc=x"},
+        {"ldap_url": f"ldap://{'a' * 64}.test/dc=x"},
         {"user_dn_pattern": "uid=x"},
         {"search": {"search_filter": "(uid={0}"}},
         {"enabled": 7},
