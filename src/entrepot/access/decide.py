@@ -1,7 +1,8 @@
 """The one access decision: pure and total. Everything that a caller gets to see or change has passed through here.
 
 What the identity may do (everything for an administrator, else what the rules grant to its name and groups), and of
-that what each scope of the credential's ceiling leaves. A reserved repository is for those who may administer.
+that what each scope of the credential's ceiling leaves. A reserved repository is for those who may administer, and what
+comes into it comes by itself: nobody deploys there.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Callable
 from entrepot.access.actions import EVERY_ACTION, Action
 from entrepot.access.caller import Caller
 from entrepot.access.coverage import EVERYWHERE, NOWHERE, Coverage, Span
-from entrepot.access.patterns import Place
+from entrepot.access.patterns import PatternSet, Place
 from entrepot.access.permissions import RepositoryFacts, Rules
 from entrepot.access.scopes import Scope
 
 __all__ = ["RepositoryFacts", "Verdict", "decide", "decides_all"]
 
 _ALL = int(EVERY_ACTION)
+_RESERVED = Coverage(((PatternSet(), int(EVERY_ACTION & ~Action.DEPLOY)),))
 
 
 class Verdict(enum.Enum):
@@ -69,7 +71,7 @@ def decides_all(caller: Caller, action: Action, repository: RepositoryFacts, fol
 
 def _of_identity(caller: Caller, repository: RepositoryFacts, rules: Rules) -> Coverage:
     if repository.reserved:
-        return EVERYWHERE if caller.may_administer else NOWHERE
+        return _RESERVED if caller.may_administer else NOWHERE
     if caller.is_admin:
         return EVERYWHERE
     if caller.is_anonymous and not rules.anonymous:

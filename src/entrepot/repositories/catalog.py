@@ -28,6 +28,7 @@ from entrepot.repositories.repository import Repository
 
 _ALL = sql("SELECT id, key, rclass, package_type, config FROM repository WHERE deleted IS NULL ORDER BY position, id")
 _ONE = sql("SELECT id, config FROM repository WHERE folded = :folded AND deleted IS NULL")
+_CLASS = sql("SELECT key, rclass FROM repository WHERE folded = :folded AND deleted IS NULL")
 _INSERT = sql("""
 INSERT INTO repository (key, folded, rclass, package_type, project_key, position, config, created)
 VALUES (:key, :folded, :rclass, :package_type, :project_key,
@@ -48,6 +49,10 @@ class RepositoryUnknown(NotFound):
 
 class RepositoryExists(Invalid):
     """Case insensitive repository key already exists"""
+
+
+class CacheExists(Invalid):
+    """'{key}' exists: what a remote repository keeps is known as <key>-cache in paths and permissions, so both cannot be"""
 
 
 @dataclass(slots=True)
@@ -160,13 +165,17 @@ class Repositories:
 
 
 async def insert(tx: Tx, config: Mapping[str, Any]) -> None:
-    """Add a row for a complete configuration. Raises Duplicate."""
+    """Add a row for a complete configuration. Raises Duplicate, CacheExists."""
     key = config["key"]
+    folded, rclass = key.casefold(), config["rclass"]
+    other = await tx.row(_CLASS, folded=folded.removesuffix(CACHE) if folded.endswith(CACHE) else folded + CACHE)
+    if other is not None and "remote" in (rclass, other[1]):
+        raise CacheExists(key=other[0])
     await tx.execute(
         _INSERT,
         key=key,
-        folded=key.casefold(),
-        rclass=config["rclass"],
+        folded=folded,
+        rclass=rclass,
         package_type=config["packageType"],
         project_key=str(config.get("projectKey") or ""),
         config=_packed(config),

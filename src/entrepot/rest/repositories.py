@@ -100,8 +100,7 @@ class RepositoryApi:
         """POST: change the fields that are present."""
         key = unquote(request.words["key"])
         body = await json_object(request)
-        if self._repositories.get(key) is None:
-            raise RepositoryUnreadable
+        self._check_changeable(key)
         await self._repositories.update(
             key, lambda config: configuration.update(config, body, self._known), actor(request)
         )
@@ -133,8 +132,7 @@ class RepositoryApi:
         """POST batch."""
         for body in await _bodies(request):
             key = str(body.get("key") or "")
-            if self._repositories.get(key) is None:
-                raise RepositoryUnreadable
+            self._check_changeable(key)
             change = _updating(body, self._known)
             await self._repositories.update(key, change, actor(request))
         return text_reply("Repositories have been updated successfully.\n")
@@ -145,11 +143,15 @@ class RepositoryApi:
         existing = self._repositories.get(key)
         if existing is None:
             await self._repositories.create(config, by)
-        elif existing.rclass == config["rclass"] and existing.package_type == config["packageType"]:
-            await self._repositories.update(key, lambda before: configuration.replaced(before, config), by)
+        elif existing.key == key:
+            await self._repositories.update(key, _replacing(config), by)
         else:
             raise RepositoryExists
         return existing is None
+
+    def _check_changeable(self, key: str) -> None:
+        if self._repositories.get(key) is None or key in RESERVED:
+            raise RepositoryUnreadable
 
     def _known(self, key: str) -> Mapping[str, Any] | None:
         found = self._repositories.get(key)
@@ -175,6 +177,17 @@ def _unreachable(config: Mapping[str, Any]) -> str:
 
 def _updating(body: Mapping[str, Any], known: configuration.Known) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
     return lambda config: configuration.update(config, body, known)
+
+
+def _replacing(config: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """Return the change that replaces a repository, if it is one of the same class and type by then."""
+
+    def change(before: Mapping[str, Any]) -> Mapping[str, Any]:
+        if (before["rclass"], before["packageType"]) != (config["rclass"], config["packageType"]):
+            raise RepositoryExists
+        return configuration.replaced(before, config)
+
+    return change
 
 
 async def _bodies(request: Request) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ def scoped(caller: Caller, *scopes: str) -> Caller:
         (replace(BOB, user_id=None), READ, LIBS, "com/acme/x", NO), (replace(BOB, user_id=None), DEPLOY, LIBS, "com/x", OK),
         (replace(BOB, own_rights=False), READ, LIBS, "com/acme/x", NO),
         (ROOT, EVERY_ACTION, LIBS, "any/thing", OK), (ROOT, DELETE, TRASH, "a", OK), (ROOT, READ, VIRTUAL, "", OK),
+        (ROOT, DEPLOY, TRASH, "a", NO),
         (replace(ROOT, how="docker"), EVERY_ACTION, LIBS, "a", OK), (replace(ROOT, how="docker"), READ, TRASH, "a", NO),
         (ANONYMOUS, READ, HUB, "a", OK), (ANONYMOUS, DEPLOY, HUB, "a", LOGIN), (ANONYMOUS, READ, LIBS, "a", LOGIN),
         (ANONYMOUS, READ, NONE, "a", LOGIN), (ANONYMOUS, READ, TRASH, "a", LOGIN),

@@ -1,6 +1,11 @@
 """Repository configuration over HTTP, on both engines."""
 
+from typing import Any
+
 import httpx
+import pytest
+
+from entrepot.repositories.catalog import Repositories
 
 
 async def test_what_is_put_again_is_replaced_and_not_called_created(http: httpx.AsyncClient, repo: str) -> None:
@@ -34,3 +39,50 @@ async def test_a_docker_repository_that_no_image_name_can_hold_is_made_with_a_wo
     made = [f"Successfully created repository '{repo}-{end}' \n" for end in ("D", "d2")]
     assert told[0].startswith(f"{made[0]}'{repo}-D' cannot be part of an image's name")
     assert told[1] == made[1]
+
+
+async def test_a_repository_of_another_class_by_now_is_not_replaced(
+    http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"/artifactory/api/repositories/{repo}-soon"
+    real = Repositories.update
+
+    async def meanwhile(self: Repositories, *words: Any) -> None:
+        monkeypatch.setattr(Repositories, "update", real)
+        await http.delete(url)
+        await http.put(url, json={"rclass": "virtual", "packageType": "generic"})
+        await real(self, *words)
+
+    await http.put(url, json={"rclass": "local", "packageType": "generic"})
+    monkeypatch.setattr(Repositories, "update", meanwhile)
+    assert (await http.put(url, json={"rclass": "local", "packageType": "generic"})).status_code == 400
+    assert (await http.get(url)).json()["rclass"] == "virtual"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (("-a", "remote"), ("-a-cache", "local"), 400),
+        (("-b-cache", "local"), ("-b", "remote"), 400),
+        (("-c-cache", "remote"), ("-C", "local"), 400),
+        (("-d-cache", "local"), ("-d", "local"), 200),
+    ],
+)
+async def test_no_repository_has_the_name_of_what_a_remote_one_keeps(
+    http: httpx.AsyncClient, repo: str, first: tuple[str, str], second: tuple[str, str], status: int
+) -> None:
+    answers = [
+        await http.put(
+            f"/artifactory/api/repositories/{repo}{end}",
+            json={"rclass": rclass, "packageType": "generic", "url": "http://127.0.0.1:1/"},
+        )
+        for end, rclass in (first, second)
+    ]
+    assert [one.status_code for one in answers] == [200, status], answers[1].text
+
+
+async def test_the_name_of_what_a_remote_repository_keeps_replaces_nothing(http: httpx.AsyncClient, repo: str) -> None:
+    config = {"rclass": "remote", "packageType": "generic", "url": "http://127.0.0.1:1/"}
+    url = f"/artifactory/api/repositories/{repo}-far"
+    await http.put(url, json=config)
+    assert (await http.put(f"{url}-cache", json=config)).status_code == 400

@@ -58,3 +58,21 @@ async def test_a_file_takes_the_place_of_an_earlier_one(http: httpx.AsyncClient,
         await put(http, repo, "a", content)
         assert await delete(http, repo, "a") == 204
     assert (await http.get(f"{TRASH}/{repo}/a")).content == b"two"
+
+
+async def test_nobody_puts_anything_into_the_trash_but_by_deleting_it(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "a")
+    assert (await http.put(f"{TRASH}/{repo}/new", content=b"x")).status_code == 403
+    assert (await http.post(f"/artifactory/api/copy/{repo}/a?to=/auto-trashcan/{repo}/copied")).status_code >= 400
+    assert (await http.request("MKCOL", f"{TRASH}/{repo}/folder")).status_code == 403
+    assert [await status(http, repo, path) for path in ("new", "copied", "folder")] == [404] * 3
+    assert await delete(http, repo, "a") == 204
+    assert (await http.post(f"/artifactory/api/trash/restore/{repo}/a")).status_code < 300
+    assert (await http.get(f"/artifactory/{repo}/a")).status_code == 200
+
+
+async def test_the_trash_is_not_configured_as_a_repository(http: httpx.AsyncClient) -> None:
+    body = {"key": "auto-trashcan", "excludesPattern": "**"}
+    assert (await http.post("/artifactory/api/repositories/auto-trashcan", json=body)).status_code == 400
+    assert (await http.post("/artifactory/api/v2/repositories/batch", json=[body])).status_code == 400
+    assert (await http.put("/artifactory/api/repositories/auto-trashcan", json={"rclass": "local"})).status_code == 400
