@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -57,13 +58,15 @@ class GroupsApi:
 
     async def get(self, request: Request) -> Reply:
         """GET one; `includeUsers=true` shows its members."""
-        group = await groups.get(self._database, word(request, "name"))
+        group = await groups.get(self._database, await self._name(request))
         users = await groups.members(self._database, group) if asked(request, "includeUsers") == "true" else []
         return json_reply(_shown(group, users))
 
     async def replace(self, request: Request) -> Reply:
         """PUT: create, or replace."""
         name, stated = word(request, "name"), await typed(request, GroupFields, _NAMES)
+        if stated.name is None or stated.name.lower() != name.lower():
+            name = await self._name(request)
         if stated.name and stated.name.lower() != name.lower():
             raise Invalid("The name in the body must equal the one in the path.")
         await self._teams.replace(request, name, stated)
@@ -77,13 +80,20 @@ class GroupsApi:
         stated = await typed(request, GroupFields, _NAMES)
         if not stated.members:
             stated = msgspec.structs.replace(stated, members=None)
-        await self._teams.update(request, word(request, "name"), stated)
+        await self._teams.update(request, await self._name(request), stated)
         return Reply(200)
 
     async def delete(self, request: Request) -> Reply:
         """DELETE, with all that it was granted."""
-        name = await self._teams.delete(request, word(request, "name"))
+        name = await self._teams.delete(request, await self._name(request))
         return text_reply(f"Group '{name}' has been removed successfully.")
+
+    async def _name(self, request: Request) -> str:
+        """Return the name in the path, in which a plus sign stands for a space (reference 3.6) where no group has one."""
+        name = word(request, "name")
+        if "+" not in request.words["name"] or await groups.find(self._database, name) is not None:
+            return name
+        return unquote(request.words["name"].replace("+", " "))
 
 
 def _shown(group: Group, users: list[str]) -> dict[str, Any]:

@@ -90,6 +90,17 @@ async def test_tokens_of_a_deleted_group_are_none_of_the_next_of_its_name(site: 
     assert (await site.ask("GET", tokens, token=another)).status_code == 200
 
 
+async def test_a_plus_sign_in_a_path_is_a_space_where_no_group_has_one(site: Site) -> None:
+    assert (await site.ask("PUT", f"{GROUPS}/two+words", {"name": "two words"})).status_code == 201
+    assert (await site.ask("GET", f"{GROUPS}/two%20words")).json()["name"] == "two words"
+    assert (await site.ask("POST", f"{GROUPS}/two+words", {"description": "d"})).status_code == 200
+    assert (await site.ask("GET", f"{GROUPS}/two+words")).json()["description"] == "d"
+    assert (await site.ask("PUT", f"{GROUPS}/c++", {"name": "c++"})).status_code == 201
+    assert (await site.ask("GET", f"{GROUPS}/C++")).json()["name"] == "c++"
+    assert (await site.ask("DELETE", f"{GROUPS}/two+words")).status_code == 200
+    assert (await site.ask("GET", f"{GROUPS}/two%2Bwords")).status_code == 404
+
+
 async def test_somebody_administers_whatever_happens_to_groups(site: Site) -> None:
     await site.ask("POST", f"{GROUPS}/devs", {"adminPrivileges": True, "userNames": ["bob"]})
     users = "/artifactory/api/security/users/root"
