@@ -27,7 +27,6 @@ from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import FROM_CACHE, Granted
 from entrepot.repositories.repository import Repository
 
-_PIECE: Final = 1 << 18  # bytes of an entry per thread hop
 _LISTED: Final = 10_000  # items on one page
 
 
@@ -176,18 +175,15 @@ class Download:
 
 def _open_entry(name: str, file: IO[bytes], size: int, path: str) -> tuple[archives.Entry, IO[bytes]] | None:
     archive = archives.open_archive(name, file, size)
-    try:
-        for entry, handle in archive.entries():
-            if entry.path == path:
-                return entry, archive.open(handle)
-    except archives.FAULTS as error:
-        raise archives.Unreadable(why=str(error)[:200]) from None
+    for entry, handle in archive.entries():
+        if entry.path == path:
+            return entry, archive.open(handle)
     return None
 
 
 async def _pieces(stream: IO[bytes], file: IO[bytes]) -> AsyncIterator[bytes]:
     try:
-        while piece := await ARCHIVES.run(stream.read, _PIECE):
+        while piece := await ARCHIVES.run(archives.piece, stream):
             yield piece
     finally:
         stream.close()

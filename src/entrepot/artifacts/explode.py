@@ -14,7 +14,6 @@ from entrepot.repositories import archives
 from entrepot.repositories.granted import Granted
 
 _IN_MEMORY: Final = 8 << 20  # bytes of the archive that wait in memory rather than in a temporary file
-_PIECE: Final = 1 << 18
 MOST_AT_ONCE: Final = 5000  # entries that one transaction places: others wait for it
 
 
@@ -90,18 +89,15 @@ def _checked(name: str, file: IO[bytes], size: int) -> list[str]:
     """Return the paths of all entries, each of which was read to its end."""
     file.seek(0)
     archive, paths = archives.open_archive(name, file, size), []
-    try:
-        for entry, handle in archive.entries():
-            with archive.open(handle) as stream:
-                while stream.read(_PIECE):
-                    pass
-            paths.append(entry.path)
-    except archives.FAULTS as error:
-        raise archives.Unreadable(why=str(error)[:200]) from None
+    for entry, handle in archive.entries():
+        with archive.open(handle) as stream:
+            while archives.piece(stream):
+                pass
+        paths.append(entry.path)
     return paths
 
 
 async def _pieces(stream: IO[bytes]) -> AsyncIterator[bytes]:
     with stream:
-        while piece := await ARCHIVES.run(stream.read, _PIECE):
+        while piece := await ARCHIVES.run(archives.piece, stream):
             yield piece

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
 
@@ -39,6 +40,9 @@ MOST_ENTRIES: Final = 100_000
 MOST_BYTES: Final = 64 << 30  # of all entries together
 _RATIO: Final = 1000  # times that an entry may be larger than the archive, beyond the first 16 MiB
 _FREE: Final = 16 << 20
+_PIECE: Final = 1 << 18  # bytes of an entry that are read at once
+_BOUNDED: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""How entries of a zip may be compressed: by any other method `zipfile` unpacks without a bound, whatever size is stated."""
 
 
 class Unreadable(Invalid):
@@ -57,6 +61,13 @@ class Entry:
     size: int
 
 
+_FAULTS: Final = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
+    NotImplementedError, RuntimeError, LookupError, OverflowError,
+)  # fmt: skip
+"""What the readers of archives raise on archives that are broken, encrypted or of an unknown kind."""
+
+
 class Opened(Protocol):
     """An archive that is open for reading."""
 
@@ -65,7 +76,7 @@ class Opened(Protocol):
         ...
 
     def open(self, handle: object) -> IO[bytes]:
-        """Open one entry. Raises Unreadable."""
+        """Open one entry, to be read by `piece`. Raises Unreadable."""
         ...
 
 
@@ -77,21 +88,26 @@ def is_archive(name: str) -> bool:
 def open_archive(name: str, file: IO[bytes], size: int) -> Opened:
     """Open an archive by its name; `size` is that of the whole file. Raises Unsupported, Unreadable."""
     lower = name.lower()
-    try:
+    with _translated():
         if lower.endswith(_ZIPS):
             return _Zip(zipfile.ZipFile(file), size)
         if lower.endswith(_TARS):
             return _Tar(Tar(file, _most(size)), size)
-    except FAULTS as error:
-        raise Unreadable(why=str(error)[:200]) from None
     raise Unsupported(name=name)
 
 
-FAULTS: Final = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
-    NotImplementedError, RuntimeError, LookupError, OverflowError,
-)  # fmt: skip
-"""What the readers of archives raise on archives that are broken, encrypted or of an unknown kind."""
+def piece(stream: IO[bytes]) -> bytes:
+    """Return the next bytes of an entry; none at its end. Raises Unreadable."""
+    with _translated():
+        return stream.read(_PIECE)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        raise Unreadable(why=str(error)[:200]) from None
 
 
 def _most(size: int) -> int:
@@ -122,7 +138,7 @@ class _Zip:
         """See Opened."""
         budget = _Budget(self._size)
         for info in self._archive.infolist():
-            is_file = not info.is_dir() and _is_regular(info)
+            is_file = not info.filename.endswith("/") and _is_regular(info)
             budget.take(info.file_size if is_file else 0)
             if is_file:
                 yield Entry(_path(info.filename), info.file_size), info
@@ -130,7 +146,10 @@ class _Zip:
     def open(self, handle: object) -> IO[bytes]:
         """See Opened."""
         assert isinstance(handle, zipfile.ZipInfo)
-        return self._archive.open(handle)
+        if handle.compress_type not in _BOUNDED:
+            raise Unreadable(why=f"an entry is compressed by method {handle.compress_type}: only 0 and 8 are read.")
+        with _translated():
+            return self._archive.open(handle)
 
 
 class _Tar:
@@ -141,15 +160,17 @@ class _Tar:
     def entries(self) -> Iterator[tuple[Entry, object]]:
         """See Opened."""
         budget = _Budget(self._size)
-        for info in self._archive.members():
-            budget.take(info.size if info.isreg() else 0)
-            if info.isreg():
-                yield Entry(_path(info.name), info.size), info
+        with _translated():
+            for info in self._archive.members():
+                budget.take(info.size if info.isreg() else 0)
+                if info.isreg():
+                    yield Entry(_path(info.name), info.size), info
 
     def open(self, handle: object) -> IO[bytes]:
         """See Opened."""
         assert isinstance(handle, tarfile.TarInfo)
-        return self._archive.open(handle)
+        with _translated():
+            return self._archive.open(handle)
 
 
 def _is_regular(info: zipfile.ZipInfo) -> bool:
@@ -160,6 +181,8 @@ def _is_regular(info: zipfile.ZipInfo) -> bool:
 def _path(name: str) -> str:
     """Return where an entry belongs below its folder. Raises Unreadable for one that would be elsewhere."""
     text = "/".join(segment for segment in name.replace("\\", "/").split("/") if segment not in {"", "."})
+    if not text:
+        raise Unreadable(why=f"the entry {name[:100]!r} has no name.")
     try:
         return RepoPath(text).text
     except PathInvalid as error:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-import lzma
 import re
 import tarfile
 from collections.abc import Callable, Iterator
 from typing import IO, Final
 
+from entrepot.repositories import xz
+
 _HEADERS: Final = 1 << 20  # bytes that the headers of one member may take
 _COMPRESSED: Final[tuple[tuple[re.Pattern[bytes], Callable[[IO[bytes]], io.BufferedIOBase]], ...]] = (
     (re.compile(rb"\x1f\x8b"), gzip.open),
     (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), bz2.open),
-    (re.compile(rb"\xfd7zXZ\0|\x5d\0\0[^\0]"), lzma.open),
+    (re.compile(rb"\xfd7zXZ\0|\x5d\0\0[^\0]"), xz.unpacked),
 )
 _PAX: Final = frozenset({b"x", b"g", b"X"})
 _EXTENDED: Final = _PAX | {b"L", b"K"}

@@ -101,10 +101,7 @@ class ArchiveIndex:
 
 
 def _entries(name: str, file: IO[bytes], size: int) -> list[archives.Entry]:
-    try:
-        return [entry for entry, _ in _unique(archives.open_archive(name, file, size).entries())]
-    except archives.FAULTS as error:
-        raise archives.Unreadable(why=str(error)[:200]) from None
+    return [entry for entry, _ in _unique(archives.open_archive(name, file, size).entries())]
 
 
 def _unique(found: Iterable[tuple[archives.Entry, object]]) -> Iterable[tuple[archives.Entry, object]]:

@@ -1,10 +1,12 @@
 """Archives that were deployed: read for the index and by entry, on both engines, whatever they hold."""
 
+import gzip
 import io
 import lzma
 import random
 import tarfile
-from collections.abc import AsyncIterator
+import zipfile
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import IO
 
@@ -23,13 +25,13 @@ from entrepot.wiring import open_blobs
 from tests.stores import value
 
 
-def tarred(name: str, content: bytes) -> bytes:
+def tarred(name: str, content: bytes, pack: Callable[[bytes], bytes] = lzma.compress) -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         info = tarfile.TarInfo(name)
         info.size = len(content)
         archive.addfile(info, io.BytesIO(content))
-    return lzma.compress(file.getvalue())
+    return pack(file.getvalue())
 
 
 def damaged(archive: bytes) -> bytes:
@@ -95,3 +97,15 @@ async def test_a_damaged_archive_is_the_request_s_fault(http: httpx.AsyncClient,
     assert exploded.status_code == 400
     await http.put(f"/artifactory/{repo}/a.tar.xz", content=archive)
     assert (await http.get(f"/artifactory/{repo}/a.tar.xz!/in/none")).status_code == 400
+
+
+async def test_an_entry_whose_bytes_are_damaged_is_the_request_s_fault(http: httpx.AsyncClient, repo: str) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("in/a", b"content")
+    cut = tarred("in/a", random.Random(repo).randbytes(150_000), gzip.compress)[:90_000]
+    for name, content in (("a.zip", file.getvalue().replace(b"content", b"another", 1)), ("a.tgz", cut)):
+        await http.put(f"/artifactory/{repo}/{name}", content=content)
+        answer = await http.get(f"/artifactory/{repo}/{name}!/in/a")
+        assert answer.status_code == 400, name
+        assert "The archive cannot be read" in answer.json()["errors"][0]["message"]
