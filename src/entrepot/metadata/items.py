@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from entrepot.errors import Conflict
 from entrepot.metadata.database import Reads, Row
 from entrepot.metadata.properties import Properties
 from entrepot.metadata.sql import sql
@@ -64,15 +65,23 @@ class Stamps:
     modified_by: str | None = None
 
 
+class NoNameForFile(Conflict):
+    """The root of a repository is a folder: name a path below it for the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file to be placed: its name within the folder, its blob, and all its properties."""
+    """A file to be placed: its name within the folder, its blob, and all its properties. Raises NoNameForFile."""
 
     name: str
     blob_id: int
     size: int
     properties: Properties | None = None
     stamps: Stamps | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise NoNameForFile
 
 
 @dataclass(frozen=True, slots=True)

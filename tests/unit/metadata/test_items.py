@@ -1,8 +1,10 @@
 """The tree by itself, on both engines."""
 
+import pytest
+
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
-from entrepot.metadata.items import BATCH, Item, NewFile
+from entrepot.metadata.items import BATCH, Item, NewFile, NoNameForFile
 from entrepot.metadata.tree import Tree
 from tests.stores import value
 from tests.world import Node
@@ -50,3 +52,8 @@ async def test_folders_are_made_however_deep(node: Node) -> None:
     assert await node.count("item") == 710
     assert await value(node.database, "SELECT COUNT(*) FROM event WHERE kind = 'created'") == 710
     assert await value(node.database, "SELECT MAX(depth) FROM item") == 700
+
+
+def test_no_file_is_made_for_the_root_of_a_repository() -> None:
+    with pytest.raises(NoNameForFile):
+        NewFile("", 1, 1)

@@ -124,3 +124,11 @@ async def test_what_waits_too_long_for_its_place_is_sent_again(
     answer = await http.put(f"/artifactory/{repo}/x.zip", content=many(2), headers=ATOMIC)
     assert answer.status_code == 503
     assert await listed(http, repo) == []
+
+
+@pytest.mark.parametrize("header", ["X-Explode-Archive", "X-Explode-Archive-Atomic"])
+async def test_no_entry_takes_the_place_of_the_root(http: httpx.AsyncClient, repo: str, header: str) -> None:
+    archive = zipped(("a.txt", b"one"), (".", b"a page"))
+    answer = await http.put(f"/artifactory/{repo}/x.zip", content=archive, headers={header: "true"})
+    assert answer.status_code == 400
+    assert await listed(http, repo) == []

@@ -76,3 +76,10 @@ async def test_the_trash_is_not_configured_as_a_repository(http: httpx.AsyncClie
     assert (await http.post("/artifactory/api/repositories/auto-trashcan", json=body)).status_code == 400
     assert (await http.post("/artifactory/api/v2/repositories/batch", json=[body])).status_code == 400
     assert (await http.put("/artifactory/api/repositories/auto-trashcan", json={"rclass": "local"})).status_code == 400
+
+
+async def test_a_file_is_not_restored_as_the_root_of_a_repository(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "d/f")
+    assert await delete(http, repo, "d/f") == 204
+    assert (await http.post(f"/artifactory/api/trash/restore/{repo}/d/f?to={repo}")).status_code == 409
+    assert await status(http, repo, "d/f") == 200
