@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from entrepot.metadata.items import Item
 from entrepot.metadata.properties import properties_of
 
 _MANIFESTS: Final = frozenset({"manifest.json", "list.manifest.json"})
+_MEDIA_TYPE: Final = re.compile(r"[a-zA-Z0-9][\w!#$&^.+-]*/[a-zA-Z0-9][\w!#$&^.+-]*", re.ASCII)  # RFC 6838, 4.2
 _SAFE: Final = "/!$&'()*+,=:@~-._"
 _TYPES: Final = {
     ".pom": "application/x-maven-pom+xml", ".jar": "application/java-archive", ".war": "application/java-archive",
@@ -37,7 +39,7 @@ async def media_type_of(reads: Reads, item: Item) -> str:
     """Return the media type of a file that is stored: that of a manifest is a property of it."""
     if item.name in _MANIFESTS:
         stated = (await properties_of(reads, item.id)).get("docker.manifest.type")
-        if stated:
+        if stated and _MEDIA_TYPE.fullmatch(stated[0]):
             return stated[0]
     return media_type(item.name)
 

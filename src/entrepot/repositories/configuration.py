@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -109,7 +110,7 @@ def _coerced(field: Field, value: Any) -> Any:
         return str(value).lower() == "true"
     if kind is int and isinstance(value, (str, float)) and not isinstance(value, bool):
         text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        if text.lstrip("-").isdigit() and len(text) < 16:
+        if _WHOLE.fullmatch(text):
             return int(text)
     if kind is list and isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -118,6 +119,7 @@ def _coerced(field: Field, value: Any) -> Any:
     raise Invalid(f"The field {field.name} must be of type {_NAMES[kind]}.")
 
 
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
 _NAMES = {str: "string", bool: "boolean", int: "number", list: "array", dict: "object"}
 
 

@@ -190,6 +190,22 @@ async def test_files_never_open_in_a_browser(http: httpx.AsyncClient, repo: str)
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ("application/vnd.x+json", "application/vnd.x+json"), ("text/html%0D%0AX: 1", "application/json"),
+        ("a/b; c", "application/json"), ("%C3%A9/x", "application/json"), ("none", "application/json"),
+    ],
+)  # fmt: skip
+async def test_a_manifest_has_the_type_that_its_property_says_if_that_is_one(
+    http: httpx.AsyncClient, repo: str, stated: str, told: str
+) -> None:
+    stated = stated.replace(" ", "%20").replace(";", "%3B").replace("+", "%2B")
+    answer = await http.put(f"/artifactory/{repo}/m/manifest.json;docker.manifest.type={stated}", content=b"{}")
+    assert answer.status_code == 201
+    assert (await http.get(f"/artifactory/{repo}/m/manifest.json")).headers["content-type"] == told
+
+
 async def test_what_is_deleted_is_gone_and_a_second_time_not_found(http: httpx.AsyncClient, repo: str) -> None:
     for name in ("a/1.txt", "a/b/2.txt", "c.txt"):
         await http.put(f"/artifactory/{repo}/{name}", content=CONTENT)

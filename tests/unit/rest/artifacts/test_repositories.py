@@ -86,3 +86,11 @@ async def test_the_name_of_what_a_remote_repository_keeps_replaces_nothing(http:
     url = f"/artifactory/api/repositories/{repo}-far"
     await http.put(url, json=config)
     assert (await http.put(f"{url}-cache", json=config)).status_code == 400
+
+
+@pytest.mark.parametrize(("sent", "status"), [("7", 200), ("\u00b2", 400), ("--5", 400), ("-", 400), ("1_0", 400)])
+async def test_a_number_may_come_as_text_if_it_is_one(
+    http: httpx.AsyncClient, repo: str, sent: str, status: int
+) -> None:
+    answer = await http.post(f"/artifactory/api/repositories/{repo}", json={"maxUniqueSnapshots": sent})
+    assert answer.status_code == status
