@@ -9,6 +9,7 @@ from typing import Final
 from entrepot.blobs.digest import Checksums
 from entrepot.errors import Conflict, NotFound
 from entrepot.messages import Headers
+from entrepot.metadata.blob_rows import Stored
 
 _LENGTHS: Final = {32: "md5", 40: "sha1", 64: "sha256"}
 _HEX = re.compile(r"[0-9a-f]+")
@@ -35,8 +36,8 @@ def stated(headers: Headers) -> dict[str, str]:
     return found
 
 
-def verify(claimed: Mapping[str, str], found: Checksums, place: str) -> None:
-    """Compare what was stated with what arrived. Raises ChecksumMismatch."""
+def verify(claimed: Mapping[str, str], found: Checksums | Stored, place: str) -> None:
+    """Compare what was stated with what arrived, now or before. Raises ChecksumMismatch."""
     actual = {"sha1": found.sha1.hex(), "sha256": found.sha256.hex(), "md5": found.md5.hex()}
     for name, value in claimed.items():
         if value != actual[name]:

@@ -139,7 +139,8 @@ class Deploy:
     async def by_checksum(self, granted: Granted, target: Target, stated: Mapping[str, str]) -> Deployed:
         """Place bytes that are here already, at some path where the caller may read them.
 
-        Raises ChecksumDeployFailed, in the same words whether the bytes are nowhere or only where he may not.
+        Raises ChecksumDeployFailed, in the same words whether the bytes are nowhere or only where he may not, and
+        ChecksumMismatch.
         """
         algorithm, digest = checksums.wanted(stated)
         failed = checksums.ChecksumDeployFailed(
@@ -149,6 +150,7 @@ class Deploy:
         stored = None if blob_id is None else await self._content.find(blob_id)
         if stored is None:
             raise failed
+        checksums.verify(stated, stored, f"{target.repository.key}:{target.path}")
         await self._room(target.repository, stored.size)
 
         async def work(tx: Tx) -> Item | None:

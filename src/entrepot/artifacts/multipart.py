@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
-from entrepot.artifacts.checksums import ChecksumDeployFailed
+from entrepot.artifacts.checksums import ChecksumDeployFailed, verify
 from entrepot.artifacts.deploy import Deploy, Deployed, Target
 from entrepot.blobs.digest import Checksums
 from entrepot.blobs.ingest import Hashes, rehash
@@ -125,18 +125,23 @@ class Uploads:
 
         await self._database.transact(work)
 
-    async def deploy(self, granted: Granted, target: Target, ticket: str) -> Deployed:
-        """Place what was uploaded. Raises ChecksumDeployFailed unless the same user uploaded it for this very path."""
+    async def deploy(self, granted: Granted, target: Target, ticket: str, stated: Mapping[str, str]) -> Deployed:
+        """Place what was uploaded.
+
+        Raises ChecksumDeployFailed unless the same user uploaded it for this very path, and ChecksumMismatch.
+        """
         upload = await multipart.find(self._database, self._id(ticket))
         fits = upload is not None and (upload.repo_id, upload.path, upload.actor) == (
             target.repository.id, target.path, granted.caller.name,
         )  # fmt: skip
         if upload is None or not fits or upload.state not in (READY, DONE):
             raise ChecksumDeployFailed(why="The multi-part upload is not finished, or was for another path.")
+        sums = _checksums(upload.sums)
+        verify(stated, sums, f"{target.repository.key}:{target.path}")
         if upload.state == DONE:  # the answer to an earlier try was lost
-            return await self._deploy.again(target, bytes.fromhex(upload.sums.sha256))
+            return await self._deploy.again(target, sums.sha256)
         pieces = tuple(piece for _, piece in await multipart.pieces(self._database, upload.id))
-        arrived = arrival(_checksums(upload.sums), inline=None, pieces=pieces)
+        arrived = arrival(sums, inline=None, pieces=pieces)
 
         async def taken(tx: Tx) -> None:
             now = await self._within(tx, ticket)
@@ -150,7 +155,7 @@ class Uploads:
         try:
             return await self._deploy.arrived(granted, target, arrived, taken)
         except _Overtaken:
-            return await self._deploy.again(target, bytes.fromhex(upload.sums.sha256))
+            return await self._deploy.again(target, sums.sha256)
 
     async def _within(self, tx: Tx, ticket: str) -> Multipart:
         found = await multipart.find(tx, self._id(ticket))

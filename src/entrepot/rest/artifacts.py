@@ -91,7 +91,7 @@ class Artifacts:
             await request.body.read(0)
             ticket = request.headers.get("x-checksum-deploy-token")
             if ticket:
-                done = await self._uploads.deploy(request.granted, target, ticket)
+                done = await self._uploads.deploy(request.granted, target, ticket, stated)
             else:
                 done = await self._deploy.by_checksum(request.granted, target, stated)
         else:

@@ -66,6 +66,18 @@ async def test_bytes_that_are_here_are_deployed_by_their_checksum(http: httpx.As
         assert (await http.get(f"/artifactory/{repo}/copy{number}.bin")).content == BIG
 
 
+@pytest.mark.parametrize("name", ["X-Checksum-Sha1", "X-Checksum-Md5"])
+async def test_of_bytes_that_are_deployed_by_one_checksum_all_that_are_stated_must_be_right(
+    http: httpx.AsyncClient, repo: str, name: str
+) -> None:
+    await http.put(f"/artifactory/{repo}/a.bin", content=BIG)
+    headers = {"X-Checksum-Deploy": "true", "X-Checksum-Sha256": sums(BIG)["sha256"], name: "1" * 40}
+    answer = await http.put(f"/artifactory/{repo}/copy.bin", headers=headers)
+    assert answer.status_code == 409
+    assert "Checksum policy" in answer.json()["errors"][0]["message"]
+    assert (await http.get(f"/artifactory/{repo}/copy.bin")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "headers", [{}, {"X-Checksum-Sha1": "xyz"}, {"X-Checksum-Sha1": "1" * 40}, {"X-Checksum-Sha256": "2" * 64}]
 )

@@ -139,6 +139,15 @@ async def test_what_came_is_compared_with_what_was_announced(http: httpx.AsyncCl
     assert await client.part(1, b"x") == 409
 
 
+@pytest.mark.parametrize("name", ["X-Checksum-Sha1", "X-Checksum-Sha256", "X-Checksum-Md5"])
+async def test_what_is_stated_at_the_end_is_compared_too(http: httpx.AsyncClient, hashing: Queue, name: str) -> None:
+    client, told = await uploaded(http, hashing, f"big/{name}.bin")
+    assert (await client.deploy(told["checksumToken"], **{name: "1" * 40})).status_code == 409
+    assert (await http.get(f"/artifactory/libs/big/{name}.bin")).status_code == 404
+    assert (await client.deploy(told["checksumToken"])).status_code == 201
+    assert (await client.deploy(told["checksumToken"], **{name: "1" * 40})).status_code == 409
+
+
 async def test_missing_parts_are_named(http: httpx.AsyncClient) -> None:
     client = Client(http, "big/hole.bin")
     await client.create()
