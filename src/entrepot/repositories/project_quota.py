@@ -1,7 +1,8 @@
 """The storage quota of a project: nothing more is taken into its repositories when they hold as much as they may.
 
 How much they hold is counted anew at most every minute, and at once when its quota or its repositories change; what
-this process takes in meanwhile is added. So several processes together may overshoot by what arrives within a minute.
+this process takes in meanwhile is added, as it arrives: what a request says that it will bring takes nobody's place. So
+several processes together may overshoot by what arrives within a minute.
 A soft limit only warns.
 """
 
@@ -9,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from entrepot.auth import projects
 from entrepot.errors import TooLarge
-from entrepot.messages import Request
+from entrepot.messages import Body, Request
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
 from entrepot.repositories.catalog import Repositories
@@ -57,6 +59,30 @@ Room = Callable[[Repository, int], Awaitable[None]]
 """Makes sure that a repository may hold so many bytes more: `ProjectQuota.admit`."""
 
 
+class _Counted:
+    """A body that is counted piece by piece."""
+
+    def __init__(self, body: Body, admit: Callable[[int], Awaitable[None]]) -> None:
+        self._body = body
+        self._admit = admit
+        self.length = body.length
+        self.received = body.received
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """See Body. Raises ProjectQuotaExceeded."""
+        async for piece in self._body:
+            self.received += len(piece)
+            await self._admit(len(piece))
+            yield piece
+
+    async def read(self, limit: int) -> bytes:
+        """See Body. Raises ProjectQuotaExceeded."""
+        content = await self._body.read(limit)
+        self.received += len(content)
+        await self._admit(len(content))
+        return content
+
+
 class ProjectQuota:
     """A gate before whatever takes bytes in. One per process, used on its loop."""
 
@@ -70,30 +96,32 @@ class ProjectQuota:
 
     async def check(self, request: Request) -> None:
         """Raise ProjectQuotaExceeded when the project, with what the request brings, would hold too much."""
-        repository = self._target(request)
-        if repository is not None:
-            await self.admit(repository, request.body.length or 0)
+        granted: Granted | None = request.granted
+        if granted is None or not granted.physical:
+            return
+        repository = granted.physical[0]
+        if await self._judge(repository, request.body.length or 0) is not None:
+            request.body = _Counted(request.body, partial(self.admit, repository))
 
     async def admit(self, repository: Repository, length: int) -> None:
         """Count bytes that a repository is about to hold. Raises ProjectQuotaExceeded when its project would hold too much."""
+        count = await self._judge(repository, length)
+        if count is not None:
+            count.held += length
+
+    async def _judge(self, repository: Repository, length: int) -> _Count | None:
+        """Return what counts for a repository, if there is a limit. Raises ProjectQuotaExceeded."""
         project = project_of(repository)
         if not project:
-            return
+            return None
         count = await self._count(project)
         if count.limit.quota < 0:
-            return
+            return None
         if count.held + length > count.limit.quota:
             if not count.limit.soft:
                 raise ProjectQuotaExceeded(project=project)
             self._warn(project, count)
-        count.held += length
-
-    def _target(self, request: Request) -> Repository | None:
-        granted: Granted | None = request.granted
-        if granted is not None and granted.physical:
-            return granted.physical[0]
-        named = request.query.get("repoKey")  # of a multi-part upload that begins
-        return self._repositories.get(named[0]) if named else None
+        return count
 
     async def _count(self, project: str) -> _Count:
         count = self._counts.get(project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from entrepot.metadata.multipart import CANCELLED, DONE, FAILED, HASHING, PARTS,
 from entrepot.paths import RepoPath
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.project_quota import Room
+from entrepot.repositories.repository import Repository
 
 _UPLOADS: Final = "/artifactory/api/v1/uploads"
 _WORDS: Final = {
@@ -68,6 +70,7 @@ class UploadsApi:
         repository = writable(granted, path)
         if path.is_folder:
             raise Invalid("The repoPath must be the path of a file.")
+        await self._room(repository, 0)
         reply = json_reply({"token": await self._uploads.begin(granted, repository, path.text)})
         reply.headers.append(NO_STORE)
         return reply
@@ -83,9 +86,8 @@ class UploadsApi:
         """PUT."""
         ticket = _asked(request, "token")
         repository = self._granter.repository((await self._uploads.find(ticket)).repo_id)
-        if repository is not None:
-            await self._room(repository, request.body.length or 0)
-        await self._uploads.part(ticket, _number(request), aiter(request.body))
+        body = aiter(request.body) if repository is None else self._counted(repository, aiter(request.body))
+        await self._uploads.part(ticket, _number(request), body)
         return Reply(200)
 
     async def complete(self, request: Request) -> Reply:
@@ -102,6 +104,12 @@ class UploadsApi:
         """POST."""
         await self._uploads.abort(_ticket(request))
         return Reply(204)
+
+    async def _counted(self, repository: Repository, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield a body whose pieces take room as they arrive. Raises what `Room` does."""
+        async for piece in body:
+            await self._room(repository, len(piece))
+            yield piece
 
     async def _told(self, upload: Multipart, ticket: str) -> dict[str, Any]:
         told: dict[str, Any] = {"status": _WORDS[upload.state]}

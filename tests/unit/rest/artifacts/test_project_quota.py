@@ -1,6 +1,7 @@
 """The storage quota of a project, over HTTP, on both engines."""
 
 import hashlib
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -67,3 +68,42 @@ async def test_what_is_here_already_counts_for_a_project_that_gets_it(http: http
     assert [one.status_code for one in copied] == [413, 413, 200]
     assert "The storage quota of the project 'tight' is used up" in copied[0].text
     assert (await http.post(f"/artifactory/api/move/{repo}/0?to=/{repo}/moved")).status_code == 200
+
+
+async def test_nobody_uses_up_or_sees_a_quota_by_what_he_says_that_he_will_bring(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    await http.post(PROJECTS, json={"project_key": "calm", "display_name": "Calm", "storage_quota_bytes": GIB})
+    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/calm?force=true")).status_code == 204
+    nobody = httpx.AsyncClient(transport=http._transport, base_url=http.base_url)
+    parts, create = (
+        "/artifactory/api/v1/uploads/part?partNumber=1&token=x",
+        "/artifactory/api/v1/uploads/create?repoPath=a",
+    )
+    for key in (repo, "none"):
+        answers = [
+            await nobody.put(f"{parts}&repoKey={key}", headers={"content-length": str(GIB + 1)}),
+            await nobody.post(f"{create}&repoKey={key}", headers={"content-length": str(GIB + 1)}),
+        ]
+        assert [one.status_code for one in answers] == [401, 401]
+    ticket = (await http.post(f"{create}&repoKey={repo}")).json()["token"]
+    urls = (f"/artifactory/{repo}/a", f"/artifactory/api/v1/uploads/part?partNumber=1&token={ticket}")
+    for url in urls * 2:
+        broken = await http.put(url, content=b"x" * 1000, headers={"content-length": str(GIB - 10_000)})
+        assert broken.status_code == 400
+    assert (await http.put(f"/artifactory/{repo}/a", content=b"x")).status_code == 201
+    assert (await http.put(f"/artifactory/{repo}/b", headers={"content-length": str(GIB + 1)})).status_code == 413
+
+
+async def test_what_arrives_beyond_the_quota_is_refused_on_its_way(http: httpx.AsyncClient, repo: str) -> None:
+    await http.post(PROJECTS, json={"project_key": "late", "display_name": "Late", "storage_quota_bytes": GIB})
+    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/late?force=true")).status_code == 204
+    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
+    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
+    for number in range(1, 16):
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code == 201
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    assert (await http.put(f"/artifactory/{repo}/more", content=unannounced())).status_code == 413
