@@ -101,7 +101,9 @@ class Granter:
     def reads(self, granted: Granted, repo_id: int, path: str) -> bool:
         """Whether the caller of a request may read a file that was found anywhere in the store."""
         repository = self._by_id(repo_id)
-        return repository is not None and granted.may(Action.READ, repository, path)
+        if repository is None or repository.flag("blackedOut"):
+            return False
+        return granted.may(Action.READ, repository, path)
 
     def repository(self, repo_id: int) -> Repository | None:
         """Return a live repository by its id, for what was granted before."""

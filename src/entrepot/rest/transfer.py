@@ -14,7 +14,7 @@ from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound, 
 from entrepot.messages import Parameter, Reply, Request, Row, json_reply, text_reply
 from entrepot.paths import RepoPath
 from entrepot.repositories.delivery import naming
-from entrepot.repositories.granted import Granted, absent
+from entrepot.repositories.granted import BlackedOut, Granted, absent
 from entrepot.repositories.repository import Repository
 
 _API: Final = "/artifactory/api"
@@ -127,13 +127,19 @@ class TransferApi:
         return Wish(granted.physical[0], source, target, path, moving, dry)
 
     def _target(self, granted: Granted, key: str, path: RepoPath) -> Repository:
-        """Return the target; whoever may bring nothing there does not learn whether it exists. Raises Denied, NotFound, Conflict."""
+        """Return the target. Raises Denied, NotFound, Conflict, BlackedOut.
+
+        Whoever may bring nothing there does not learn whether it exists.
+        """
         found = self._repository(key)
         members = (self._repository(member) for member in found.members) if found is not None else ()
         judged = [one.facts for one in members if one is not None] or [found.facts if found else absent(key)]
         if not any(granted.allows(Action.DEPLOY, facts, path.text, folder=True) for facts in judged):
             raise Denied(f"The user '{granted.caller.name}' is not permitted to deploy to '{key}:{path.text}'.")
-        return local_target(found, key)
+        target = local_target(found, key)
+        if target.flag("blackedOut"):
+            raise BlackedOut(key=key, path=path.text)
+        return target
 
 
 def _reply(outcome: Outcome) -> Reply:

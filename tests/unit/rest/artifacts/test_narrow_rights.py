@@ -1,5 +1,7 @@
 """What callers learn who may read a part of a repository only, and what repositories refuse everybody; on both engines."""
 
+import hashlib
+
 import httpx
 import pytest
 
@@ -116,6 +118,24 @@ async def test_a_repository_that_is_blacked_out_serves_nothing_and_takes_nothing
         assert "is blacked out" in refused.json()["errors"][0]["message"]
         assert (await http.get(f"/artifactory/{name}/app/1.0/manifest.json")).status_code == 404
     assert (await http.delete(f"/artifactory/{key}/app/1.0")).status_code == 204
+
+
+async def test_what_lies_in_a_repository_that_is_blacked_out_is_not_deployed_elsewhere_nor_copied_into_it(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    black = f"{repo}-black"
+    await http.put(f"/artifactory/api/repositories/{black}", json={"rclass": "local", "packageType": "generic"})
+    await put(http, black, "a.txt")
+    await put(http, repo, "b.txt")
+    await http.post(f"/artifactory/api/repositories/{black}", json={"blackedOut": True})
+    known = {"X-Checksum-Deploy": "true", "X-Checksum-Sha256": hashlib.sha256(f"{black} a.txt".encode()).hexdigest()}
+    assert (await http.put(f"/artifactory/{repo}/a.txt", headers=known)).status_code == 404
+    for verb in ("copy", "move"):
+        refused = await http.post(f"/artifactory/api/{verb}/{repo}/b.txt?to=/{black}/b.txt")
+        assert refused.status_code == 404
+        assert "is blacked out" in refused.json()["messages"][0]["message"]
+    await http.post(f"/artifactory/api/repositories/{black}", json={"blackedOut": False})
+    assert (await http.put(f"/artifactory/{repo}/a.txt", headers=known)).status_code == 201
 
 
 async def test_labels_of_an_image_are_no_markup(http: httpx.AsyncClient, repo: str) -> None:
