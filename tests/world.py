@@ -162,7 +162,8 @@ class Node:
         self.intake = Intake(self.driver, KeyMaker(self.writer.id, self.writer.opened, clock), self.writer.id, clock)
         self.tree = Tree(dict.fromkeys(DOCKER, DockerProjection()))
         self.content = Content(database, self.driver)
-        granter = Granter(self.repositories.get, lambda: Rules(self.rules), self.repositories.by_id)
+        repositories = self.repositories
+        granter = Granter(repositories.get, lambda: Rules(self.rules), repositories.by_id, repositories.all)
         placing = Placing(self.tree)
         mounts = Mounts(database, granter, self.repositories.by_id)
         tickets = Tickets(b"k" * 32, self.clock, self.lifetime)

@@ -150,7 +150,7 @@ async def _application(
     snapshots = Snapshots(store.database, epochs, repositories, rules, documents)
     await snapshots.fresh()
     notes.update({str(port): key for port, key in idle_ports(settings, repositories.get)})
-    granter = Granter(repositories.get, snapshots.rules, repositories.by_id)
+    granter = Granter(repositories.get, snapshots.rules, repositories.by_id, repositories.all)
     downloads = Downloads(store.database, store.database.now)
     refusals = Refusals(store.database)
     watching = Watching(settings, refusals.note)

@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 _HOLDERS = sql("""
 SELECT i.id, i.repo_id, i.path, i.name, i.blob_id FROM blob b JOIN item i ON i.blob_id = b.id
-WHERE b.sha256 = :digest AND i.id > :after ORDER BY i.id LIMIT 200
+WHERE b.sha256 = :digest AND i.id > :after AND i.repo_id {any:ids} ORDER BY i.id LIMIT 200
 """)
 _HOLDERS_BY_SHA1 = sql("""
 SELECT i.id, i.repo_id, i.path, i.name, i.blob_id FROM blob b JOIN item i ON i.blob_id = b.id
-WHERE b.sha1 = :digest AND i.id > :after ORDER BY i.id LIMIT 200
+WHERE b.sha1 = :digest AND i.id > :after AND i.repo_id {any:ids} ORDER BY i.id LIMIT 200
 """)
 _LOOKED_AT = 10_000  # copies of one file, for a caller who may read few of them
 
@@ -249,14 +249,17 @@ class Deploy:
 
     async def _readable(self, granted: Granted, algorithm: str, digest: bytes) -> int | None:
         statement, after = _HOLDERS if algorithm == "sha256" else _HOLDERS_BY_SHA1, 0
+        # Copies elsewhere are not even passed over: how long that takes would tell that there are some.
+        ids = self._granter.serving(granted)
         for _ in range(_LOOKED_AT // 200):
-            rows = await self._database.rows(statement, digest=digest, after=after)
+            rows = await self._database.rows(statement, digest=digest, after=after, ids=ids)
             for item_id, repo_id, folder, name, blob_id in rows:
                 after = item_id
                 if self._granter.reads(granted, repo_id, name if folder == "." else f"{folder}/{name}"):
                     return int(blob_id)
             if len(rows) < 200:
                 break
+            await asyncio.sleep(0)  # others have their turn
         return None
 
     async def _deployed(self, repository: Repository, item: Item) -> Deployed:

@@ -6,7 +6,7 @@ the thing exists. A virtual repository carries no rights of its own: each member
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,10 +71,12 @@ class Granter:
         find: Callable[[str], Repository | None],
         rules: Callable[[], Rules],
         by_id: Callable[[int], Repository | None],
+        every: Callable[[], Iterable[Repository]],
     ) -> None:
         self._find = find
         self._rules = rules
         self._by_id = by_id
+        self._every = every
 
     def grant(self, caller: Caller, action: Action, key: str, path: str, *, folder: bool = False) -> Granted:
         """Return where the caller may act.
@@ -97,6 +99,16 @@ class Granter:
             if not granted:
                 raise BlackedOut(key=key, path=path)
         return Granted(caller, rules, key, addressed, granted)
+
+    def serving(self, granted: Granted) -> list[int]:
+        """Return the ids of the repositories in which the caller of a request may read anything."""
+        return [
+            one.id
+            for one in self._every()
+            if not one.is_virtual
+            and not one.flag("blackedOut")
+            and granted.may_by_right(Action.READ, one, "", folder=True)
+        ]
 
     def reads(self, granted: Granted, repo_id: int, path: str) -> bool:
         """Whether the caller of a request may read a file that was found anywhere in the store."""

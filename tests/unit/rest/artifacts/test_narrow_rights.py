@@ -5,6 +5,7 @@ import hashlib
 import httpx
 import pytest
 
+from entrepot.repositories.granted import Granted, Granter
 from tests.unit.rest.artifacts.test_images import docker, pulls, push
 
 PASSWORD = "Narrow-pass-1"
@@ -118,6 +119,31 @@ async def test_a_repository_that_is_blacked_out_serves_nothing_and_takes_nothing
         assert "is blacked out" in refused.json()["errors"][0]["message"]
         assert (await http.get(f"/artifactory/{name}/app/1.0/manifest.json")).status_code == 404
     assert (await http.delete(f"/artifactory/{key}/app/1.0")).status_code == 204
+
+
+async def test_copies_in_repositories_of_others_are_not_even_looked_at(
+    http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(http, repo, "theirs.txt")
+    mine = f"{repo}-mine"
+    await http.put(f"/artifactory/api/repositories/{mine}", json={"rclass": "local", "packageType": "generic"})
+    user = await reader(http, mine, "**", may=("read", "write"))
+    asked, reads = [], Granter.reads
+
+    def noted(granter: Granter, granted: Granted, repo_id: int, path: str) -> bool:
+        asked.append(path)
+        return reads(granter, granted, repo_id, path)
+
+    monkeypatch.setattr(Granter, "reads", noted)
+    known = {
+        "X-Checksum-Deploy": "true",
+        "X-Checksum-Sha256": hashlib.sha256(f"{repo} theirs.txt".encode()).hexdigest(),
+    }
+    assert (await http.put(f"/artifactory/{mine}/a.txt", headers=known, auth=user)).status_code == 404
+    assert asked == []
+    assert (await http.put(f"/artifactory/{mine}/a.txt", content=f"{repo} theirs.txt", auth=user)).status_code == 201
+    assert (await http.put(f"/artifactory/{mine}/b.txt", headers=known, auth=user)).status_code == 201
+    assert asked == ["a.txt"]
 
 
 async def test_what_lies_in_a_repository_that_is_blacked_out_is_not_deployed_elsewhere_nor_copied_into_it(

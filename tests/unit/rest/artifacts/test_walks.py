@@ -10,6 +10,7 @@ import pytest
 
 from entrepot.artifacts import latest
 from entrepot.artifacts.branches import Branches
+from entrepot.artifacts.deploy import Deploy
 from entrepot.artifacts.latest import Latest
 from entrepot.metadata.database import Database, Row
 from entrepot.metadata.sql import Parameter, Statement, sql
@@ -108,6 +109,33 @@ async def test_the_newest_is_looked_for_among_so_many_files_and_others_have_thei
     found, had = await turns(_files(Latest(database, Layouts(dict)), repo_id))
     assert found == 300
     assert had >= 5
+
+
+async def test_copies_that_the_caller_may_not_read_are_passed_over_while_others_have_their_turn(
+    database: Database,  # noqa: F811
+) -> None:
+    repo_id = await fill(database, "a", each=1000)
+
+    class Refusing:
+        asked = 0
+
+        def serving(self, _: object) -> list[int]:
+            return [repo_id]
+
+        def reads(self, *_: object) -> bool:
+            self.asked += 1
+            return False
+
+    granter: Any = Refusing()
+    nothing: Any = None
+    deploy = Deploy(database, nothing, nothing, tree=nothing, granter=granter, room=nothing)
+
+    async def walk() -> AsyncIterator[object]:
+        yield await deploy._readable(nothing, "sha256", b"a")
+
+    _, had = await turns(walk())
+    assert granter.asked == 1000
+    assert had >= 4
 
 
 def _files(newest: Latest, repo_id: int) -> AsyncIterator[Any]:

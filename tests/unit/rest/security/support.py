@@ -73,7 +73,8 @@ class Site:
         self.repositories = Repositories(database, bump=bump, announce=epochs.announce)
         self.rows = rows(self.at, self.repositories)
         snapshots = Snapshots(database, epochs, self.repositories, self.rules, self.documents)
-        self.granter = Granter(self.repositories.get, self.rules, self.repositories.by_id)
+        found = self.repositories
+        self.granter = Granter(found.get, self.rules, found.by_id, found.all)
         self.pipeline = Pipeline(self.authenticator, self.granter, snapshots.fresh)
         self.serve(self.rows)
 
