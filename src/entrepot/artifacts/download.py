@@ -56,6 +56,9 @@ class Download:
         """Return a file, the checksum of one, an entry of an archive, or a folder. Raises FileNotFound."""
         granted: Granted = request.granted
         path = address.path.text
+        sidecar = None if address.entry else Sidecar.read(path)
+        if sidecar is not None and (reply := await self._checksum(granted, sidecar, address.matrix)) is not None:
+            return reply
         if wants_latest(path):
             path = await self._latest.resolve(granted, path) or path
         found = await self.find(granted, path, conditions=address.matrix)
@@ -103,11 +106,6 @@ class Download:
 
     async def _otherwise(self, request: Request, address: Address) -> Reply:
         path, granted = address.path.text, request.granted
-        sidecar = Sidecar.read(path)
-        if sidecar is not None and not address.entry:
-            reply = await self._checksum(granted, sidecar, address.matrix)
-            if reply is not None:
-                return reply
         if not address.entry and not address.matrix:
             folder = await self._folder(request, granted, path)
             if folder is not None:

@@ -1,6 +1,8 @@
 """Checksum files that clients upload beside files, and fetch, on both engines."""
 
 import hashlib
+import io
+import zipfile
 
 import httpx
 import pytest
@@ -79,6 +81,18 @@ async def test_a_checksum_is_not_deployed_by_checksum(http: httpx.AsyncClient, r
     await http.put(f"/artifactory/{repo}/a.jar", content=CONTENT)
     headers = {"X-Checksum-Deploy": "true", "X-Checksum-Sha1": checksum("sha1")}
     assert (await http.put(f"/artifactory/{repo}/a.jar.sha1", headers=headers)).status_code == 404
+
+
+async def test_a_file_of_a_checksum_s_name_never_stands_for_the_checksum_of_a_file(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.jar.sha1", "f" * 40)
+    await http.put(f"/artifactory/{repo}/x.zip", content=file.getvalue(), headers={"X-Explode-Archive": "true"})
+    assert (await http.get(f"/artifactory/{repo}/a.jar.sha1")).text == "f" * 40  # nothing else is meant
+    await http.put(f"/artifactory/{repo}/a.jar", content=CONTENT)
+    assert (await http.get(f"/artifactory/{repo}/a.jar.sha1")).text == checksum("sha1")
 
 
 async def test_conditions_on_a_file_hold_for_its_checksums(http: httpx.AsyncClient, repo: str) -> None:
