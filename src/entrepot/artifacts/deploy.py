@@ -122,7 +122,7 @@ class Deploy:
         folders: dict[str, list[NewFile]] = {}
         for path in sorted(files):  # in one order always, so that two of these never wait for each other
             folder, name = split(path)
-            properties = self._allowed(granted, within(target, path))
+            properties = allowed(granted, within(target, path))
             new = NewFile(name, files[path].blob_id, files[path].size, properties, target.stamps)
             folders.setdefault(folder.removeprefix("."), []).append(new)
 
@@ -226,7 +226,7 @@ class Deploy:
 
     async def _place(self, tx: Tx, granted: Granted, target: Target, blob_id: int, size: int) -> Item:
         folder, name = split(target.path)
-        new = NewFile(name, blob_id, size, self._allowed(granted, target), target.stamps)
+        new = NewFile(name, blob_id, size, allowed(granted, target), target.stamps)
         (item,) = await self._put(tx, granted, target.repository, folder.removeprefix("."), [new])
         return item
 
@@ -240,12 +240,6 @@ class Deploy:
                 raise Overwriting(key=repository.key, path=before.path, user=granted.caller.name)
 
         return await self._tree.put_files(tx, where(granted, repository), folder, files, may_replace=may_replace)
-
-    def _allowed(self, granted: Granted, target: Target) -> Mapping[str, Sequence[str]]:
-        """Return the properties, if the caller may set any: without that right a deploy goes through without them."""
-        if target.properties and not granted.may(Action.ANNOTATE, target.repository, target.path):
-            return {}
-        return target.properties
 
     async def _readable(self, granted: Granted, algorithm: str, digest: bytes) -> int | None:
         statement, after = _HOLDERS if algorithm == "sha256" else _HOLDERS_BY_SHA1, 0
@@ -290,3 +284,10 @@ def writable(granted: Granted, path: RepoPath) -> Repository:
 def within(target: Target, path: str) -> Target:
     """Return a target beside this one: an entry of an archive that is deployed exploded."""
     return replace(target, path=path)
+
+
+def allowed(granted: Granted, target: Target) -> Mapping[str, Sequence[str]]:
+    """Return the properties, if the caller may set any: without that right a deploy goes through without them."""
+    if target.properties and not granted.may(Action.ANNOTATE, target.repository, target.path):
+        return {}
+    return target.properties

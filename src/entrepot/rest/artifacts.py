@@ -6,7 +6,7 @@ from typing import Final
 
 from entrepot.artifacts import checksums, describe
 from entrepot.artifacts.address import parse
-from entrepot.artifacts.deploy import Deploy, Target, writable
+from entrepot.artifacts.deploy import Deploy, Target, allowed, writable
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import MOST_AT_ONCE, Explode
 from entrepot.artifacts.multipart import Uploads
@@ -81,8 +81,7 @@ class Artifacts:
         sidecar = Sidecar.read(address.path.text)
         if sidecar is not None:
             return await self._compare(request, repository, sidecar)
-        properties = address.properties()
-        target = Target(repository, address.path.text, properties, _stamps(request))
+        target = Target(repository, address.path.text, address.properties(), _stamps(request))
         atomic = _flag(request.headers, "x-explode-archive-atomic")
         if atomic or _flag(request.headers, "x-explode-archive"):
             return await self._take_apart(request, target, atomic=atomic)
@@ -99,7 +98,7 @@ class Artifacts:
         old = _OLD_CLIENT in (request.headers.get("user-agent") or "")
         told = describe.created_file(request.base, repository.key, done.item, done.stored, stated=stated, old=old)
         if "properties" in (request.headers.get("x-result-detail") or ""):
-            told["properties"] = properties
+            told["properties"] = allowed(request.granted, target)
         reply = json_reply(told, 201, _CREATED)
         reply.headers.append(located(told["downloadUri"]))
         return reply

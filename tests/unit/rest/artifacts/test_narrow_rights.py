@@ -121,6 +121,18 @@ async def test_a_repository_that_is_blacked_out_serves_nothing_and_takes_nothing
     assert (await http.delete(f"/artifactory/{key}/app/1.0")).status_code == 204
 
 
+@pytest.mark.parametrize(("may", "told"), [(("write",), {}), (("write", "annotate"), {"k": ["v"]})])
+async def test_a_deploy_tells_the_properties_that_were_set(
+    http: httpx.AsyncClient, repo: str, may: tuple[str, ...], told: dict[str, list[str]]
+) -> None:
+    user = await reader(http, repo, "**", may=may)
+    detail = {"X-Result-Detail": "info, properties"}
+    answer = await http.put(f"/artifactory/{repo}/a.txt;k=v", content=b"x", headers=detail, auth=user)
+    assert (answer.status_code, answer.json()["properties"]) == (201, told)
+    stored = await http.get(f"/artifactory/api/storage/{repo}/a.txt?properties")
+    assert stored.json().get("properties", {}) == told
+
+
 async def test_copies_in_repositories_of_others_are_not_even_looked_at(
     http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
