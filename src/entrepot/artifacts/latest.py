@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ RELEASE: Final = "[RELEASE]"
 INTEGRATION: Final = "[INTEGRATION]"
 _PAGE: Final = 1000
 _MOST: Final = 100_000  # files that are looked at
+_TURN: Final = 0.01  # seconds after which others have their turn, for paths can be made that take long to read
 
 _FILES = sql("""
 SELECT path, name FROM item WHERE repo_id = :repo_id AND kind = 1 AND path >= :low AND path < :high
@@ -42,8 +44,12 @@ class Latest:
         token = RELEASE if RELEASE in path else INTEGRATION
         folder = path.partition(token)[0].rpartition("/")[0]
         best: tuple[tuple[Key, bool, Key], str] | None = None
+        since = time.monotonic()
         for repository in granted.physical:
             async for candidate in self._files(repository, folder):
+                if time.monotonic() - since > _TURN:
+                    await asyncio.sleep(0)
+                    since = time.monotonic()
                 module = self._layouts.read(str(repository.config.get("repoLayoutRef") or ""), candidate)
                 if module is None or not _fits(path, token, candidate, module):
                     continue

@@ -16,7 +16,7 @@ from typing import Any, Final
 SECTION: Final = "repoLayouts"
 SIMPLE: Final = "simple-default"
 MAVEN: Final = "maven-2-default"
-_LONGEST: Final = 1024  # characters of a path that is read
+_LONGEST: Final = 512  # characters of a path that is read: the time that this takes grows faster than its length
 _TOKEN: Final = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(?:<((?:[^<>]|<[^<>]*>)*)>)?\]")
 _WHAT: Final = {
     "org": r"[^/]+?", "orgPath": r".+?", "module": r"[^/]+?", "baseRev": r"[^/]+?", "type": r"[^/]+?",

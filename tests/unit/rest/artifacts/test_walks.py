@@ -4,6 +4,7 @@ import asyncio
 import copy
 import re
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,6 +137,28 @@ async def test_copies_that_the_caller_may_not_read_are_passed_over_while_others_
     _, had = await turns(walk())
     assert granter.asked == 1000
     assert had >= 4
+
+
+async def test_others_have_their_turn_between_paths_that_take_long_to_read(
+    database: Database,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(latest, "_TURN", -1.0)  # each takes too long
+    repo_id = await fill(database, "a", each=200)
+    granted: Any = SimpleNamespace(physical=[SimpleNamespace(id=repo_id, config={})])
+
+    async def walk() -> AsyncIterator[object]:
+        yield await Latest(database, Layouts(dict)).resolve(granted, "a/[RELEASE]")
+
+    _, had = await turns(walk())
+    assert had >= 200
+
+
+def test_paths_beyond_what_people_write_are_not_read_by_layouts() -> None:
+    name = "n" * 150
+    short, long = (f"org/{'g/' * depth}{name}/1/{name}-1.jar" for depth in (50, 120))
+    assert Layouts(dict).read("maven-2-default", short) is not None
+    assert Layouts(dict).read("maven-2-default", long) is None
 
 
 def _files(newest: Latest, repo_id: int) -> AsyncIterator[Any]:
