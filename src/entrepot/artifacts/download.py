@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import IO, Final
@@ -22,11 +23,13 @@ from entrepot.metadata.items import Item, children, find
 from entrepot.metadata.properties import properties_of
 from entrepot.repositories import archives
 from entrepot.repositories.content import Content
+from entrepot.repositories.deadline import Timed
 from entrepot.repositories.delivery import deliver, naming
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import FROM_CACHE, Granted
 from entrepot.repositories.repository import Repository
 
+_PATIENCE: Final = 20.0  # seconds for which a thread looks for an entry: all who want one share few
 _LISTED: Final = 10_000  # items on one page
 
 
@@ -172,9 +175,11 @@ class Download:
 
 
 def _open_entry(name: str, file: IO[bytes], size: int, path: str) -> tuple[archives.Entry, IO[bytes]] | None:
-    archive = archives.open_archive(name, file, size)
+    timed = Timed(file, _PATIENCE)  # from when a thread is free
+    archive = archives.open_archive(name, io.BufferedReader(timed), size)
     for entry, handle in archive.entries():
         if entry.path == path:
+            timed.lift()
             return entry, archive.open(handle)
     return None
 

@@ -2,20 +2,24 @@
 
 import gzip
 import io
+import itertools
 import lzma
 import random
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import IO
 
 import httpx
 import pytest
 
+from entrepot.artifacts import download
 from entrepot.events.followers import Feed
 from entrepot.metadata.database import Database
 from entrepot.metadata.open import open_database
+from entrepot.repositories import deadline
 from entrepot.repositories.archives import Entry
 from entrepot.repositories.content import Content
 from entrepot.search import archive_index
@@ -97,6 +101,23 @@ async def test_a_damaged_archive_is_the_request_s_fault(http: httpx.AsyncClient,
     assert exploded.status_code == 400
     await http.put(f"/artifactory/{repo}/a.tar.xz", content=archive)
     assert (await http.get(f"/artifactory/{repo}/a.tar.xz!/in/none")).status_code == 400
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+async def test_an_entry_is_not_looked_for_without_end(
+    http: httpx.AsyncClient, repo: str, pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = random.Random(repo).randbytes(600_000)
+    url = f"/artifactory/{repo}/a.tgz"  # the bytes tell how they are compressed
+    await http.put(url, content=tarred("in/a", content, pack))
+    monkeypatch.setattr(download, "_PATIENCE", 20.0)
+    clock = itertools.count()
+    # A second passes at each look at the file.
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    refused = await http.get(f"{url}!/none")
+    assert refused.status_code == 400
+    assert "takes too long" in refused.json()["errors"][0]["message"]
+    assert (await http.get(f"{url}!/in/a")).content == content  # whose end may come later
 
 
 async def test_an_entry_whose_bytes_are_damaged_is_the_request_s_fault(http: httpx.AsyncClient, repo: str) -> None:
