@@ -175,7 +175,7 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
         await discard(tx, arrival.pieces)
     else:
         if len(arrival.pieces) == 1:
-            await tx.execute(_REPLACE, id=blob_id, storage_key=arrival.pieces[0].key)
+            await tx.execute(_MOVE, id=blob_id, storage_key=arrival.pieces[0].key)
         await _place(tx, blob_id, arrival)
     return before
 
@@ -219,7 +219,7 @@ async def move(tx: Tx, blob_id: int, key: str | None) -> None:
 
 async def heal(tx: Tx, blob_id: int, key: str) -> bool:
     """Give a blob that has lost its bytes an object that has them; False when it has others by now, or is gone."""
-    return await _bare(tx, blob_id) and await tx.execute(_REPLACE, id=blob_id, storage_key=key) > 0
+    return await _bare(tx, blob_id) and await tx.execute(_MOVE, id=blob_id, storage_key=key) > 0
 
 
 async def _bare(tx: Tx, blob_id: int) -> bool:
