@@ -43,6 +43,7 @@ from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.placing import Placing
 from entrepot.formats.docker.projection import DockerProjection
+from entrepot.formats.docker.promotion import Promotion
 from entrepot.formats.docker.pull import Pull
 from entrepot.formats.docker.push import Push
 from entrepot.formats.docker.referrers import Referrers
@@ -64,6 +65,7 @@ from entrepot.repositories.project_quota import Room
 from entrepot.repositories.repository import Repository
 from entrepot.rest.artifacts import Artifacts
 from entrepot.rest.configuration import ConfigurationApi
+from entrepot.rest.docker_promotion import PromotionApi
 from entrepot.rest.docker_token import DockerTokens
 from entrepot.rest.repositories import RepositoryApi
 from entrepot.rest.search import SearchApi
@@ -155,11 +157,12 @@ def docker(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     tokens = DockerTokens(
         store.database, at.authenticator, at.tokens, granter=shared.granter, anonymous=shared.anonymous
     )
-    return tokens.rows() + docker_rows(
+    limit = settings.manifest_limit_bytes
+    promotion = Promotion(store.database, store.content, placing, room=shared.room, manifest_limit=limit)
+    beside = tokens.rows() + PromotionApi(promotion, shared.granter).rows()
+    return beside + docker_rows(
         pull=Pull(store.database, store.content, shared.downloads),
-        push=Push(
-            store.database, store.content, store.intake, placing=placing, manifest_limit=settings.manifest_limit_bytes
-        ),
+        push=Push(store.database, store.content, store.intake, placing=placing, manifest_limit=limit),
         discard=Discard(store.database, placing),
         blobs=Blobs(store.database, store.content),
         uploads=DockerUploads(

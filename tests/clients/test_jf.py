@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.registry import Registry
+from tests.clients.registry import LOCAL, Registry
+from tests.parts.images import Layout, hello_layer
 from tests.parts.presence import tool
 from tests.parts.processes import run
 
@@ -152,3 +153,27 @@ def test_a_big_file_goes_up_in_parts_at_once(rt: Rt, tmp_path: Path) -> None:
     )
     assert done(rt("dl", f"{REPO}/parts/big.bin", "back/", "--flat=true")) == 1
     assert (tmp_path / "back" / "big.bin").read_bytes() == BIG
+
+
+def test_images_are_promoted_by_tag_and_whole_with_what_an_index_names(
+    rt: Rt, registry: Registry, second: str, tmp_path: Path, docker_config: Path
+) -> None:
+    layout = Layout(tmp_path / "layout")
+    images = {one: layout.image(one, [hello_layer()], architecture=one) for one in ("amd64", "arm64")}
+    layout.index("both", images)
+    for tag in ("amd64", "both"):
+        destination = f"docker://{registry.image('jf/promoted', tag)}"
+        run([
+            tool("skopeo"), "copy", "--all", "--dest-tls-verify=false", f"--authfile={docker_config / 'config.json'}",
+            f"oci:{layout.folder}:{tag}", destination,
+        ])  # fmt: skip
+    digest = registry.digest("jf/promoted", "both")
+    one = ("--source-tag=both", "--target-tag=1.0", "--target-docker-image=jf/released", "--copy")
+    rt("docker-promote", "jf/promoted", LOCAL, second, *one)
+    assert registry.digest("jf/released", "1.0", repository=second) == digest
+    for child in images.values():
+        assert registry.manifest("jf/released", child, repository=second).status == 200
+    rt("docker-promote", "jf/promoted", LOCAL, second)
+    assert registry.digest("jf/promoted", "both", repository=second) == digest
+    assert registry.manifest("jf/promoted", "amd64", repository=second).status == 200
+    assert registry.manifest("jf/promoted", "both").status == 404

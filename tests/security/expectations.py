@@ -92,7 +92,8 @@ EXPECTED = {
     """,
     "read": """
         artifacts.fetch artifacts.root0 artifacts.root1 docker.blob.fetch docker.tags docker.referrers
-        docker.pull storage.get storage.get.item artifacts.copy artifacts.move artifacts.copy.root
+        docker.pull docker.promote oci.promote helmoci.promote storage.get storage.get.item artifacts.copy artifacts.move
+        artifacts.copy.root
         artifacts.move.root artifacts.archive.root artifacts.archive webdav.options webdav.options0 webdav.options1 webdav.find
         webdav.find0 webdav.find1
     """,

@@ -1,7 +1,7 @@
 """The public base URL of a request, and the Docker access method that it came by.
 
     repository path   /v2/<repo>/<image>/...
-    direct            /artifactory/api/docker/<repo>/v2/<image>/...      (also api/oci, api/helmoci)
+    direct            /artifactory/api/docker/<repo>/v2/<image>/...      (also api/oci, api/helmoci; not v2/promote, of REST)
     sub-domain        <repo>.<docker.subdomain>  /v2/<image>/...
     port              a listener of its own       /v2/<image>/...
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from entrepot.messages import Headers
 
-_DIRECT = re.compile(r"(/artifactory/api/(?:docker|oci|helmoci)/([^/]+))(/v2(?:/.*)?)", re.DOTALL)
+_DIRECT = re.compile(r"(/artifactory/api/(?:docker|oci|helmoci)/([^/]+))(/v2(?!/promote\Z)(?:/.*)?)", re.DOTALL)
 _ACCESS = "/artifactory/access/api/"
 _SLASHED = (  # what the Terraform provider and the Java client may end with a slash
     "/access/api/", "/artifactory/api/repositories/", "/artifactory/api/storage/", "/artifactory/api/build/",

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
-from entrepot.errors import NotAllowed
-from entrepot.formats.docker.errors import NameUnknown, shown
+from entrepot.errors import Denied, NotAllowed
+from entrepot.formats.docker.errors import NameUnknown, RejectedByPatterns, shown
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.names import split_name
 from entrepot.formats.docker.records import (
@@ -69,6 +69,16 @@ def writable_image(request: Request) -> Image:
     if not repository.is_local:
         raise NotAllowed("Unable to upload to a remote repository.")
     return Image(repository, image_name(request))
+
+
+def may_place(granted: Granted, image: Image, reference: str) -> None:
+    """Raise RejectedByPatterns or Denied unless the caller may place a manifest under a tag or digest."""
+    path = manifest_path(image.name, reference)
+    if granted.may(Action.DEPLOY, image.repository, path):
+        return
+    if granted.may_by_right(Action.DEPLOY, image.repository, path):
+        raise RejectedByPatterns(key=image.repository.key, path=path, detail={"tag": reference})
+    raise Denied(detail={"tag": reference})
 
 
 async def readable_manifest(

@@ -8,7 +8,7 @@ sooner than the grace time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
@@ -29,7 +29,7 @@ from entrepot.formats.docker.records import (
 )
 from entrepot.metadata.database import Tx
 from entrepot.metadata.items import NewFile
-from entrepot.metadata.properties import properties_of
+from entrepot.metadata.properties import Properties, properties_of
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
 from entrepot.repositories.granted import Granted, where
@@ -78,6 +78,7 @@ class Placement:
     blobs: Sequence[Held]
     pushed: str  # the digest that the client named it by, if it did
     labels: Mapping[str, Sequence[str]]
+    kept: Mapping[str, Properties] = field(default_factory=dict)  # of each file, by its name, where it comes from
 
 
 class Placing:
@@ -87,15 +88,19 @@ class Placing:
         self._tree = tree
         self._sparse = sparse
 
-    async def resolve(self, tx: Tx, granted: Granted, image: Image, document: Document) -> list[Held]:
+    async def resolve(
+        self, tx: Tx, granted: Granted, image: Image, document: Document, *, source: Image | None = None
+    ) -> list[Held]:
         """Return the blobs that a manifest names, kept from collection until the commit.
 
+        They are looked for in the image that the manifest comes from, if it does; its children have come from there by then.
         Raises ManifestBlobUnknown with every digest that the image does not hold, or its caller may not read.
         """
+        holder = source or image
         held: dict[int, Held] = {}
         missing: list[str] = []
         for digest in document.required():
-            named = await readable_blob(tx, granted, image, digest, in_transaction=True)
+            named = await readable_blob(tx, granted, holder, digest, in_transaction=True)
             kept = await lock_blob(tx, named.blob_id) if named is not None else None
             if named is None or kept is None:
                 missing.append(str(digest))
@@ -103,7 +108,12 @@ class Placing:
                 held[named.blob_id] = Held(named.blob_id, *kept)
         if not self._sparse:
             for child in document.children:
-                seen = await readable_manifest(tx, granted, image, child.digest, in_transaction=True)
+                if source is None:
+                    seen = await readable_manifest(tx, granted, image, child.digest, in_transaction=True)
+                else:
+                    seen = next(
+                        iter(await manifests_by_digest(tx, image.repository.id, image.name, child.digest)), None
+                    )
                 if seen is None or await tx.row(_SHARE, item_id=seen.item_id) is None:  # else retention waits for us
                     missing.append(str(child.digest))
         if missing:
@@ -134,7 +144,7 @@ class Placing:
 
     async def untag(self, tx: Tx, granted: Granted, image: Image, tag: Manifest) -> None:
         """Take a tag away; what it pointed to stays by digest. The caller has locked the image."""
-        _refuse_immutable(image, tag.reference)
+        refuse_immutable(image, tag.reference)
         await self._retire(tx, granted, image, tag)
 
     async def lock(self, tx: Tx, image: Image) -> None:
@@ -145,7 +155,7 @@ class Placing:
         """Take away every reference to a manifest, tags too; the caller has locked the image."""
         for manifest in held:
             if manifest.is_tag:
-                _refuse_immutable(image, manifest.reference)
+                refuse_immutable(image, manifest.reference)
         await self._hold(tx, image, [manifest.reference for manifest in held])
         place = where(granted, image.repository)
         for manifest in held:
@@ -163,7 +173,7 @@ class Placing:
         if not tag and await _is_held(tx, image, new, files):
             return  # some tag holds it: that is enough for it to be pulled by digest
         if existing is not None and tag:
-            _refuse_immutable(image, tag)
+            refuse_immutable(image, tag)
             if not granted.may(Action.DELETE, image.repository, manifest_path(image.name, tag)):
                 raise Denied("Not enough permissions to overwrite the tag {tag} (DELETE is needed).", tag=tag)
             await self._retire(tx, granted, image, existing)
@@ -205,7 +215,8 @@ class Placing:
             await lock_blobs(tx, image.repository.id, [folder_of(image.name, one) for one in references])
 
 
-def _refuse_immutable(image: Image, tag: str) -> None:
+def refuse_immutable(image: Image, tag: str) -> None:
+    """Raise TagIsImmutable where tags neither move nor go."""
     if image.repository.flag("immutableTags"):
         raise TagIsImmutable(tag=tag, image=image.name)
 
@@ -237,17 +248,20 @@ async def _missing(tx: Tx, image: Image, existing: Manifest, files: Sequence[New
 
 def _files(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
     media_type = new.document.media_type
+    name = manifest_file_name(media_type)
     properties: dict[str, Sequence[str]] = {
+        **new.kept.get(name, {}),
+        "docker.manifest": [tag],
         "docker.repoName": [image.name],
         "docker.manifest.digest": [str(new.digest)],
         "docker.manifest.type": [media_type],
         "sha256": [new.digest.hex],
     }
-    if tag:
-        properties["docker.manifest"] = [tag]
+    if not tag:
+        del properties["docker.manifest"]
     if new.pushed and new.pushed != str(new.digest):
         properties[DIGEST_PROPERTY] = [new.pushed]
     properties.update({f"docker.label.{key}": values for key, values in new.labels.items()})
-    manifest = NewFile(manifest_file_name(media_type), new.blob_id, new.size, properties)
-    blobs = [NewFile(blob_file_name(blob.sha256), blob.blob_id, blob.size) for blob in new.blobs]
-    return [manifest, *sorted(blobs, key=lambda blob: blob.name)]  # the order in which removals lock them
+    manifest = NewFile(name, new.blob_id, new.size, properties)
+    named = sorted((blob_file_name(blob.sha256), blob) for blob in new.blobs)  # the order in which removals lock them
+    return [manifest, *(NewFile(file, blob.blob_id, blob.size, new.kept.get(file)) for file, blob in named)]

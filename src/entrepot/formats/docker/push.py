@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Never
 from urllib.parse import unquote
 
-from entrepot.access.actions import Action
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.threads import HASHING
-from entrepot.errors import Denied, TooLarge
-from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge, RejectedByPatterns
-from entrepot.formats.docker.images import Image, writable_image
-from entrepot.formats.docker.layout import manifest_path
+from entrepot.errors import TooLarge
+from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge
+from entrepot.formats.docker.images import Image, may_place, writable_image
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.manifests import labels, parse
 from entrepot.formats.docker.names import check_tag, parse_reference
@@ -26,7 +23,6 @@ from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
-from entrepot.repositories.granted import Granted
 from entrepot.repositories.mending import mend
 
 _TAGS_AT_ONCE = 100
@@ -96,8 +92,7 @@ class Push:
                 raise ManifestInvalid(f"More than {most} tags at once.")
         for tag in tags:
             check_tag(tag)
-            if not request.granted.may(Action.DEPLOY, image.repository, manifest_path(image.name, tag)):
-                _refuse(request.granted, image, tag)
+            may_place(request.granted, image, tag)
         return tags or [""]
 
     async def _read(self, request: Request, image: Image, stated: Digest | None) -> tuple[Document, bytes, Checksums]:
@@ -138,13 +133,6 @@ def _bound(document: Document, properties: Mapping[str, Sequence[str]], tags: Se
         raise ManifestInvalid(
             f"The manifest has {rows} blobs and labels, and was pushed as {len(tags)} tags: more than {_ROWS_AT_ONCE} in all."
         )
-
-
-def _refuse(granted: Granted, image: Image, tag: str) -> Never:
-    path = manifest_path(image.name, tag)
-    if granted.may_by_right(Action.DEPLOY, image.repository, path):
-        raise RejectedByPatterns(key=image.repository.key, path=path, detail={"tag": tag})
-    raise Denied(detail={"tag": tag})
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:

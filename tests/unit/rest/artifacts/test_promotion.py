@@ -1,0 +1,255 @@
+"""Promotion of images from one repository to another, over HTTP, on both engines."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from entrepot.errors import Unavailable
+from entrepot.formats.docker.images import Image
+from entrepot.formats.docker.promotion import Promotion
+from entrepot.formats.docker.records import Manifest
+from entrepot.repositories.granted import Granted
+from tests.unit.rest.artifacts.test_images import KIND, LAYER, docker, pulls
+from tests.world import INDEX, index, manifest, sha256
+
+LARGE = bytes(64 << 20)
+PASSWORD = "Narrow-pass-1"
+
+
+async def push(http: httpx.AsyncClient, key: str, tag: str, *, note: str = "") -> bytes:
+    config = b'{"config": {"Labels": {"team": "blue"}}, "note": "%s"}' % note.encode()
+    for content in (config, LAYER):
+        url = f"/v2/{key}/app/blobs/uploads/?digest={sha256(content)}"
+        assert (await http.post(url, content=content)).status_code == 201
+    body = manifest(config, LAYER)
+    assert await put(http, f"{key}/app", tag or sha256(body), body) == 201
+    return body
+
+
+async def put(http: httpx.AsyncClient, image: str, reference: str, body: bytes, kind: str = KIND) -> int:
+    sent = await http.put(f"/v2/{image}/manifests/{reference}", content=body, headers={"content-type": kind})
+    return sent.status_code
+
+
+async def promote(
+    http: httpx.AsyncClient, source: str, target: str, *, auth: httpx.Auth | None = None, **fields: object
+) -> httpx.Response:
+    body = {"targetRepo": target, "dockerRepository": "app", **fields}
+    more = {} if auth is None else {"auth": auth}
+    return await http.post(f"/artifactory/api/docker/{source}/v2/promote", json=body, **more)  # type: ignore[arg-type]
+
+
+async def tags(http: httpx.AsyncClient, key: str, image: str = "app") -> Sequence[str]:
+    told = await http.get(f"/v2/{key}/{image}/tags/list")
+    found: Sequence[str] = told.json()["tags"] if told.status_code == 200 else []
+    return found
+
+
+async def properties(http: httpx.AsyncClient, path: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = (await http.get(f"/artifactory/api/storage/{path}?properties")).json()["properties"]
+    return found
+
+
+@pytest.fixture
+async def pair(http: httpx.AsyncClient, repo: str) -> tuple[str, str]:
+    """Two local Docker repositories."""
+    return await docker(http, repo), await docker(http, f"o{repo}")
+
+
+async def test_a_tag_moves_under_another_name_with_its_bytes_and_properties(
+    http: httpx.AsyncClient, pair: tuple[str, str]
+) -> None:
+    key, other = pair
+    body = await push(http, key, "1.0")
+    layer = f"sha256__{sha256(LAYER).partition(':')[2]}"
+    for file in ("manifest.json", layer):
+        put_on = await http.put(f"/artifactory/api/storage/{key}/app/1.0/{file}?properties=build.name=b;build.number=7")
+        assert put_on.status_code == 204
+    before = await properties(http, f"{key}/app/1.0/manifest.json")
+    done = await promote(
+        http, key, other, tag="1.0", targetTag="released", targetDockerRepository="team/app", copy=False
+    )
+    assert (done.status_code, done.headers["content-type"]) == (200, "text/plain")
+    assert done.text.strip()
+    assert (await http.get(f"/v2/{other}/team/app/manifests/released")).content == body
+    assert await pulls(http, other, "released", "team/app") == [200, 200]
+    expected = {**before, "docker.manifest": ["released"], "docker.repoName": ["team/app"]}
+    assert await properties(http, f"{other}/team/app/released/manifest.json") == expected
+    assert await properties(http, f"{other}/team/app/released/{layer}") == {"build.name": ["b"], "build.number": ["7"]}
+    assert await tags(http, key) == []
+    assert (await http.get(f"/v2/{key}/app/manifests/{sha256(body)}")).status_code == 200  # for pulls that have begun
+
+
+@pytest.mark.parametrize("face", ["docker", "oci", "helmoci"])
+async def test_without_a_tag_all_go_and_a_copy_leaves_them(
+    http: httpx.AsyncClient, pair: tuple[str, str], face: str
+) -> None:
+    key, other = pair
+    bodies = {tag: await push(http, key, tag, note=tag) for tag in ("1.0", "2.0", "latest")}
+    body = {"targetRepo": other, "dockerRepository": "app", "tag": "", "targetTag": None, "copy": True}
+    assert (await http.post(f"/artifactory/api/{face}/{key}/v2/promote", json=body)).status_code == 200
+    for where in pair:
+        assert await tags(http, where) == [*bodies]
+        for tag, held in bodies.items():
+            assert (await http.get(f"/v2/{where}/app/manifests/{tag}")).content == held
+    assert (await http.post(f"/artifactory/api/{face}/{key}/v2/promote", json=body)).status_code == 200  # again
+    assert (await promote(http, key, other)).status_code == 200
+    assert (await tags(http, key), await tags(http, other)) == ([], [*bodies])
+
+
+async def test_the_children_of_an_index_come_too_however_deep_they_are(
+    http: httpx.AsyncClient, pair: tuple[str, str]
+) -> None:
+    key, other = pair
+    children = [await push(http, key, "", note=note) for note in ("amd64", "arm64")]
+    inner, shared = index(*children), index(children[0])
+    for one in (inner, shared):
+        assert await put(http, f"{key}/app", sha256(one), one, INDEX) == 201
+    outer = index(inner, shared, children[1])
+    assert await put(http, f"{key}/app", "1.0", outer, INDEX) == 201
+    assert (await promote(http, key, other, tag="1.0")).status_code == 200
+    for one in (*children, inner, shared, outer):
+        assert (await http.get(f"/v2/{other}/app/manifests/{sha256(one)}")).content == one
+    assert await pulls(http, other, "1.0") == [200, 200]
+    assert "docker.manifest" not in await properties(http, f"{other}/app/{sha256(children[0])}/manifest.json")
+
+
+async def test_what_makes_no_sense_is_refused_and_says_why(http: httpx.AsyncClient, repo: str) -> None:
+    key, other = await docker(http, repo), await docker(http, f"o{repo}")
+    await push(http, key, "1.0")
+    virtual = {"rclass": "virtual", "packageType": "docker", "repositories": [other]}
+    assert (await http.put(f"/artifactory/api/repositories/v-{repo}", json=virtual)).status_code == 200
+    for status, source, target, fields in [
+        (400, key, None, {}), (400, key, other, {"dockerRepository": None}), (400, key, other, {"copy": "yes"}),
+        (400, key, other, {"dockerRepository": "App"}), (400, key, other, {"tag": "a b"}), (400, key, other, {"targetTag": "2.0"}),
+        (400, key, other, {"targetDockerRepository": "../app"}), (400, key, key, {"tag": "1.0"}), (400, key, key, {}),
+        (400, key, repo, {}), (400, repo, other, {}), (400, key, f"v-{repo}", {}), (400, f"v-{repo}", key, {}),
+        (404, key, "none", {}), (404, "none", other, {}), (404, key, other, {"tag": "2.0"}),
+        (404, key, other, {"dockerRepository": "b"}),
+    ]:  # fmt: skip
+        answer = await promote(http, source, target, **fields)  # type: ignore[arg-type]
+        assert (answer.status_code, source, target, fields) == (status, source, target, fields)
+        assert answer.json()["errors"][0] == {"status": status, "message": answer.json()["errors"][0]["message"]}
+    assert await pulls(http, key, "1.0") == [200, 200]
+    assert await tags(http, other) == []
+
+
+async def test_the_settings_of_both_repositories_hold(http: httpx.AsyncClient, repo: str) -> None:
+    key, fixed = await docker(http, repo), await docker(http, f"f{repo}", immutableTags=True)
+    few, closed = (
+        await docker(http, f"t{repo}", maxUniqueTags=2),
+        await docker(http, f"c{repo}", excludesPattern="app/1*/**"),
+    )
+    for tag in ("3.0", "1.0", "2.0"):
+        await push(http, key, tag, note=tag)
+    assert (await promote(http, key, few, copy=True)).status_code == 200
+    assert await tags(http, few) == ["1.0", "2.0"]  # the oldest went
+    refused = await promote(http, key, closed)
+    assert (refused.status_code, await tags(http, closed)) == (403, [])
+    assert "include/exclude pattern" in refused.text
+    assert (await promote(http, key, fixed, tag="1.0", copy=True)).status_code == 200
+    assert (await promote(http, key, fixed, tag="2.0", targetTag="1.0")).status_code == 403
+    assert (await promote(http, fixed, few, tag="1.0")).status_code == 403
+    assert (await tags(http, key), await tags(http, fixed)) == (["1.0", "2.0", "3.0"], ["1.0"])
+
+
+@pytest.mark.parametrize(
+    ("at_source", "at_target", "moved", "copied"),
+    [
+        (["read"], ["read"], 403, 403), (["read"], ["write"], 403, 200), (["read", "delete"], ["write"], 200, 404),
+        (["delete"], ["write"], 403, 403), (["read", "delete"], ["read"], 403, 403),
+    ],
+)  # fmt: skip
+async def test_the_caller_reads_and_deletes_at_the_source_and_deploys_at_the_target(
+    http: httpx.AsyncClient, pair: tuple[str, str], at_source: list[str], at_target: list[str], moved: int, copied: int
+) -> None:
+    key, other = pair
+    child = await push(http, key, "")
+    assert await put(http, f"{key}/app", "1.0", index(child), INDEX) == 201
+    name = f"mover-{key}"
+    user = {"name": name, "email": "m@example.org", "password": PASSWORD}
+    assert (await http.put(f"/artifactory/api/security/users/{name}", json=user)).status_code == 201
+    for everybody in ("Anything", "Any Remote"):
+        await http.delete(f"/artifactory/api/v2/security/permissions/{everybody}")
+    for number, (where, may) in enumerate(((key, at_source), (other, at_target))):
+        target = {"name": f"{name}{number}", "repo": {"repositories": [where], "actions": {"users": {name: may}}}}
+        made = await http.put(f"/artifactory/api/v2/security/permissions/{name}{number}", json=target)
+        assert made.status_code in {200, 201}, made.text
+    mine = httpx.BasicAuth(name, PASSWORD)
+    assert (await promote(http, key, other, tag="1.0", auth=mine)).status_code == moved
+    assert (await tags(http, key) == []) is (moved == 200)
+    assert (await promote(http, key, other, tag="1.0", copy=True, auth=mine)).status_code == copied
+
+
+async def test_a_project_that_is_full_takes_nothing_and_the_source_stays(
+    http: httpx.AsyncClient, repo: str, pair: tuple[str, str]
+) -> None:
+    key, other = pair
+    full = {"project_key": "docked", "display_name": "Docked", "storage_quota_bytes": 1 << 30}
+    await http.post("/access/api/v1/projects", json=full)
+    assert (
+        await http.put(f"/access/api/v1/projects/_/attach/repositories/{other}/docked?force=true")
+    ).status_code == 204
+    assert (
+        await http.put(f"/access/api/v1/projects/_/attach/repositories/{repo}/docked?force=true")
+    ).status_code == 204
+    await push(http, key, "1.0")
+    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
+    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
+    for number in range(1, 16):
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code == 201
+    assert (await promote(http, key, other, tag="1.0")).status_code == 413
+    assert (await tags(http, key), await tags(http, other)) == (["1.0"], [])
+    await http.put("/access/api/v1/projects/docked", json={**full, "storage_quota_bytes": 2 << 30})
+    assert (await promote(http, key, other, tag="1.0")).status_code == 200
+
+
+async def test_promotions_of_one_image_in_both_directions_at_once_all_arrive(
+    http: httpx.AsyncClient, pair: tuple[str, str]
+) -> None:
+    key, other = pair
+    for number in range(6):
+        await push(http, pair[number % 2], f"{number}", note=f"{number}")
+    ways = [(pair[number % 2], pair[1 - number % 2], f"{number}") for number in range(6)]
+    done = await asyncio.gather(*(promote(http, source, target, tag=tag) for source, target, tag in ways))
+    assert [one.status_code for one in done] == [200] * 6
+    assert (await tags(http, key), await tags(http, other)) == (["1", "3", "5"], ["0", "2", "4"])
+
+
+async def test_a_promotion_that_fails_leaves_the_source_whole_and_may_be_repeated(
+    http: httpx.AsyncClient, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = pair
+    body = await push(http, key, "1.0")
+
+    async def fails(*_: object) -> None:
+        raise Unavailable
+
+    for step in ("_arrive", "_leave"):
+        with monkeypatch.context() as broken:
+            broken.setattr(Promotion, step, fails)
+            assert (await promote(http, key, other, tag="1.0")).status_code == 503
+        assert await pulls(http, key, "1.0") == [200, 200]
+    assert (await promote(http, key, other, tag="1.0")).status_code == 200
+    assert (await tags(http, key), await tags(http, other)) == ([], ["1.0"])
+    assert (await http.get(f"/v2/{other}/app/manifests/1.0")).content == body
+
+
+async def test_what_is_pushed_to_a_tag_while_it_moves_stays(
+    http: httpx.AsyncClient, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = pair
+    old = await push(http, key, "1.0", note="old")
+    leave, pushed = Promotion._leave, []
+
+    async def leaves(self: Promotion, granted: Granted, source: Image, top: Manifest) -> None:
+        pushed.append(await push(http, key, "1.0", note="new"))
+        await leave(self, granted, source, top)
+
+    monkeypatch.setattr(Promotion, "_leave", leaves)
+    assert (await promote(http, key, other, tag="1.0")).status_code == 200
+    assert (await http.get(f"/v2/{other}/app/manifests/1.0")).content == old
+    assert (await http.get(f"/v2/{key}/app/manifests/1.0")).content == pushed[0]
