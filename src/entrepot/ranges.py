@@ -85,8 +85,10 @@ class Conditions:
     @classmethod
     def of(cls, headers: Headers) -> Conditions:
         """Read the headers; several If-None-Match lines are one list."""
-        tags = headers.get_all("if-none-match") if headers.get("if-none-match") is not None else None
-        return cls(",".join(tags) if tags else None, headers.get("if-modified-since"), headers.get("if-range"))
+        tag, since, same = headers.get("if-none-match"), headers.get("if-modified-since"), headers.get("if-range")
+        if tag is None and since is None and same is None:
+            return _NONE
+        return cls(None if tag is None else ",".join(headers.get_all("if-none-match")), since, same)
 
     @property
     def any(self) -> bool:
@@ -105,6 +107,9 @@ class Conditions:
         if date is not None:
             return modified is not None and modified // 1000 == date
         return stated.strip('"') in tags  # a weak one keeps its prefix, and so is none of them
+
+
+_NONE = Conditions()  # of most requests
 
 
 def evaluate(conditions: Conditions, tags: Collection[str], modified: int | None) -> bool:

@@ -11,8 +11,9 @@ from entrepot.ranges import Span
 from entrepot.repositories.content import Content
 
 
-def fill_parts(reply: Reply, content: Content, stored: Stored, spans: Sequence[Span], media_type: str) -> Reply:
+def fill_parts(reply: Reply, content: Content, stored: Stored, spans: Sequence[Span]) -> Reply:
     """Make the spans the reply's payload, in their order; its own media type goes into the parts."""
+    media_type = dict(reply.fixed).get(b"content-type", b"application/octet-stream").decode("latin-1")
     boundary = secrets.token_hex(16)
     heads = [_head(boundary, media_type, span, stored.size) for span in spans]
     end = f"\r\n--{boundary}--\r\n".encode()

@@ -9,7 +9,7 @@ from entrepot.clock import http_date
 from entrepot.errors import Unsatisfiable
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
-from entrepot.ranges import Conditions, Span, evaluate, parse_range
+from entrepot.ranges import Conditions, evaluate, parse_range
 from entrepot.repositories.byteranges import fill_parts
 from entrepot.repositories.content import Content
 
@@ -31,18 +31,36 @@ def deliver(
     Validators are accepted as we give them, bare or quoted, and as the sha1 that Artifactory gives.
     """
     fixed = _headers(stored.sha256, stored.sha1, stored.md5, tuple(headers), etag, file_name, modified=modified)
+    return answer(request, content, stored, fixed, etag=etag, modified=modified)
+
+
+def answer(
+    request: Request,
+    content: Content,
+    stored: Stored,
+    fixed: tuple[tuple[bytes, bytes], ...],
+    *,
+    etag: str,
+    modified: int | None,
+) -> Reply:
+    """Answer as `deliver` does, with headers that are encoded already."""
     reply = Reply(200, fixed=fixed)
+    if request.method != "GET":
+        return content.fill(reply, stored)
     conditions = Conditions.of(request.headers)
-    if request.method == "GET" and conditions.any:
-        tags = (etag.strip('"'), stored.sha1.hex(), stored.digest)
-        if evaluate(conditions, tags, modified):
-            reply.status = 304
-            return reply
-    spans = _spans(request, conditions, stored, etag=etag, modified=modified)
+    if conditions.any and evaluate(conditions, _tags(stored, etag), modified):
+        reply.status = 304
+        return reply
+    header = request.headers.get("range")
+    if header is None or not conditions.range_applies(_tags(stored, etag), modified):
+        return content.fill(reply, stored)
+    spans = parse_range(header, stored.size)
     if spans is None:
         return content.fill(reply, stored)
+    if not spans:
+        raise Unsatisfiable(size=stored.size, headers=[("content-range", f"bytes */{stored.size}")])
     if len(spans) > 1:
-        return fill_parts(reply, content, stored, spans, dict(headers).get("content-type", "application/octet-stream"))
+        return fill_parts(reply, content, stored, spans)
     (span,) = spans
     reply.status = 206
     reply.headers.append(("content-range", f"bytes {span.start}-{span.stop - 1}/{stored.size}"))
@@ -84,16 +102,5 @@ def _headers(
     return encoded(common)
 
 
-def _spans(
-    request: Request, conditions: Conditions, stored: Stored, *, etag: str, modified: int | None
-) -> tuple[Span, ...] | None:
-    """Return the ranges to send; None for the whole."""
-    header = request.headers.get("range")
-    if header is None or request.method != "GET":
-        return None
-    if not conditions.range_applies((etag.strip('"'), stored.sha1.hex(), stored.digest), modified):
-        return None
-    spans = parse_range(header, stored.size)
-    if spans is not None and not spans:
-        raise Unsatisfiable(size=stored.size, headers=[("content-range", f"bytes */{stored.size}")])
-    return spans
+def _tags(stored: Stored, etag: str) -> tuple[str, ...]:
+    return etag.strip('"'), stored.sha1.hex(), stored.digest

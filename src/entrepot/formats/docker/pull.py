@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import unquote
 
+from entrepot.clock import http_date
 from entrepot.formats.docker.errors import ManifestUnknown
 from entrepot.formats.docker.images import Image, image_name, readable_images, readable_manifest
 from entrepot.formats.docker.layout import manifest_file_name, manifest_path
@@ -16,8 +17,8 @@ from entrepot.formats.docker.records import Manifest, manifest_by_reference
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Reads
-from entrepot.ranges import Conditions, evaluate
 from entrepot.repositories.content import Content
+from entrepot.repositories.delivery import answer, naming
 from entrepot.repositories.downloads import Downloads
 from entrepot.repositories.granted import FROM_CACHE
 
@@ -58,17 +59,13 @@ class Pull:
             stored.sha256,
             stored.sha1,
             stored.md5,
+            manifest.modified,
             by_digest=by_digest,
             key=image.repository.key,
         )
-        conditions = Conditions.of(request.headers)
-        if (
-            request.method == "GET"
-            and conditions.any
-            and evaluate(conditions, (stored.digest, stored.sha1.hex()), None)
-        ):
-            return Reply(304, fixed=fixed)
-        reply = self._content.fill(Reply(200, fixed=fixed), stored)
+        reply = answer(request, self._content, stored, fixed, etag=digest, modified=manifest.modified)
+        if reply.status == 304:
+            return reply
         if image.repository.is_remote:
             reply.headers += FROM_CACHE
         if self._downloads is not None and request.method == "GET":
@@ -79,7 +76,7 @@ class Pull:
 # By digests rather than by `Stored`, which holds the bytes of small blobs: what is remembered has a bound.
 @lru_cache(maxsize=4096)
 def _headers(
-    media_type: str, digest: str, sha256: bytes, sha1: bytes, md5: bytes, *, by_digest: bool, key: str
+    media_type: str, digest: str, sha256: bytes, sha1: bytes, md5: bytes, modified: int, *, by_digest: bool, key: str
 ) -> tuple[tuple[bytes, bytes], ...]:
     return encoded(
         (
@@ -90,7 +87,9 @@ def _headers(
             ("x-checksum-sha256", sha256.hex()),
             ("x-checksum-sha1", sha1.hex()),
             ("x-checksum-md5", md5.hex()),
-            ("x-artifactory-filename", manifest_file_name(media_type)),
+            *naming(manifest_file_name(media_type)),
+            ("last-modified", http_date(modified)),
+            ("accept-ranges", "bytes"),
             ("x-artifactory-docker-registry", key),
         )
     )

@@ -14,17 +14,20 @@ from entrepot.metadata.items import below, split
 from entrepot.metadata.sql import Parameter, sql
 
 _BY_REFERENCE = sql("""
-SELECT item_id, reference, is_tag, blob_id, media_type, subject, retired, digest FROM docker_manifest
-WHERE repo_id = :repo_id AND image = :image AND reference = :reference
+SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest, i.modified
+FROM docker_manifest m JOIN item i ON i.id = m.item_id
+WHERE m.repo_id = :repo_id AND m.image = :image AND m.reference = :reference
 """)
 _BY_SHA256 = sql("""
-SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest
+SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest, i.modified
 FROM blob b JOIN docker_manifest m ON m.repo_id = :repo_id AND m.image = :image AND m.blob_id = b.id
+JOIN item i ON i.id = m.item_id
 WHERE b.sha256 = :digest ORDER BY m.is_tag DESC, m.reference LIMIT :limit
 """)
 _BY_OTHER = sql("""
-SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest
+SELECT m.item_id, m.reference, m.is_tag, m.blob_id, m.media_type, m.subject, m.retired, m.digest, i.modified
 FROM blob_digest d JOIN docker_manifest m ON m.repo_id = :repo_id AND m.image = :image AND m.blob_id = d.blob_id
+JOIN item i ON i.id = m.item_id
 WHERE d.algorithm = :algorithm AND d.digest = :digest ORDER BY m.is_tag DESC, m.reference LIMIT :limit
 """)
 _REFERENCES = sql("""
@@ -135,6 +138,7 @@ class Manifest:
     subject: str | None
     retired: int | None
     digest: str | None  # that a tag is told by, where it is not the sha256
+    modified: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,36 @@ async def test_a_manifest_beyond_the_limit_is_an_invalid_manifest_and_the_limit_
     assert answer.error.message == f"The manifest is larger than the limit of {4 << 20} bytes."
 
 
+async def test_a_manifest_says_its_file_and_its_time_and_is_not_sent_again_to_who_has_it(node: Node) -> None:
+    body = await node.push("r/app", "1.0", ONE)
+    assert (await node.put("r/app", "both", index(body), kind=INDEX)).status == 201
+    for reference, file in (("1.0", "manifest.json"), (sha256(body), "manifest.json"), ("both", "list.manifest.json")):
+        url = f"/v2/r/app/manifests/{reference}"
+        told = await node.ask("GET", url)
+        assert told.headers["accept-ranges"] == "bytes"
+        assert told.headers["content-disposition"] == f'attachment; filename="{file}"'
+        since = told.headers["last-modified"]
+        assert (await node.ask("GET", url, **{"if-modified-since": since})).status == 304
+        assert (await node.ask("HEAD", url, **{"if-modified-since": since})).status == 200
+        earlier = "Thu, 01 Jan 2015 00:00:00 GMT"
+        assert (await node.ask("GET", url, **{"if-modified-since": earlier})).status == 200
+        both = {"if-modified-since": since, "if-none-match": '"another"'}
+        assert (await node.ask("GET", url, **both)).status == 200
+
+
+async def test_a_range_of_a_manifest_is_sent_alone(node: Node) -> None:
+    body = await node.push("r/app", "1.0", ONE)
+    url = "/v2/r/app/manifests/1.0"
+    part = await node.ask("GET", url, range="bytes=10-")
+    assert (part.status, part.body) == (206, body[10:])
+    assert part.headers["content-range"] == f"bytes 10-{len(body) - 1}/{len(body)}"
+    assert part.headers["content-type"] == MANIFEST
+    assert (await node.ask("GET", url, range=f"bytes={len(body)}-")).status == 416
+    changed = await node.ask("GET", url, range="bytes=10-", **{"if-range": '"another"'})
+    assert (changed.status, changed.body) == (200, body)
+    assert len((await node.ask("HEAD", url, range="bytes=10-")).body) == 0
+
+
 async def test_overwriting_needs_the_right_to_delete(node: Node) -> None:
     pusher = node.grant("pusher", "r", rights=Action.READ | Action.DEPLOY)
     body = await node.push("r/app", "1.0", ONE, caller=pusher)
