@@ -156,6 +156,18 @@ async def test_the_settings_of_both_repositories_hold(http: httpx.AsyncClient, r
     assert (await tags(http, key), await tags(http, fixed)) == (["1.0", "2.0", "3.0"], ["1.0"])
 
 
+@pytest.mark.parametrize("closed", ["source", "target"])
+async def test_nothing_is_promoted_out_of_or_into_a_repository_that_is_blacked_out(
+    http: httpx.AsyncClient, pair: tuple[str, str], closed: str
+) -> None:
+    await push(http, pair[0], "1.0")
+    black = dict(zip(("source", "target"), pair, strict=True))[closed]
+    for out, status in ((True, 404), (False, 200)):
+        await http.post(f"/artifactory/api/repositories/{black}", json={"blackedOut": out})
+        assert (await promote(http, *pair, tag="1.0", copy=True)).status_code == status
+    assert await tags(http, pair[1]) == ["1.0"]
+
+
 @pytest.mark.parametrize(
     ("at_source", "at_target", "moved", "copied"),
     [
