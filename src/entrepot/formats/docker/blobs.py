@@ -5,10 +5,10 @@ from __future__ import annotations
 from entrepot.blobs.digest import Digest
 from entrepot.errors import NotAllowed
 from entrepot.formats.docker.errors import BlobUnknown
+from entrepot.formats.docker.image_blobs import NamedBlob, forget_blob, prolong
 from entrepot.formats.docker.images import Image, claimant, readable_blob, readable_images, writable_image
 from entrepot.formats.docker.layout import blob_file_name
 from entrepot.formats.docker.names import parse_digest
-from entrepot.formats.docker.records import NamedBlob, forget_blob, prolong
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Stored, grace
 from entrepot.metadata.database import Database, Tx

@@ -10,9 +10,9 @@ from entrepot.errors import Denied
 from entrepot.formats.docker.errors import ManifestUnknown
 from entrepot.formats.docker.images import Image, image_name, writable_image
 from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.manifest_rows import manifest_by_reference, manifests_by_digest, references
 from entrepot.formats.docker.names import parse_reference
 from entrepot.formats.docker.placing import Placing
-from entrepot.formats.docker.records import manifest_by_reference, manifests_by_digest, references
 from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.granted import Granted

@@ -15,17 +15,10 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import Denied, NotAllowed
 from entrepot.formats.docker.errors import NameUnknown, RejectedByPatterns, shown
+from entrepot.formats.docker.image_blobs import NamedBlob, holder_paths, named_blob
 from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference, manifests_by_digest, references
 from entrepot.formats.docker.names import split_name
-from entrepot.formats.docker.records import (
-    Manifest,
-    NamedBlob,
-    holder_paths,
-    manifest_by_reference,
-    manifests_by_digest,
-    named_blob,
-    references,
-)
 from entrepot.messages import Request
 from entrepot.metadata.database import Reads
 from entrepot.repositories.fields import DOCKER

@@ -14,8 +14,8 @@ from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import NameUnknown, shown
 from entrepot.formats.docker.images import Image, image_name, readable_images
 from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.manifest_rows import images, is_known, tags
 from entrepot.formats.docker.pages import Page, link, parse_page
-from entrepot.formats.docker.records import images, is_known, tags
 from entrepot.messages import Reply, Request, json_reply
 from entrepot.metadata.database import Reads
 from entrepot.repositories.fields import DOCKER

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.errors import EntrepotError
+from entrepot.formats.docker.image_blobs import blob_id_of, holders, lock_blob, name_for_now
 from entrepot.formats.docker.images import Image, claimant, readable_blob
 from entrepot.formats.docker.names import check_image, split_name
-from entrepot.formats.docker.records import blob_id_of, holders, lock_blob, name_for_now
 from entrepot.messages import Request
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.fields import DOCKER

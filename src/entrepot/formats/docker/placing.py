@@ -14,19 +14,18 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import Denied, EntrepotError
 from entrepot.formats.docker.errors import ManifestBlobUnknown
+from entrepot.formats.docker.image_blobs import lock_blob, lock_blobs
 from entrepot.formats.docker.images import Image, readable_blob, readable_manifest
 from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
-from entrepot.formats.docker.manifests import Manifest as Document
-from entrepot.formats.docker.projection import DIGEST_PROPERTY
-from entrepot.formats.docker.records import (
+from entrepot.formats.docker.manifest_rows import (
     Manifest,
-    lock_blob,
-    lock_blobs,
     lock_image,
     manifest_by_reference,
     manifests_by_digest,
     note_document,
 )
+from entrepot.formats.docker.manifests import Manifest as Document
+from entrepot.formats.docker.projection import DIGEST_PROPERTY
 from entrepot.metadata.database import Tx
 from entrepot.metadata.items import NewFile
 from entrepot.metadata.properties import Properties, properties_of

@@ -15,11 +15,12 @@ from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import Denied, NotFound
 from entrepot.formats.docker.errors import ManifestTooLarge
+from entrepot.formats.docker.image_blobs import lock_blob
 from entrepot.formats.docker.images import Image, may_place, readable_manifest
 from entrepot.formats.docker.layout import folder_of, manifest_path
+from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference
 from entrepot.formats.docker.manifests import parse
 from entrepot.formats.docker.placing import Placement, Placing, refuse_immutable
-from entrepot.formats.docker.records import Manifest, lock_blob, manifest_by_reference
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql

@@ -12,8 +12,8 @@ from entrepot.clock import http_date
 from entrepot.formats.docker.errors import ManifestUnknown
 from entrepot.formats.docker.images import Image, image_name, readable_images, readable_manifest
 from entrepot.formats.docker.layout import manifest_file_name, manifest_path
+from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference
 from entrepot.formats.docker.names import parse_reference
-from entrepot.formats.docker.records import Manifest, manifest_by_reference
 from entrepot.messages import Reply, Request, encoded
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Reads

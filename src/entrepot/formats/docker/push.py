@@ -12,12 +12,12 @@ from entrepot.blobs.intake import Intake
 from entrepot.blobs.threads import HASHING
 from entrepot.errors import TooLarge
 from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge
+from entrepot.formats.docker.image_blobs import named_blob
 from entrepot.formats.docker.images import Image, may_place, writable_image
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.manifests import labels, parse
 from entrepot.formats.docker.names import check_tag, parse_reference
 from entrepot.formats.docker.placing import Placement, Placing
-from entrepot.formats.docker.records import named_blob
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx

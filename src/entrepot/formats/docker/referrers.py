@@ -17,11 +17,11 @@ from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.errors import PaginationNumberInvalid
 from entrepot.formats.docker.images import Image, readable_images, readable_manifest
 from entrepot.formats.docker.layout import manifest_path
+from entrepot.formats.docker.manifest_rows import Referrer, manifest_by_reference, referrers
 from entrepot.formats.docker.manifests import Describes, Descriptor, index_of
 from entrepot.formats.docker.media_types import OCI_INDEX
 from entrepot.formats.docker.names import parse_digest
 from entrepot.formats.docker.pages import link
-from entrepot.formats.docker.records import Referrer, manifest_by_reference, referrers
 from entrepot.formats.docker.references import MOST_FALLBACK, fallback_tag, of_type, parse_fallback
 from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Reads

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from entrepot.formats.docker.layout import folder_of
-from entrepot.formats.docker.records import lock_image
+from entrepot.formats.docker.manifest_rows import lock_image
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.sql import sql

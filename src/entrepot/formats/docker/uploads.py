@@ -23,9 +23,9 @@ from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
 from entrepot.blobs.intake import Intake
 from entrepot.errors import TooLarge
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, RejectedByPatterns, SizeInvalid
+from entrepot.formats.docker.image_blobs import name_for_now
 from entrepot.formats.docker.images import Image, claimant, writable_image
 from entrepot.formats.docker.mounts import Mounts
-from entrepot.formats.docker.records import name_for_now
 from entrepot.formats.docker.tickets import FINISHED, Tickets
 from entrepot.messages import Body, Reply, Request
 from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer

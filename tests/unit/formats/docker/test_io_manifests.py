@@ -8,7 +8,7 @@ import pytest
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.formats.docker import discard
-from entrepot.formats.docker.records import named_blob, prolong
+from entrepot.formats.docker.image_blobs import named_blob, prolong
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import NewFile
 from tests.world import GRACE, INDEX, MANIFEST, Node, another, index, manifest, sha256

@@ -9,8 +9,8 @@ import pytest
 
 from entrepot.errors import Unavailable
 from entrepot.formats.docker.images import Image
+from entrepot.formats.docker.manifest_rows import Manifest
 from entrepot.formats.docker.promotion import Promotion
-from entrepot.formats.docker.records import Manifest
 from entrepot.repositories.granted import Granted
 from tests.unit.rest.artifacts.test_images import KIND, LAYER, docker, pulls
 from tests.world import INDEX, index, manifest, sha256
