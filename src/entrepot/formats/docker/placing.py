@@ -110,10 +110,9 @@ class Placing:
                 if source is None:
                     seen = await readable_manifest(tx, granted, image, child.digest, in_transaction=True)
                 else:
-                    seen = next(
-                        iter(await manifests_by_digest(tx, image.repository.id, image.name, child.digest)), None
-                    )
-                if seen is None or await tx.row(_SHARE, item_id=seen.item_id) is None:  # else retention waits for us
+                    found = await manifests_by_digest(tx, image.repository.id, image.name, child.digest)
+                    seen = found[0] if found else None
+                if seen is None or not await _stays(tx, seen):
                     missing.append(str(child.digest))
         if missing:
             raise ManifestBlobUnknown(digests=missing)
@@ -218,6 +217,11 @@ def refuse_immutable(image: Image, tag: str) -> None:
     """Raise TagIsImmutable where tags neither move nor go."""
     if image.repository.flag("immutableTags"):
         raise TagIsImmutable(tag=tag, image=image.name)
+
+
+async def _stays(tx: Tx, child: Manifest) -> bool:
+    """Whether a manifest is there until the commit, for retention waits for us, and has its bytes."""
+    return await tx.row(_SHARE, item_id=child.item_id) is not None and await lock_blob(tx, child.blob_id) is not None
 
 
 async def _is_held(tx: Tx, image: Image, new: Placement, files: Sequence[NewFile]) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot.jobs.inspection import check
-from tests.world import Node, manifest, sha256
+from tests.world import INDEX, Node, index, manifest, sha256
 
 BIG, OTHER = b"x" * 50_000, b"y" * 50_000
 URL = f"/v2/r/app/blobs/{sha256(BIG)}"
@@ -36,6 +36,21 @@ async def test_no_manifest_may_name_what_was_given_up(lacking: Node) -> None:
     assert answer.error.detail == sha256(BIG)
     await lacking.upload("r/app", BIG)
     assert (await lacking.put("r/app", "2.0", manifest(OTHER, BIG))).status == 201
+
+
+async def test_no_index_may_name_a_manifest_that_was_given_up(node: Node) -> None:
+    config, child = b"{}", manifest(b"{}", note="x" * 50_000)
+    await node.upload("r/app", config)
+    await node.put("r/app", "1.0", child)
+    await node.upload("r/app", OTHER)
+    objects = await node.objects()
+    [lost] = [key for key in objects if (await node.driver.size(key)) > len(OTHER)]
+    await node.driver.delete(lost)
+    assert (await check(node.database, node.driver, repair=True)).repaired == 1
+    answer = await node.put("r/app", "all", index(child), kind=INDEX)
+    assert (answer.status, answer.error and answer.error.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+    await node.put("r/app", "1.0", child)
+    assert (await node.put("r/app", "all", index(child), kind=INDEX)).status == 201
 
 
 @pytest.mark.parametrize("stated", ["&from=r/app", ""])
