@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from entrepot.errors import Conflict
+from entrepot.errors import Conflict, NotFound
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Change, Where, record
 from entrepot.metadata.items import BATCH, FILE, FOLDER, Came, Item, NewFile, below, read_item, split
@@ -22,13 +22,17 @@ from entrepot.metadata.sql import Parameter, sql
 
 _GET_SHARED = sql("SELECT id, kind FROM item WHERE repo_id = :repo_id AND path = :path AND name = :name {share}")
 _GET_LOCKED = sql("SELECT {item} FROM item WHERE repo_id = :repo_id AND path = :path AND name = :name {update}")
+# Who makes an item locks the repository's row against its deletion, which waits: what is committed by then is purged.
 _ADD_FOLDER = sql("""
 INSERT INTO item (repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
-VALUES (:repo_id, :path, :name, 0, :depth, 0, NULL, {now}, :actor, {now}, :actor, {now}) ON CONFLICT DO NOTHING
+SELECT :repo_id, :path, :name, 0, :depth, 0, NULL, {now}, :actor, {now}, :actor, {now}
+FROM repository WHERE id = :repo_id AND deleted IS NULL {share}
+ON CONFLICT DO NOTHING
 """)
 _ADD_FILE = sql("""
 INSERT INTO item (repo_id, path, name, kind, depth, size, blob_id, created, created_by, modified, modified_by, updated)
-VALUES (:repo_id, :path, :name, 1, :depth, :size, :blob_id, {now}, :actor, {now}, :actor, {now})
+SELECT :repo_id, :path, :name, 1, :depth, :size, :blob_id, {now}, :actor, {now}, :actor, {now}
+FROM repository WHERE id = :repo_id AND deleted IS NULL {share}
 ON CONFLICT DO NOTHING
 RETURNING {item}
 """)
@@ -57,6 +61,7 @@ _IN_THE_WAY = sql("""
 SELECT {item} FROM item WHERE repo_id = :repo_id AND path = :new AND kind = 1
 AND name IN (SELECT name FROM item WHERE repo_id = :repo_id AND path = :old AND kind = 1) ORDER BY name {update}
 """)
+_IS_LIVE = sql("SELECT 1 FROM repository WHERE id = :repo_id AND deleted IS NULL")
 _IS_EMPTY = sql("SELECT 1 FROM item WHERE repo_id = :repo_id AND path = :path LIMIT 1")
 
 
@@ -66,6 +71,10 @@ class FileInTheWay(Conflict):
 
 class FolderInTheWay(Conflict):
     """A folder is stored at {path}, where a file is to be deployed."""
+
+
+class RepositoryGone(NotFound):
+    """Repository {key} was deleted meanwhile."""
 
 
 class Projection(Protocol):
@@ -87,7 +96,10 @@ class Tree:
         self._projections = projections
 
     async def ensure_folder(self, tx: Tx, where: Where, folder: str) -> None:
-        """Make a folder and those above it, and keep them from being pruned until the commit. Raises FileInTheWay."""
+        """Make a folder and those above it, and keep them from being pruned until the commit.
+
+        Raises FileInTheWay, RepositoryGone.
+        """
         missing: list[str] = []
         while folder and not await self._keep_folder(tx, where, folder):
             missing.append(folder)
@@ -110,7 +122,7 @@ class Tree:
         `came`: they are copied or moved from elsewhere, and their events say so. `may_replace` is asked about each file that
         is there, once nobody else can change it, and raises what forbids it.
 
-        Raises FileInTheWay, FolderInTheWay, ReferenceLost.
+        Raises FileInTheWay, FolderInTheWay, RepositoryGone, ReferenceLost.
         """
         await self.ensure_folder(tx, where, folder)
         projection = self._projections.get(where.package_type)
@@ -227,9 +239,14 @@ class Tree:
         parent, name = split(folder)
         place: dict[str, Parameter] = {"repo_id": where.repo_id, "path": parent, "name": name}
         while not await tx.execute(_ADD_FOLDER, **place, depth=folder.count("/") + 1, actor=where.actor):
-            if await self._keep_folder(tx, where, folder):  # else others made and pruned it meanwhile
+            if await self._keep_folder(tx, where, folder):
                 return
+            await self._assert_live(tx, where)  # then others made and pruned it meanwhile
         await record(tx, where, [Change("created", f"{folder}/")])
+
+    async def _assert_live(self, tx: Tx, where: Where) -> None:
+        if await tx.row(_IS_LIVE, repo_id=where.repo_id) is None:
+            raise RepositoryGone(key=where.repo_key)
 
     async def _put(
         self,
@@ -248,7 +265,8 @@ class Tree:
             if row is not None:
                 return read_item(row), None
             row = await tx.row(_GET_LOCKED, **place)
-            if row is None:  # it was removed between the two statements
+            if row is None:
+                await self._assert_live(tx, where)  # then it was removed between the two statements
                 continue
             before = read_item(row)
             if before.kind == FOLDER:

@@ -35,6 +35,7 @@ VALUES (:key, :folded, :rclass, :package_type, :project_key,
   (SELECT COALESCE(MAX(position), 0) + 1 FROM repository), :config, {now})
 """)
 _UPDATE = sql("UPDATE repository SET config = :config, project_key = :project_key WHERE id = :id")
+_LOCK = sql("SELECT id FROM repository WHERE id = :id {update}")
 _RETIRE = sql("UPDATE repository SET deleted = {now} WHERE id = :id")
 
 TRASH_KEY = "auto-trashcan"
@@ -133,6 +134,7 @@ class Repositories:
 
         async def work(tx: Tx) -> None:
             repo_id, retired = await _row(tx, key)
+            await tx.row(_LOCK, id=repo_id)  # waits for what is being deployed: the purge shall see it
             await tx.execute(_RETIRE, id=repo_id)
             await record(tx, by, "repository.delete", key)
             await projects.forget_repository(tx, key)
