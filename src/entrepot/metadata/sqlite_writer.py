@@ -7,9 +7,11 @@ a full one refuses at once rather than answer after the client has gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import queue
+import signal
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -17,7 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 from entrepot.metadata.database import DatabaseBusy, DatabaseUnavailable
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -55,59 +61,94 @@ class _Work:
             self.future.set_result(self.result)
 
 
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)  # what is under way is finished; the supervisor starts another
+
+
 class Writer(Generic[X]):
     """Run transaction bodies one after another on a thread; `X` is what a body gets."""
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], make_tx: Callable[[sqlite3.Connection], X], lock: Path
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        make_tx: Callable[[sqlite3.Connection], X],
+        lock: Path,
+        *,
+        end: Callable[[], None] = _end,
     ) -> None:
         self._connect = connect
+        self._end = end
+        self._connection: sqlite3.Connection | None = None
         self._make_tx = make_tx
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._queue: queue.Queue[_Work | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._entrance = threading.Lock()
         self._closed = False
         self._thread.start()
 
     async def submit(self, body: Callable[[X], Awaitable[T]]) -> T:
         """Queue a body; return its result when it is committed. Raises DatabaseBusy, and whatever the body raises."""
-        if self._closed:
-            raise DatabaseUnavailable
         loop = asyncio.get_running_loop()
         work = _Work(body, loop, loop.create_future())
-        try:
-            self._queue.put_nowait(work)
-        except queue.Full:
-            raise DatabaseBusy from None
+        with self._entrance:  # nothing comes after the end of the queue
+            if self._closed:
+                raise DatabaseUnavailable
+            try:
+                self._queue.put_nowait(work)
+            except queue.Full:
+                raise DatabaseBusy from None
         result: T = await work.future
         return result
 
     def close(self) -> None:
         """Finish what is queued, then end the thread; blocks."""
-        if not self._closed:
-            self._closed = True
+        with self._entrance:
+            closed, self._closed = self._closed, True
+        if not closed:
             self._queue.put(None)
             self._thread.join()
             os.close(self._lock)
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
-        going_on = True
-        while going_on:
-            first = self._queue.get()
+        try:
+            while self._round(self._queue.get()):
+                pass
+        except BaseException:  # a process that can write nothing any more ends, so that another is started
+            log.critical("database.writer.fault", exc_info=True)
+            with self._entrance:
+                self._closed = True
+            while not self._queue.empty():
+                self._refuse(self._queue.get())
+            self._end()
+
+    def _round(self, first: _Work | None) -> bool:
+        """Commit together what waits; return whether more may come. What fails fails this group alone."""
+        group, going_on = [] if first is None else [first], first is not None
+        try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            group, going_on = self._group(first)  # with what came while another process held the lock
             try:
+                group, going_on = self._group(first)  # with what came while another process held the lock
                 if group:
-                    connection = connection or self._connect()
-                    self._commit(connection, group)
-                if not going_on and connection is not None:
-                    connection.close()
-            except sqlite3.Error as error:
-                _fail(group, error)
+                    self._connection = self._connection or self._connect()
+                    self._commit(self._connection, group)
+                if not going_on and self._connection is not None:
+                    self._connection.close()
             finally:
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
+        except (sqlite3.Error, OSError) as error:
+            _fail(group, error)
+        except BaseException as error:
+            _fail(group, error)
+            raise
+        finally:
             _tell(group)
+        return going_on
+
+    def _refuse(self, work: _Work | None) -> None:
+        if work is not None:
+            work.error = DatabaseUnavailable()
+            _tell([work])
 
     def _group(self, work: _Work | None) -> tuple[list[_Work], bool]:
         """Return what is to be committed together, and whether more may come."""
@@ -156,7 +197,7 @@ def _finished(body: Awaitable[T]) -> T:
     raise RuntimeError("a transaction body awaited something other than its transaction")
 
 
-def _fail(group: list[_Work], error: sqlite3.Error) -> None:
+def _fail(group: list[_Work], error: BaseException) -> None:
     for work in group:
         work.result = None
         work.error = DatabaseUnavailable(f"The database is not available for now: {error}.")
@@ -165,4 +206,5 @@ def _fail(group: list[_Work], error: sqlite3.Error) -> None:
 def _tell(group: list[_Work]) -> None:
     for loop in {work.loop for work in group}:
         told = [work for work in group if work.loop is loop]
-        loop.call_soon_threadsafe(lambda told=told: [work.tell() for work in told])  # type: ignore[misc]
+        with contextlib.suppress(RuntimeError):  # a loop that was closed: nobody waits there any more
+            loop.call_soon_threadsafe(lambda told=told: [work.tell() for work in told])  # type: ignore[misc]
