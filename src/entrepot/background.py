@@ -34,7 +34,7 @@ from entrepot.jobs.collection import Collection
 from entrepot.jobs.compaction import Compaction
 from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.purge import Purge
-from entrepot.jobs.queue import Queue
+from entrepot.jobs.queue import Queue, release
 from entrepot.logs.setup import configure
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
@@ -79,13 +79,14 @@ def _began(database: Database, settings: Settings) -> int:
 async def begin_anew(store: Store, settings: Settings, began: int) -> None:
     """Put the grace time in force, and write down where the blobs are.
 
-    On SQLite, where nobody else can be alive, fence the writers of earlier runs.
+    On SQLite, where nobody else can be alive, fence the writers of earlier runs and release their jobs.
     """
 
     async def work(tx: Tx) -> str | None:
         await tx.execute(_GRACE, millis=settings.gc_grace_seconds * 1000)
         if store.database.engine == "sqlite":
             await tx.execute(_FENCE, began=began)
+            await release(tx)
         return await note_store(tx, settings.blob_store, settings.home)
 
     before = await store.database.transact(work)

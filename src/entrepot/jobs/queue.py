@@ -1,12 +1,13 @@
 """Durable work on a table of our own, for both engines: leases, fencing, retries with backoff (reference A11).
 
-A job is claimed with a lease and an epoch; whoever finishes it must still hold that epoch. A worker that dies lets the lease
-run out, and another takes over: so handlers do their work in steps that may be repeated. A job that fails too often, or takes
-its workers with it, is kept as failed. Unknown kinds wait for a process that knows them.
+A job is claimed with a lease and an epoch; whoever finishes it must still hold that epoch. A worker that ends gives its job
+back, one that dies lets the lease run out, and another takes over: so handlers do their work in steps that may be repeated.
+A job that fails too often, or takes its workers with it, is kept as failed. Unknown kinds wait for a process that knows them.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -43,6 +44,10 @@ _FINISH = sql("DELETE FROM job WHERE id = :id AND epoch = :epoch")
 _RETRY = sql("""
 UPDATE job SET state = :state, run_after = {now} + :delay, lease_until = NULL, error = :error WHERE id = :id AND epoch = :epoch
 """)
+_GIVE_BACK = sql("""
+UPDATE job SET state = 'queued', run_after = {now}, attempts = attempts - 1, lease_until = NULL WHERE id = :id AND epoch = :epoch
+""")
+_RELEASE = sql("UPDATE job SET lease_until = 0 WHERE state = 'running'")
 _ALL = sql("SELECT id, kind, state, node, error FROM job ORDER BY state DESC, id LIMIT :limit")
 
 
@@ -86,6 +91,11 @@ async def enqueue(
     """Queue work in the transaction that makes it necessary; with `dedup`, at most one such job waits or runs."""
     packed = msgspec.json.encode(dict(payload)).decode()
     await tx.execute(_ADD, kind=kind, version=1, payload=packed, delay=delay, max_attempts=max_attempts, dedup=dedup)
+
+
+async def release(tx: Tx) -> None:
+    """Let what dead processes were doing be taken over at once; only for who knows that all others are dead."""
+    await tx.execute(_RELEASE)
 
 
 async def listed(reads: Reads) -> list[Listed]:
@@ -133,6 +143,9 @@ class Queue:
             return False
         try:
             await self._handlers[job.kind](job, renew)
+        except asyncio.CancelledError:  # the process ends: the next one goes on at once
+            await asyncio.shield(self._give_back(job))
+            raise
         except EntrepotError as error:
             await self._again(job, error.message)
             return False
@@ -146,6 +159,12 @@ class Queue:
 
         await self._database.transact(finish)
         return True
+
+    async def _give_back(self, job: Job) -> None:
+        async def work(tx: Tx) -> None:
+            await tx.execute(_GIVE_BACK, id=job.id, epoch=job.epoch)
+
+        await self._database.transact(work)
 
     async def _again(self, job: Job, error: str) -> None:
         state = "failed" if job.attempts >= job.max_attempts else "queued"

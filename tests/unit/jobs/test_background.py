@@ -9,6 +9,7 @@ import pytest
 from entrepot import background
 from entrepot.artifacts.retention import TrashRetention
 from entrepot.jobs.collection import Report
+from entrepot.jobs.queue import Job, Queue, Renew, enqueue
 from entrepot.wiring import Store
 from tests.served import settings_of
 from tests.world import GRACE, Node
@@ -38,3 +39,17 @@ async def test_garbage_is_collected_also_while_the_trash_cannot_be_emptied(
         assert report.names == 1
         with pytest.raises(TimeoutError):
             await duties["trash"]()
+
+
+async def test_what_a_killed_process_was_doing_goes_on_at_the_next_start_where_nobody_else_can_be_doing_it(
+    node: Node, tmp_path: Path
+) -> None:
+    async def done(job: Job, renew: Renew) -> None:
+        assert job.attempts == 2
+
+    await node.database.transact(lambda tx: enqueue(tx, "k", {}))
+    queue = Queue(node.database, {"k": done}, "n")
+    assert await queue._claim() is not None
+    store = Store(node.database, node.driver, node.intake, node.writer, node.content, node.tree)
+    await background.begin_anew(store, settings_of(tmp_path / "home"), 0)
+    assert await queue.round() == (1 if node.database.engine == "sqlite" else 0)

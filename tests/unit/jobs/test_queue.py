@@ -95,3 +95,24 @@ async def test_a_job_whose_worker_died_is_taken_over_and_the_dead_one_can_end_no
     await Queue(node.database, {"k": slow}, "one").round()
     assert renewed == [False]
     assert await node.count("job") == 1
+
+
+async def test_a_job_whose_process_ends_goes_on_elsewhere_at_once_and_has_not_failed(node: Node) -> None:
+    begun = asyncio.Event()
+    attempts: list[int] = []
+
+    async def slow(job: Job, renew: Renew) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def quick(job: Job, renew: Renew) -> None:
+        attempts.append(job.attempts)
+
+    await node.database.transact(lambda tx: enqueue(tx, "k", {}, max_attempts=1))
+    cut_off = asyncio.create_task(Queue(node.database, {"k": slow}, "one").round())
+    await begun.wait()
+    cut_off.cancel()
+    await asyncio.wait([cut_off])
+    assert cut_off.cancelled()
+    assert await Queue(node.database, {"k": quick}, "two").round() == 1
+    assert attempts == [1]
