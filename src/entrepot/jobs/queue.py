@@ -28,7 +28,9 @@ _LISTED = 1000
 _ADD = sql("""
 INSERT INTO job (kind, version, payload, state, run_after, attempts, max_attempts, epoch, dedup, created)
 VALUES (:kind, :version, :payload, 'queued', {now} + :delay, 0, :max_attempts, 0, :dedup, {now})
-ON CONFLICT (dedup) DO NOTHING
+ON CONFLICT (dedup) DO UPDATE SET state = 'queued', payload = excluded.payload, run_after = excluded.run_after, attempts = 0,
+  max_attempts = excluded.max_attempts, error = NULL
+WHERE job.state = 'failed'
 """)
 _NEXT = sql("""
 SELECT id, kind, version, payload, attempts, max_attempts, epoch FROM job
@@ -88,7 +90,10 @@ async def enqueue(
     delay: int = 0,
     max_attempts: int = 25,
 ) -> None:
-    """Queue work in the transaction that makes it necessary; with `dedup`, at most one such job waits or runs."""
+    """Queue work in the transaction that makes it necessary; with `dedup`, at most one such job waits or runs.
+
+    One that was given up begins anew.
+    """
     packed = msgspec.json.encode(dict(payload)).decode()
     await tx.execute(_ADD, kind=kind, version=1, payload=packed, delay=delay, max_attempts=max_attempts, dedup=dedup)
 

@@ -41,6 +41,23 @@ async def test_a_job_that_fails_waits_and_comes_again_until_it_has_failed_often_
     assert await value(node.database, "SELECT error FROM job") == "no luck"
 
 
+async def test_a_job_that_was_given_up_begins_anew_when_it_is_asked_for_again(node: Node) -> None:
+    seen: list[dict[str, object]] = []
+
+    async def fail(job: Job, renew: Renew) -> None:
+        raise Conflict("no luck")
+
+    async def handle(job: Job, renew: Renew) -> None:
+        seen.append(job.payload)
+
+    await node.database.transact(lambda tx: enqueue(tx, "k", {"a": 1}, dedup="d", max_attempts=1))
+    await Queue(node.database, {"k": fail}, "n").round()
+    await node.database.transact(lambda tx: enqueue(tx, "k", {"a": 2}, dedup="d"))
+    await Queue(node.database, {"k": handle}, "n").round()
+    assert seen == [{"a": 2}]
+    assert await node.count("job") == 0
+
+
 async def test_a_fault_of_a_handler_is_kept_with_its_job_and_others_have_their_turn(node: Node) -> None:
     done: list[int] = []
 
