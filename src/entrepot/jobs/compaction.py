@@ -16,6 +16,7 @@ from entrepot.metadata.sql import sql
 log = structlog.get_logger()
 
 _PAGE = 20
+_AGAIN = 86_400_000  # ms until the same objects of a damaged blob are read again
 
 _SEGMENTED = sql("SELECT DISTINCT blob_id FROM blob_segment WHERE blob_id > :after ORDER BY blob_id LIMIT :limit")
 _LOCK = sql("SELECT sha256 FROM blob WHERE id = :id AND storage_key IS NULL {update}")
@@ -26,11 +27,15 @@ class SegmentsDiffer(EntrepotError):
 
 
 class Compaction:
-    """Join segmented blobs in rounds. Verified by digest before the chunks go, and those stay for the grace time."""
+    """Join segmented blobs in rounds. Verified by digest before the chunks go, and those stay for the grace time.
+
+    A blob that is damaged is read once a day, unless it gets other objects.
+    """
 
     def __init__(self, database: Database, intake: Intake) -> None:
         self._database = database
         self._intake = intake
+        self._damaged: dict[int, tuple[tuple[Piece, ...], int]] = {}  # blob -> objects that failed, and when
 
     async def round(self) -> int:
         """Join what there is; return how many blobs."""
@@ -42,17 +47,23 @@ class Compaction:
         return joined
 
     async def _tried(self, blob_id: int) -> bool:
-        """Join a blob; one that is damaged is told of, and does not keep the others from being joined."""
+        """Join a blob; one that is damaged is told of, then left alone, and keeps no others from being joined."""
+        pieces, now = await segments(self._database, blob_id), self._intake.clock.now()
+        failed, since = self._damaged.get(blob_id, ((), 0))
+        if failed == pieces and now < since + _AGAIN:
+            return False
         try:
-            return await self._join(blob_id)
+            joined = await self._join(blob_id, pieces)
         except Unavailable:
             raise
         except EntrepotError as error:
+            self._damaged[blob_id] = pieces, now
             log.warning("compaction.failed", blob=blob_id, reason=error.message)
             return False
+        self._damaged.pop(blob_id, None)
+        return joined
 
-    async def _join(self, blob_id: int) -> bool:
-        pieces = await segments(self._database, blob_id)
+    async def _join(self, blob_id: int, pieces: tuple[Piece, ...]) -> bool:
         hashes = Hashes.proof()
         received = await self._intake.receive(self._read(pieces), hashes, inline=-1)
 
