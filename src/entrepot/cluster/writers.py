@@ -144,6 +144,7 @@ class Writer:
         kept = await self.database.transact(lambda tx: named(tx, asked))
         for key in asked:
             if key not in kept:
+                intake.unsettled[key] = intake.clock.now()  # should this fail, the others have their turn before it
                 await intake.driver.delete(key)
             intake.unsettled.pop(key, None)
 

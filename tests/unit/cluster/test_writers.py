@@ -2,6 +2,7 @@
 
 import pytest
 
+from entrepot.blobs.contract import StoreUnavailable
 from entrepot.cluster.writers import Sweep, sweep_dead
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.wiring import Store, writing
@@ -64,6 +65,30 @@ async def test_an_object_in_doubt_goes_unless_a_row_names_it(node: Node) -> None
     await node.writer.beat(node.intake)
     assert await node.objects() == named
     assert node.intake.unsettled == {}
+
+
+async def test_an_object_that_cannot_be_deleted_keeps_no_other_in_doubt(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, other = await node.leave_garbage(BIG), await node.leave_garbage(HUGE)
+    delete = node.driver.delete
+
+    async def refusing(key: str) -> None:
+        if key == stuck.key:
+            raise StoreUnavailable
+        await delete(key)
+
+    node.intake.unsettled = {stuck.key or "": 0, other.key or "": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(node.driver, "delete", refusing)
+        with pytest.raises(StoreUnavailable):
+            await node.writer.beat(node.intake)
+        await node.writer.beat(node.intake)
+    assert await node.objects() == [stuck.key]
+    assert set(node.intake.unsettled) == {stuck.key}
+    node.intake.unsettled[stuck.key or ""] = 0
+    await node.writer.beat(node.intake)
+    assert await node.objects() == []
 
 
 async def test_a_writer_that_ends_well_leaves_no_row_unless_something_is_unsettled(node: Node) -> None:
