@@ -203,15 +203,30 @@ async def forget(tx: Tx, kind: str, name: str) -> None:
 
 async def forget_role(tx: Tx, name: str) -> None:
     """Take a deleted role of all projects from its holders, but where the project has one of its own of that name."""
+    own: set[str] = set()
     for project in await all_of_them(tx):
-        if name not in project.roles:
-            left = without_role(project, name)
-            if left != project:
-                await store(tx, left)
+        if name in project.roles:
+            own.add(project.project_key)
+        elif (left := _without_holders(project, name)) != project:
+            await store(tx, left)
+    await _end_tokens(tx, name, lambda project: project not in own)
 
 
-def without_role(project: Project, name: str) -> Project:
-    """Return the project with nobody in a role."""
+async def without_role(tx: Tx, project: Project, name: str) -> Project:
+    """Return the project without a role of its own, which nobody holds any more; tokens that name it end."""
+    await _end_tokens(tx, name, lambda key: key == project.project_key)
+    rest = {one: role for one, role in project.roles.items() if one != name}
+    return msgspec.structs.replace(_without_holders(project, name), roles=rest)
+
+
+async def _end_tokens(tx: Tx, name: str, of: Callable[[str], bool]) -> None:
+    folded = name.lower()
+    await token_rows.end_naming(
+        tx, lambda scope: any(role.lower() == folded and of(project.lower()) for project, role in scope.roles)
+    )
+
+
+def _without_holders(project: Project, name: str) -> Project:
     users, groups = (
         {member: [role for role in roles if role != name] for member, roles in members.items()}
         for members in (project.users, project.groups)

@@ -202,14 +202,13 @@ class ProjectsApi:
         return json_reply(await self._put_role(request, made, new=False))
 
     async def delete_role(self, request: Request) -> Reply:
-        """DELETE: members lose it."""
+        """DELETE: members lose it, and tokens that name it end."""
         name = word(request, "name")
 
-        async def removed(_: Tx, project: Project) -> Project:
+        async def removed(tx: Tx, project: Project) -> Project:
             if name not in project.roles:
                 raise Part(key=project.project_key, what="role", name=name[:64])
-            rest = {one: role for one, role in project.roles.items() if one != name}
-            return msgspec.structs.replace(projects.without_role(project, name), roles=rest)
+            return await projects.without_role(tx, project, name)
 
         await self._change(request, "project.role", removed)
         return Reply(204)

@@ -329,3 +329,20 @@ async def test_tokens_of_a_deleted_project_are_none_of_the_next_of_its_key(site:
     assert (await site.ask("GET", TOKENS, token=of_role)).status_code == 401
     for other in others:
         assert (await site.ask("GET", TOKENS, token=other)).status_code == 200
+
+
+@pytest.mark.parametrize("path", [f"{PROJECTS}/app/roles", "/access/api/v1/roles"])
+async def test_tokens_of_a_deleted_role_are_none_of_the_next_of_its_name(site: Site, path: str) -> None:
+    other = {"project_key": "other", "display_name": "Other"}
+    role = {"name": "qa", "environments": ["DEV"], "actions": ["READ_REPOSITORY"]}
+    for one in (APP, other):
+        await site.ask("POST", PROJECTS, one)
+    assert (await site.ask("POST", f"{PROJECTS}/other/roles", role)).status_code == 201
+    assert (await site.ask("POST", path, role)).status_code == 201
+    of_role = await site.token("ci", "applied-permissions/roles:app:qa member-of-groups:readers")
+    others = [await site.token("ci", f"applied-permissions/roles:{one}") for one in ("app:Viewer", "other:qa")]
+    assert (await site.ask("DELETE", f"{path}/qa")).status_code == 204
+    await site.ask("POST", path, role)
+    assert (await site.ask("GET", TOKENS, token=of_role)).status_code == 401
+    for other_token in others:
+        assert (await site.ask("GET", TOKENS, token=other_token)).status_code == 200
