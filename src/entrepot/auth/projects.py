@@ -26,6 +26,7 @@ ENVIRONMENTS: Final = "environments"  # likewise
 _GIB: Final = 1 << 30
 
 _BY_KEY = sql("SELECT body FROM project WHERE key = :key {update}")
+_KEEP = sql("SELECT key FROM project WHERE key = :key {share}")
 _ALL = sql("SELECT key, body FROM project WHERE key > :after ORDER BY key LIMIT 1000")
 _INSERT = sql("INSERT INTO project (key, body, modified) VALUES (:key, :body, {now})")
 _UPDATE = sql("UPDATE project SET body = :body, modified = {now} WHERE key = :key")
@@ -158,6 +159,12 @@ async def get(reads: Reads, key: str) -> Project:
     if found is None:
         raise ProjectUnknown(key=key[:64])
     return found
+
+
+async def keep(tx: Tx, key: str) -> None:
+    """Keep a project from being deleted until the commit. Raises ProjectUnknown."""
+    if await tx.row(_KEEP, key=key) is None:
+        raise ProjectUnknown(key=key[:64])
 
 
 async def all_of_them(reads: Reads) -> list[Project]:

@@ -109,12 +109,18 @@ class Repositories:
         await self.create_all([config], by)
 
     async def update(self, key: str, change: Callable[[Mapping[str, Any]], Mapping[str, Any]], by: Actor) -> None:
-        """Replace a configuration by what `change` makes of it, seeing the present one. Raises RepositoryUnknown."""
+        """Replace a configuration by what `change` makes of it, seeing the present one.
+
+        Raises RepositoryUnknown, ProjectUnknown when it comes to a project that is not there.
+        """
 
         async def work(tx: Tx) -> None:
             repo_id, config = await _row(tx, key)
             new = change(config)
-            await tx.execute(_UPDATE, id=repo_id, config=_packed(new), project_key=str(new.get("projectKey") or ""))
+            project = _project(new)
+            if project and project != _project(config):
+                await projects.keep(tx, project)
+            await tx.execute(_UPDATE, id=repo_id, config=_packed(new), project_key=project)
             await record(tx, by, "repository.update", key)
 
         await self._change(work, "repositories")
@@ -141,12 +147,8 @@ class Repositories:
             await targets.forget_repository(tx, {key, key + CACHE} if retired["rclass"] == "remote" else {key})
             await enqueue(tx, PURGE, {"repo_id": repo_id}, dedup=f"purge:{repo_id}", max_attempts=_ATTEMPTS)
             for member_of, config in await _virtuals_with(tx, key):
-                await tx.execute(
-                    _UPDATE,
-                    id=member_of,
-                    config=_packed(_without(config, key)),
-                    project_key=str(config.get("projectKey") or ""),
-                )
+                new = _packed(_without(config, key))
+                await tx.execute(_UPDATE, id=member_of, config=new, project_key=_project(config))
 
         await self._change(work, "repositories", "security")
 
@@ -167,19 +169,21 @@ class Repositories:
 
 
 async def insert(tx: Tx, config: Mapping[str, Any]) -> None:
-    """Add a row for a complete configuration. Raises Duplicate, CacheExists."""
+    """Add a row for a complete configuration. Raises Duplicate, CacheExists, ProjectUnknown."""
     key = config["key"]
     folded, rclass = key.casefold(), config["rclass"]
     other = await tx.row(_CLASS, folded=folded.removesuffix(CACHE) if folded.endswith(CACHE) else folded + CACHE)
     if other is not None and "remote" in (rclass, other[1]):
         raise CacheExists(key=other[0])
+    if project := _project(config):
+        await projects.keep(tx, project)
     await tx.execute(
         _INSERT,
         key=key,
         folded=folded,
         rclass=rclass,
         package_type=config["packageType"],
-        project_key=str(config.get("projectKey") or ""),
+        project_key=project,
         config=_packed(config),
     )
 
@@ -245,6 +249,10 @@ def _unfolded(key: str, configs: Mapping[str, Mapping[str, Any]], seen: set[str]
         seen.add(member)
         found += _unfolded(member, configs, seen) if configs[member]["rclass"] == "virtual" else [member]
     return found
+
+
+def _project(config: Mapping[str, Any]) -> str:
+    return str(config.get("projectKey") or "")
 
 
 def _packed(config: Mapping[str, Any]) -> str:

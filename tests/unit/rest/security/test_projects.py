@@ -1,16 +1,20 @@
 """Projects: members, roles, environments, and what they grant on repositories."""
 
+import asyncio
+
 import pytest
 
 from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.decide import Verdict, decide
-from entrepot.auth import accounts
+from entrepot.auth import accounts, projects
 from entrepot.auth.audit import SYSTEM
 from entrepot.auth.standing import by_password
+from entrepot.metadata.database import Tx
 from entrepot.metadata.versions import bump
 from entrepot.repositories.catalog import Repositories, insert
 from entrepot.repositories.configuration import create
+from tests.stores import done_or_waiting
 from tests.unit.rest.security.support import Site, message
 
 PROJECTS = "/access/api/v1/projects"
@@ -318,6 +322,34 @@ async def test_a_repository_that_has_just_come_keeps_its_project(site: Site) -> 
     refused = await site.ask("DELETE", f"{PROJECTS}/app")
     assert (refused.status_code, "1 repositories, like new" in message(refused)) == (400, True)
     assert (await site.ask("GET", f"{PROJECTS}/app")).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["attached", "created"])
+async def test_no_repository_comes_to_a_project_that_is_being_deleted(
+    site: Site, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    await site.ask("POST", PROJECTS, APP)
+    elsewhere = Repositories(site.database, bump=bump, announce=site.epochs.announce)
+    new = create("new", {"rclass": "local", "packageType": "generic", "projectKey": "app"}, lambda _: None)
+    delete = projects.delete
+
+    async def come() -> None:
+        if how == "created":
+            await elsewhere.create(new, SYSTEM)
+        else:
+            await elsewhere.update("libs", lambda config: {**config, "projectKey": "app"}, SYSTEM)
+
+    async def held(tx: Tx, key: str) -> None:
+        await delete(tx, key)
+        coming.append(asyncio.create_task(come()))
+        await done_or_waiting(site.database, coming[0])
+
+    coming: list[asyncio.Task[None]] = []
+    if site.database.engine == "postgresql":  # on SQLite it is one transaction at a time
+        monkeypatch.setattr(projects, "delete", held)
+    assert (await site.ask("DELETE", f"{PROJECTS}/app")).status_code == 204
+    with pytest.raises(projects.ProjectUnknown):
+        await (coming[0] if coming else come())
 
 
 async def test_tokens_of_a_deleted_project_are_none_of_the_next_of_its_key(site: Site) -> None:
