@@ -21,7 +21,7 @@ from entrepot.metadata.sql import sql
 
 _KINDS: Final = 200  # different refusals that are told apart within a second
 _LONGEST: Final = 1000  # characters
-_SETTLED: Final = 2_000  # milliseconds after which no older row is committed any more
+_SETTLED: Final = 2_000  # milliseconds after which a row is committed, unless its transaction goes on
 _KEPT: Final = 90 * 86_400_000  # milliseconds
 _STEP: Final = 1000  # rows
 _DEADLINE: Final = 20.0  # seconds
@@ -35,6 +35,10 @@ SELECT id, time, actor, address, action, outcome, subject, detail FROM audit
 WHERE id > :after AND time <= :until ORDER BY id LIMIT :limit
 """)
 _LAST = sql("SELECT COALESCE(MAX(id), 0) FROM audit")
+_OLDEST_OPEN = sql("""
+SELECT CAST(extract(epoch FROM MIN(xact_start)) * 1000 AS BIGINT) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_xid IS NOT NULL
+""")
 _FIND = sql("""
 SELECT id, time, actor, address, action, outcome, subject, detail FROM audit
 WHERE id < :before AND time >= :since AND time < :until AND (:actor = '' OR actor = :actor)
@@ -135,7 +139,7 @@ class AuditLog:
         """Copy what has come since. Raises Unavailable."""
         if self._after is None:
             self._after = await self._begin()
-        until = self._database.now() - _SETTLED
+        until = await self._settled()
         while rows := await self._database.rows(_AFTER, after=self._after, until=until, limit=_STEP):
             lines = [msgspec.json.encode(shown(row)) + b"\n" for row in rows]
             self._file.append(b"".join(lines))
@@ -145,6 +149,19 @@ class AuditLog:
             draft.replace(self._state)
             if len(rows) < _STEP:
                 return
+
+    async def _settled(self) -> int:
+        """Return the time up to which every row can be seen.
+
+        On PostgreSQL a transaction may commit rows after others have committed rows with greater ids: none is told that is
+        not older than each transaction that still writes. To be asked before the rows are, so that who ends is seen.
+        """
+        until = self._database.now() - _SETTLED
+        if self._database.engine == "postgresql":
+            row = await self._database.row(_OLDEST_OPEN)
+            if row is not None and row[0] is not None:
+                until = min(until, row[0] - 1)
+        return until
 
     def close(self) -> None:
         """Let go of the file."""

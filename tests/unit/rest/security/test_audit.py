@@ -81,6 +81,25 @@ async def test_the_file_has_each_row_once_also_after_a_restart(site: Site, tmp_p
     assert lines().count("u1") == 1
 
 
+async def test_the_file_misses_no_row_of_a_transaction_that_others_overtake(site: Site, tmp_path: Path) -> None:
+    if site.database.engine == "sqlite":
+        pytest.skip("one transaction at a time")
+    log = AuditLog(site.database, tmp_path, tmp_path / "position")
+    await log.round()
+
+    async def overtaken(tx: Tx) -> None:
+        await record(tx, Actor("root", ""), "user.create", "first")
+        await site.database.transact(lambda other: record(other, Actor("root", ""), "user.create", "second"))
+        site.database.ahead += 5_000
+        await log.round()
+
+    await site.database.transact(overtaken)
+    await log.round()
+    log.close()
+    told = (tmp_path / "audit.log").read_text().splitlines()
+    assert [json.loads(line)["subject"] for line in told][-2:] == ["first", "second"]
+
+
 async def test_the_trail_is_kept_for_ninety_days(site: Site) -> None:
     await site.ask("PATCH", "/access/api/v2/users/bob", {"email": "new@example.org"})
     assert await trail.prune(site.database) == 0
