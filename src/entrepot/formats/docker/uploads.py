@@ -38,6 +38,8 @@ from entrepot.repositories.mending import mend
 
 T = TypeVar("T")
 
+_UNTOLD = ""  # the id of a session that is one request
+
 log = structlog.get_logger()
 
 
@@ -133,7 +135,7 @@ class Uploads:
         return Reply(204)
 
     async def _at_once(self, request: Request, image: Image, digest: Digest) -> Reply:
-        session = Session(self._tickets.issue(image, request.caller.name), image.repository.id, image.name)
+        session = Session(_UNTOLD, image.repository.id, image.name)
         chunk = await self._receive(request, session, None, sha512=digest.algorithm == "sha512")
         return await self._finish(request, image, session, chunk=chunk, digest=digest)
 
@@ -152,7 +154,8 @@ class Uploads:
 
         async def body(tx: Tx) -> Admitted | None:
             await assert_writer(tx, self._intake.writer)
-            if not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=FINISHED):
+            told = session.id != _UNTOLD  # else nobody can go on with it, or end it twice: it needs no row
+            if told and not await finish(tx, session, str(digest), actor=request.caller.name, lifetime=FINISHED):
                 return None
             admitted = await admit(tx, arrived)
             await name_for_now(

@@ -387,6 +387,14 @@ async def test_the_id_of_another_user_is_unknown(node: Node) -> None:
     assert (await node.ask("PATCH", where, SMALL, caller=thief)).status == 404
 
 
+async def test_an_upload_in_one_request_leaves_no_session(node: Node) -> None:
+    await node.upload("r/app", BIG)
+    await node.upload("r/app", SMALL)
+    assert await readable(node, BIG)
+    assert await readable(node, SMALL)
+    assert await node.count("upload") == 0
+
+
 async def test_the_same_bytes_are_stored_once(node: Node) -> None:
     await node.upload("r/app", BIG)
     await node.upload("r/other", BIG)
