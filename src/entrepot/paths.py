@@ -143,6 +143,12 @@ class RepoKey:
         return self.text
 
 
+def path_fault(path: str) -> str | None:
+    """Return what is wrong with a path that was put together of valid ones, in a sentence; None: nothing."""
+    fault = _fault(path) if path else None
+    return f"'{path[:200]}' is not valid: {fault}." if fault else None
+
+
 def _fault(text: str) -> str | None:
     try:
         size = len(text.encode())

@@ -17,6 +17,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy
 from entrepot.artifacts.download import Download
 from entrepot.artifacts.explode import Explode
+from entrepot.artifacts.journeys import Journeys
 from entrepot.artifacts.latest import Latest
 from entrepot.artifacts.multipart import Uploads
 from entrepot.artifacts.packing import Packing
@@ -184,13 +185,14 @@ def artifacts(shared: Shared, *, key: bytes) -> tuple[Row, ...]:
     store, documents, repositories = shared.store, shared.entrance.documents, shared.repositories
     database, content = store.database, store.content
     branches = Branches(database, store.tree)
+    journeys = Journeys(database, store.tree, branches)
     deploy = Deploy(database, content, store.intake, tree=store.tree, granter=shared.granter, room=shared.room)
     lifetime = shared.settings.upload_expiry_seconds * 1000
     uploads = Uploads(database, store.intake, deploy, key=key, lifetime=lifetime)
-    removal = Removal(database, branches, find_repository=repositories.get, documents=documents)
+    removal = Removal(database, branches, journeys, find_repository=repositories.get, documents=documents)
     storage, packing = Storage(database, content, branches), Packing(content, branches, documents)
     transfer = TransferApi(
-        Transfer(database, branches, shared.room), removal, repositories.get, storage=storage, packing=packing
+        Transfer(database, journeys, shared.room), removal, repositories.get, storage=storage, packing=packing
     )
     return (
         *StorageApi(database, storage, Annotate(database, branches)).rows(),

@@ -10,6 +10,7 @@ from entrepot.access.actions import Action
 from entrepot.artifacts.deploy import Deploy, Kept, Rejected, Target, within
 from entrepot.blobs.threads import ARCHIVES
 from entrepot.errors import Denied, Invalid
+from entrepot.paths import RepoPath
 from entrepot.repositories import archives
 from entrepot.repositories.granted import Granted
 
@@ -82,7 +83,7 @@ async def _entries(name: str, file: IO[bytes], size: int) -> AsyncIterator[tuple
 
 
 def _place(target: Target, path: str) -> str:
-    return "/".join(filter(None, (target.path.rpartition("/")[0], path)))
+    return RepoPath("/".join(filter(None, (target.path.rpartition("/")[0], path)))).text
 
 
 def _checked(name: str, file: IO[bytes], size: int) -> list[str]:

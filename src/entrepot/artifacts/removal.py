@@ -11,12 +11,15 @@ from collections.abc import Callable
 
 from entrepot.access.actions import Action
 from entrepot.artifacts.address import Address, fits
-from entrepot.artifacts.branches import Branches, Journey
+from entrepot.artifacts.branches import Branches
+from entrepot.artifacts.deploy import Rejected
+from entrepot.artifacts.journeys import Journey, Journeys
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Conflict, Denied, Invalid, NotFound
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, find
 from entrepot.metadata.properties import properties_of
+from entrepot.paths import path_fault
 from entrepot.repositories.catalog import TRASH_KEY
 from entrepot.repositories.granted import Granted, where
 from entrepot.repositories.repository import Repository
@@ -28,6 +31,10 @@ class NothingToDelete(NotFound):
 
 class TagsAreImmutable(Conflict):
     """The tags of the repository '{key}' are immutable: nothing in it is deleted, moved or replaced."""
+
+
+class NotAllRestored(Conflict):
+    """{restored} files were restored, and {left} stay in the trash can: {reason}"""
 
 
 def refuse_immutable(repository: Repository) -> None:
@@ -43,12 +50,14 @@ class Removal:
         self,
         database: Database,
         branches: Branches,
+        journeys: Journeys,
         *,
         find_repository: Callable[[str], Repository | None],
         documents: Documents,
     ) -> None:
         self._database = database
         self._branches = branches
+        self._journeys = journeys
         self._repository = find_repository
         self._documents = documents
 
@@ -79,7 +88,10 @@ class Removal:
         return await self._branches.remove(where(granted, trash), path)
 
     async def restore(self, granted: Granted, path: str, to: str) -> int:
-        """Bring back what was deleted: to where it was, or to another `repository/path`. Raises NotFound, Invalid."""
+        """Bring back what was deleted: to where it was, or to another `repository/path`.
+
+        Raises NotFound, Invalid, and NotAllRestored where something must stay in the trash can.
+        """
         trash = self._trash()
         item = await find(self._database, trash.id, path)
         if not path or item is None:
@@ -94,10 +106,12 @@ class Removal:
             where(granted, target),
             rest,
             moving=True,
-            refusal=lambda *_: None,
+            refusal=lambda item, path, there: _not_restored(target, item, path, there),
             drops="trash.",
         )
-        count = await self._branches.carry(journey)
+        count = await self._journeys.carry(journey)
+        if count.left_out:
+            raise NotAllRestored(restored=count.files, left=count.left_out, reason=count.reasons[0])
         return count.files + count.folders
 
     async def _judge(self, granted: Granted, repository: Repository, path: str, item: Item | None) -> None:
@@ -111,13 +125,20 @@ class Removal:
             held = self._branches.below(repository.id, path)
             if all([granted.may_by_right(Action.DELETE, repository, one.path) async for one in held if one.is_file]):
                 return
-        raise Denied(f"The user: '{granted.caller.name}' is not permitted to delete '{repository.key}:{path}'.")
+        raise Denied(_not_permitted(granted, repository, path))
 
     async def _take_away(self, granted: Granted, repository: Repository, path: str) -> None:
         trash = self._repository(TRASH_KEY)
         settings = self._documents.one("trashcanConfig")
+        everything = granted.throughout(Action.DELETE, repository, path)
+
+        def refusal(item: Item, *_: object) -> str | None:  # what came after all was judged is judged, too
+            if everything or not item.is_file or granted.may_by_right(Action.DELETE, repository, item.path):
+                return None
+            return _not_permitted(granted, repository, item.path)
+
         if trash is None or not repository.is_local or repository.id == trash.id or settings.get("enabled") is False:
-            await self._branches.remove(where(granted, repository), path)
+            await self._branches.remove(where(granted, repository), path, refusal)
             return
         told = {
             "trash.time": [str(self._database.now())],
@@ -128,11 +149,27 @@ class Removal:
         }
         to = "/".join(filter(None, (repository.key, path)))
         source, target = where(granted, repository), where(granted, trash)
-        journey = Journey(source, path, target, to, moving=True, refusal=lambda *_: None, more=told, clears=True)
-        await self._branches.carry(journey)
+        journey = Journey(source, path, target, to, moving=True, refusal=refusal, more=told, clears=True)
+        count = await self._journeys.carry(journey)
+        if count.left_out:
+            raise Denied(count.reasons[0])
 
     def _trash(self) -> Repository:
         trash = self._repository(TRASH_KEY)
         if trash is None:
             raise NotFound("There is no trash can.")
         return trash
+
+
+def _not_permitted(granted: Granted, repository: Repository, path: str) -> str:
+    return f"The user: '{granted.caller.name}' is not permitted to delete '{repository.key}:{path}'."
+
+
+def _not_restored(target: Repository, item: Item, path: str, there: Item | None) -> str | None:
+    """Return why an item must stay in the trash can; None: it need not."""
+    folder = not item.is_file
+    if not target.patterns.accepts(path, folder=folder, start=folder):
+        return Rejected(key=target.key, path=path).message
+    if there is not None and there.blob_id != item.blob_id:
+        return f"Another file is stored at '{target.key}:{path}' by now; it must go first, or `to` name another place."
+    return path_fault(path)

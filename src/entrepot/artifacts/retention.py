@@ -50,6 +50,6 @@ class TrashRetention:
         ):
             for folder, name, kind, updated in rows:
                 if kind == FILE and updated < before:
-                    await self._branches.remove_file(place, name if folder == "." else f"{folder}/{name}")
-                    gone += 1
+                    path = name if folder == "." else f"{folder}/{name}"
+                    gone += await self._branches.remove_file(place, path, before=before)
         return gone

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from entrepot.access.actions import Action
-from entrepot.artifacts.branches import Branches, Count, Journey
 from entrepot.artifacts.deploy import Rejected
+from entrepot.artifacts.journeys import Count, Journey, Journeys
 from entrepot.artifacts.removal import TagsAreImmutable, refuse_immutable
 from entrepot.errors import Conflict, Denied, EntrepotError, Invalid, NotFound
 from entrepot.metadata.database import Database
 from entrepot.metadata.items import Item, below, find
 from entrepot.metadata.sql import sql
-from entrepot.paths import RepoPath
+from entrepot.paths import RepoPath, path_fault
 from entrepot.repositories.granted import Granted, where
 from entrepot.repositories.project_quota import Room, project_of
 from entrepot.repositories.repository import Repository
-
-_TOLD: Final = 100  # reasons that one answer repeats
 
 _SIZE = sql("""
 SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id = :repo_id AND (path = :path OR (path >= :low AND path < :high))
@@ -48,10 +45,10 @@ class Outcome:
 class Transfer:
     """Copy and move. One per process."""
 
-    def __init__(self, database: Database, branches: Branches, room: Room) -> None:
+    def __init__(self, database: Database, journeys: Journeys, room: Room) -> None:
         self._database = database
         self._room = room
-        self._branches = branches
+        self._journeys = journeys
 
     async def run(self, granted: Granted, wish: Wish) -> Outcome:
         """Carry a wish out. Raises NotFound, Denied, Conflict, Invalid, ProjectQuotaExceeded."""
@@ -76,7 +73,7 @@ class Transfer:
         self._judge_top(granted, wish, top, to)
         if project_of(wish.target) and not (wish.moving and project_of(wish.source) == project_of(wish.target)):
             await self._room(wish.target, 0 if wish.dry else await self._size(wish, top))
-        return _outcome(wish, to, await self._branches.carry(journey))
+        return _outcome(wish, to, await self._journeys.carry(journey))
 
     async def _size(self, wish: Wish, top: Item | None) -> int:
         if top is not None and top.is_file:
@@ -110,6 +107,8 @@ class Transfer:
     def _refusal(self, granted: Granted, wish: Wish, item: Item, path: str, there: Item | None) -> str | None:
         target, source = wish.target, wish.source
         folder = not item.is_file
+        if (fault := path_fault(path)) is not None:
+            return fault
         if not target.patterns.accepts(path, folder=folder, start=folder):
             return Rejected(key=target.key, path=path).message
         if not granted.may(Action.READ, source, item.path, folder=folder):
@@ -151,8 +150,8 @@ def _outcome(wish: Wish, to: str, count: Count) -> Outcome:
     dry = "Dry run for " if wish.dry else ""
     place = f"{wish.source.key}:{wish.path} to {wish.target.key}:{to}"
     files = f"{count.files} artifacts and {count.folders} folders were {done}"
-    if not count.refused:
+    if not count.left_out:
         return Outcome(200, [("INFO", f"{dry}{doing} {place} completed successfully, {files}")])
-    told = [("ERROR", reason) for reason in count.refused[:_TOLD]]
-    told.append(("ERROR", f"{dry}{doing} {place} ended with {len(count.refused)} errors, {files}"))
+    told = [("ERROR", reason) for reason in count.reasons]
+    told.append(("ERROR", f"{dry}{doing} {place} ended with {count.left_out} errors, {files}"))
     return Outcome(409, told)

@@ -15,7 +15,7 @@ from typing import Protocol
 from entrepot.errors import Conflict, NotFound
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Change, Where, record
-from entrepot.metadata.items import BATCH, FILE, FOLDER, Came, Item, NewFile, below, read_item, split
+from entrepot.metadata.items import BATCH, FILE, FOLDER, Came, Item, NewFile, read_item, split
 from entrepot.metadata.placed import dressed, facts_of
 from entrepot.metadata.properties import properties_of_all
 from entrepot.metadata.sql import Parameter, sql
@@ -39,11 +39,6 @@ RETURNING {item}
 _REPLACE_FILE = sql("""
 UPDATE item SET size = :size, blob_id = :blob_id, modified = {now}, modified_by = :actor, updated = {now} WHERE id = :id
 RETURNING {item}
-""")
-_BELOW = sql("""
-SELECT {item} FROM item
-WHERE repo_id = :repo_id AND path >= :path AND path < :high AND (path = :path OR path >= :low)
-ORDER BY path, name LIMIT :limit {update}
 """)
 _REMOVE = sql("DELETE FROM item WHERE id {any:ids}")
 _FILES_IN = sql("""
@@ -145,21 +140,6 @@ class Tree:
             ]
         await record(tx, where, changes)
         return [item for item, _ in placed]
-
-    async def remove(self, tx: Tx, where: Where, path: str) -> int:
-        """Remove an item and all below it; return how many items went, 0 when there was none."""
-        folder, name = split(path)
-        row = await tx.row(_GET_LOCKED, repo_id=where.repo_id, path=folder, name=name)
-        if row is None:
-            return 0
-        top, gone = read_item(row), 0
-        low, high = below(path)
-        while top.kind == FOLDER:
-            rows = await tx.rows(_BELOW, repo_id=where.repo_id, path=path, low=low, high=high, limit=BATCH)
-            if not rows:
-                break
-            gone += await self.remove_items(tx, where, [read_item(row) for row in rows])
-        return gone + await self.remove_items(tx, where, [top])
 
     async def remove_files(self, tx: Tx, where: Where, folder: str) -> None:
         """Remove the files directly in a folder, and then the folder unless it holds others."""

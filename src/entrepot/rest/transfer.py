@@ -91,14 +91,14 @@ class TransferApi:
 
     async def restore(self, request: Request) -> Reply:
         """POST: to where it was, or elsewhere."""
-        path = RepoPath.parse(request.words["path"]).text
+        path = _in_trash(request)
         to = (request.query.get("to") or [""])[0]
         await self._removal.restore(_granted(request), path, RepoPath.parse(to).text if to else "")
         return text_reply("Successfully restored trash items", 202)
 
     async def clean(self, request: Request) -> Reply:
         """DELETE: one item goes."""
-        await self._removal.empty(_granted(request), RepoPath.parse(request.words["path"]).text)
+        await self._removal.empty(_granted(request), _in_trash(request))
         return Reply(204)
 
     async def _run(self, request: Request, *, moving: bool) -> Reply:
@@ -145,6 +145,12 @@ class TransferApi:
 def _reply(outcome: Outcome) -> Reply:
     messages = [{"level": level, "message": text} for level, text in outcome.messages]
     return json_reply({"messages": messages}, outcome.status, _RESULT)
+
+
+def _in_trash(request: Request) -> str:
+    """Return a path of the trash can: as long as any, below the key of a repository."""
+    key, _, path = request.words["path"].lstrip("/").partition("/")
+    return "/".join(filter(None, (RepoPath.parse(key).text, RepoPath.parse(path).text)))
 
 
 def _granted(request: Request) -> Granted:

@@ -8,8 +8,9 @@ import pytest
 from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.permissions import Rules
-from entrepot.artifacts.branches import Branches, Count, Journey
+from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy, Overwriting, Target
+from entrepot.artifacts.journeys import Count, Journey, Journeys
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Item, NewFile, find
@@ -32,6 +33,7 @@ class World:
         self.node, self.repository = node, found
         self.where = Where(found.id, found.key, found.package_type, "admin")
         self.branches = Branches(node.database, node.tree)
+        self.journeys = Journeys(node.database, node.tree, self.branches)
         self.deploy = Deploy(node.database, node.content, node.intake, tree=node.tree, granter=None, room=no_bound)  # type: ignore[arg-type]
 
     async def put(self, path: str, content: bytes, caller: Caller = ADMIN) -> None:
@@ -52,7 +54,7 @@ class World:
     async def carry(
         self, path: str, to: str, refusal: Callable[[Item, str, Item | None], str | None] = lambda *_: None
     ) -> Count:
-        return await self.branches.carry(Journey(self.where, path, self.where, to, moving=True, refusal=refusal))
+        return await self.journeys.carry(Journey(self.where, path, self.where, to, moving=True, refusal=refusal))
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ async def test_a_move_leaves_out_what_would_replace_a_file_that_came_a_moment_ag
     await world.put("a/1.txt", b"moves")
     before_placing(lambda: world.put("b/1.txt", b"stays"))
     count = await world.carry("a", "b", lambda item, path, there: None if there is None else f"{path} is there")
-    assert count.refused == ["b/1.txt is there"]
+    assert (count.left_out, count.reasons) == (1, ["b/1.txt is there"])
     assert (await world.get("a/1.txt"), await world.get("b/1.txt")) == (b"moves", b"stays")
 
 

@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from entrepot.artifacts.branches import Branches
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.properties import add_properties, properties_of
 from entrepot.metadata.sql import sql
@@ -26,7 +27,7 @@ async def take_away(node: Node, path: str) -> None:
     repository = node.repositories.get("r")
     assert repository is not None
     place = Where(repository.id, "r", "docker", "admin")
-    assert await node.database.transact(lambda tx: node.tree.remove(tx, place, path))
+    assert await Branches(node.database, node.tree).remove(place, path)
 
 
 async def is_kept(node: Node, content: bytes) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import httpx
 import pytest
 
-from entrepot.artifacts.branches import Branches, Count, Journey
+from entrepot.artifacts.journeys import Count, Journey, Journeys
 from entrepot.metadata.items import Item
 
 Happening = Callable[[], Awaitable[object]]
@@ -15,16 +15,16 @@ Meanwhile = Callable[[Happening], None]
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """Let something happen once files were looked at, and before the transaction over them."""
-    step = Branches._step
+    step = Journeys._step
 
     def arrange(happening: Happening) -> None:
-        async def after_the_look(branches: Branches, journey: Journey, items: Sequence[Item], count: Count) -> None:
+        async def after_the_look(journeys: Journeys, journey: Journey, items: Sequence[Item], count: Count) -> None:
             if items[0].is_file:
-                monkeypatch.setattr(Branches, "_step", step)
+                monkeypatch.setattr(Journeys, "_step", step)
                 await happening()
-            await step(branches, journey, items, count)
+            await step(journeys, journey, items, count)
 
-        monkeypatch.setattr(Branches, "_step", after_the_look)
+        monkeypatch.setattr(Journeys, "_step", after_the_look)
 
     return arrange
 

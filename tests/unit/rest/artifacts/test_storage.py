@@ -273,7 +273,7 @@ async def test_a_long_copy_says_in_the_log_how_far_it_is(
     http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await http.put(f"/artifactory/{repo}/long/a/1.txt", content=b"x")
-    monkeypatch.setattr("entrepot.artifacts.branches._TOLD", -1.0)
+    monkeypatch.setattr("entrepot.artifacts.journeys._TOLD", -1.0)
     with capture_logs() as logs:
         assert (await http.post(f"/artifactory/api/copy/{repo}/long?to=/{repo}/copied")).status_code == 200
     lines = [one for one in logs if one["event"] == "folder.copying"]

@@ -1,6 +1,7 @@
 """The trash can takes everything, whatever of the same path is in it already; over HTTP, on both engines."""
 
 import httpx
+import pytest
 
 TRASH = "/artifactory/auto-trashcan"
 
@@ -83,3 +84,58 @@ async def test_a_file_is_not_restored_as_the_root_of_a_repository(http: httpx.As
     assert await delete(http, repo, "d/f") == 204
     assert (await http.post(f"/artifactory/api/trash/restore/{repo}/d/f?to={repo}")).status_code == 409
     assert await status(http, repo, "d/f") == 200
+
+
+async def restore(http: httpx.AsyncClient, path: str, to: str = "") -> httpx.Response:
+    return await http.post(f"/artifactory/api/trash/restore/{path}", params={"to": to} if to else {})
+
+
+async def test_what_is_restored_replaces_no_other_file_and_says_so(http: httpx.AsyncClient, repo: str) -> None:
+    for path in ("d/a", "d/b"):
+        await put(http, repo, path, b"old")
+    assert await delete(http, repo, "d") == 204
+    await put(http, repo, "d/a", b"new")
+    answer = await restore(http, f"{repo}/d")
+    assert (answer.status_code, "1 files were restored, and 1 stay" in answer.text) == (409, True), answer.text
+    assert [(await http.get(f"/artifactory/{repo}/d/{name}")).content for name in "ab"] == [b"new", b"old"]
+    assert (await http.get(f"{TRASH}/{repo}/d/a")).content == b"old"
+    assert (await restore(http, f"{repo}/d/a", f"{repo}/e")).status_code == 202
+    assert (await http.get(f"/artifactory/{repo}/e")).content == b"old"
+
+
+async def test_the_patterns_of_a_repository_hold_for_what_is_restored(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "d/a.log")
+    assert await delete(http, repo, "d/a.log") == 204
+    await http.post(f"/artifactory/api/repositories/{repo}", json={"excludesPattern": "**/*.log"})
+    assert (await restore(http, f"{repo}/d/a.log")).status_code == 409
+    assert await status(http, repo, "d/a.log") == 200
+
+
+async def test_the_longest_and_the_deepest_path_are_deleted_restored_and_cleaned(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    for path in ("/".join(["a" * 249] * 8), "/".join("a" * 400)):
+        await put(http, repo, path)
+        assert await delete(http, repo, path) == 204
+        assert (await restore(http, f"{repo}/{path}")).status_code == 202
+        assert (await http.get(f"/artifactory/{repo}/{path}")).status_code == 200
+        assert (await restore(http, f"{repo}/{path}")).status_code == 404
+        assert await delete(http, repo, path) == 204
+        assert (await http.delete(f"/artifactory/api/trash/clean/{repo}/{path}")).status_code == 204
+        assert (await restore(http, f"{repo}/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("verb", ["copy", "move"])
+async def test_nothing_goes_to_a_path_that_no_request_may_name(http: httpx.AsyncClient, repo: str, verb: str) -> None:
+    path = "/".join(["a" * 249] * 8)
+    await put(http, repo, path)
+    answer = await http.post(f"/artifactory/api/{verb}/{repo}/{'a' * 249}?to=/{repo}/far/{'b' * 249}")
+    assert (answer.status_code, "longer than 2000 bytes" in answer.text) == (409, True), answer.text
+    assert (await http.get(f"/artifactory/{repo}/{path}")).status_code == 200
+
+
+async def test_deleting_all_of_a_repository_leaves_no_folder(http: httpx.AsyncClient, repo: str) -> None:
+    await put(http, repo, "a/b/c")
+    assert await delete(http, repo, "") == 204
+    assert (await http.get(f"/artifactory/api/storage/{repo}")).json()["children"] == []
+    assert (await http.get(f"{TRASH}/{repo}/a/b/c")).status_code == 200
