@@ -7,6 +7,7 @@ libs/a/b.jar!/META-INF/MANIFEST.MF             a file within an archive, on down
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
@@ -16,12 +17,16 @@ from entrepot.paths import RepoPath
 
 MAX_KEY: Final = 255  # characters of a property's key
 MAX_VALUE: Final = 4000
-MAX_PROPERTIES: Final = 1000  # values that one request sets
+MAX_PROPERTIES: Final = 1000  # values that one request states
 _KEY = re.compile(r"[a-zA-Z][^\s)(}{\]\[*+^$\\/~`!@#%&<>;=,±§\x00-\x1f]*")
 
 
 class PropertyInvalid(Invalid):
     """Property key: {key} is invalid due to Name must start with a letter and cannot contain whitespace or special characters"""
+
+
+class TooManyProperties(Invalid):
+    """At most {most} property values can be stated at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,28 @@ def parse(raw: str, *, entries: bool = False) -> Address:
 
 def parameters(matrix: str) -> dict[str, list[str]]:
     """Return matrix parameters: keys as sent, values decoded as forms are, in order and each once. Raises Invalid."""
-    found: dict[str, list[str]] = {}
+    return gathered(_pairs(matrix))
+
+
+def _pairs(matrix: str) -> Iterator[tuple[str, str]]:
     for pair in filter(None, matrix.split(";")):
         key, _, value = pair.partition("=")
         try:
-            text = unquote_plus(value, errors="strict")
+            yield key, unquote_plus(value, errors="strict")
         except UnicodeDecodeError:
             raise Invalid(f"The value of the property {key[:MAX_KEY]} is not UTF-8.") from None
-        values = found.setdefault(key, [])
-        if text not in values:
-            values.append(text)
+
+
+def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the values of each key, in order and each once. Raises Invalid at the first that is too many."""
+    stated: dict[tuple[str, str], None] = {}  # finding what is there in lists would take as long as their squares
+    for pair in pairs:
+        stated[pair] = None
+        if len(stated) > MAX_PROPERTIES:
+            raise TooManyProperties(most=MAX_PROPERTIES)
+    found: dict[str, list[str]] = {}
+    for key, value in stated:
+        found.setdefault(key, []).append(value)
     return found
 
 
@@ -70,7 +87,7 @@ def checked(properties: dict[str, list[str]]) -> dict[str, list[str]]:
         if any(len(value) > MAX_VALUE or "\0" in value for value in values):
             raise Invalid(f"A value of the property {key} is longer than {MAX_VALUE} characters, or holds a NUL.")
     if sum(map(len, properties.values())) > MAX_PROPERTIES:
-        raise Invalid(f"At most {MAX_PROPERTIES} property values can be set at once.")
+        raise TooManyProperties(most=MAX_PROPERTIES)
     return properties
 
 

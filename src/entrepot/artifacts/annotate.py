@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from entrepot.access.actions import Action
-from entrepot.artifacts.address import checked
+from entrepot.artifacts.address import checked, gathered
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.storage import Place
 from entrepot.errors import Denied, Invalid
@@ -104,14 +104,7 @@ def merging(patch: Mapping[str, Any]) -> Edit:
 
 def parse_properties(text: str) -> Properties:
     """Read `k=v1,v2;k2=v3`, where `|` divides like `;`, and a backslash takes the meaning from what follows. Raises Invalid."""
-    found: Properties = {}
-    for pair in _split(text, ";|"):
-        if not pair.strip():
-            continue
-        key, *rest = _split(pair, "=", most=1)
-        values = [_plain(value) for value in _split(rest[0], ",")] if rest else [""]
-        _hold(found, _plain(key).strip(), values)
-    return _named(found)
+    return _named(gathered(_pairs(text)))
 
 
 def parse_encoded_properties(raw: str) -> Properties:
@@ -119,18 +112,15 @@ def parse_encoded_properties(raw: str) -> Properties:
 
     JFrog's Java client writes so, and ends each pair with `;`. Others encode the marks that divide, too.
     """
-    found: Properties = {}
-    for pair in _split(raw, ";|"):
+    return _named(gathered(_pairs(raw, _decoded)))
+
+
+def _pairs(text: str, decoded: Callable[[str], str] = str) -> Iterator[tuple[str, str]]:
+    for pair in filter(str.strip, _split(text, ";|")):
         key, *rest = _split(pair, "=", most=1)
-        values = [_decoded(_plain(value)) for value in _split(rest[0], ",")] if rest else [""]
-        if pair.strip():
-            _hold(found, _decoded(_plain(key)).strip(), values)
-    return _named(found)
-
-
-def _hold(found: Properties, name: str, values: list[str]) -> None:
-    held = found.setdefault(name, [])
-    held.extend(value for value in dict.fromkeys(values) if value not in held)
+        name = decoded(_plain(key)).strip()
+        for value in _split(rest[0], ",") if rest else [""]:
+            yield name, decoded(_plain(value))
 
 
 def _named(found: Properties) -> Properties:

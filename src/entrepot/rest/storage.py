@@ -155,7 +155,7 @@ class StorageApi:
     async def _held(self, request: Request) -> dict[str, list[str]]:
         place = await self._storage.place(request.granted, _path(request))
         held = {} if place.item is None else await properties_of(self._database, place.item.id)
-        wanted = [key for text in request.query.get("properties", []) for key in text.split(",") if key]
+        wanted = {key for text in request.query.get("properties", []) for key in text.split(",") if key}
         return {key: values for key, values in held.items() if not wanted or key in wanted}
 
     async def _properties(self, request: Request) -> Reply:
