@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +13,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.clock import iso
 from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
 from entrepot.metadata.database import Database
-from entrepot.metadata.items import Item, below, children, find
+from entrepot.metadata.items import BATCH, Item, below, children, find
 from entrepot.metadata.sql import sql
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted
@@ -111,13 +112,14 @@ class Storage:
 
     async def _children(self, repository: Repository, path: str) -> AsyncIterator[Item]:
         after = ""
-        for _ in range(_CHILDREN // 1000):
+        for _ in range(_CHILDREN // BATCH):
             page = await children(self._database, repository.id, path, after=after)
             for item in page:
                 yield item
-            if len(page) < 1000:
+            if len(page) < BATCH:
                 return
             after = page[-1].name
+            await asyncio.sleep(0)  # others have their turn: on SQLite no read ever suspends
 
     async def statistics(self, granted: Granted, path: str, base: str) -> dict[str, Any]:
         """Return the downloads of a file, or zeros of a folder."""

@@ -13,6 +13,7 @@ from entrepot.artifacts import latest
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy
 from entrepot.artifacts.latest import Latest
+from entrepot.artifacts.storage import Storage
 from entrepot.metadata.database import Database, Row
 from entrepot.metadata.sql import Parameter, Statement, sql
 from entrepot.metadata.tree import Tree
@@ -63,6 +64,18 @@ async def test_a_walk_lets_others_have_their_turn(database: Database) -> None:  
     found, had = await turns(Branches(database, Tree({})).below(repo_id, "a"))
     assert found == 2000
     assert had >= 9
+
+
+async def test_a_large_folder_is_listed_page_by_page_and_others_have_their_turn(database: Database) -> None:  # noqa: F811
+    repo_id = await fill(database, "a", each=3000)
+    nothing: Any = None
+    repository: Any = SimpleNamespace(id=repo_id)
+    storage = Storage(database, nothing, Branches(database, Tree({})))
+    for readable in (True, False):
+        granted: Any = SimpleNamespace(physical=[repository], may=lambda *_, readable=readable, **__: readable)
+        found, had = await turns(storage.within(granted, "a"))
+        assert found == 3000 * readable
+        assert had >= 2
 
 
 class Explained:
