@@ -10,7 +10,7 @@ from entrepot.access.actions import Action
 from entrepot.artifacts.address import checked, gathered
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.storage import Place
-from entrepot.errors import Denied, Invalid
+from entrepot.errors import Invalid
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.eventlog import Change, record
 from entrepot.metadata.items import Item
@@ -34,12 +34,11 @@ class Annotate:
         self._branches = branches
 
     async def change(self, granted: Granted, place: Place, path: str, edit: Edit, *, recursive: bool) -> None:
-        """Give an item, and with `recursive` all below it, the properties that `edit` makes of its own. Raises Denied."""
+        """Give an item, and with `recursive` what may be annotated below it, the properties that `edit` makes of its own.
+
+        The place is one where the caller may annotate: `Storage.place` judged it for that.
+        """
         items = [] if place.item is None else [place.item]
-        if place.item is not None and not granted.may_by_right(
-            Action.ANNOTATE, place.repository, path, folder=place.is_folder
-        ):
-            raise Denied(f"User {granted.caller.name} is not permitted to annotate '{place.repository.key}:{path}'.")
         if recursive and place.is_folder:
             async for item in self._branches.below(place.repository.id, path):
                 if granted.may_by_right(Action.ANNOTATE, place.repository, item.path, folder=not item.is_file):

@@ -95,7 +95,7 @@ class Storage:
             if stored is None:
                 raise ItemNotFound
             kind = await describe.media_type_of(self._database, place.item)
-            return describe.file_info(base, _shown(granted, place), place.item, stored, kind=kind)
+            return describe.file_info(base, granted.key, place.item, stored, kind=kind)
         held = {child.name: not child.is_file async for child in self.within(granted, path)}
         return describe.folder_info(base, granted.key, path, place.item, sorted(held.items()))
 
@@ -136,24 +136,24 @@ class Storage:
             told["lastDownloadedBy"] = row[2]
         return told
 
-    async def last_modified(self, granted: Granted, path: str) -> tuple[Place, str, int]:
-        """Return the newest file below that the caller may read, or the item itself: its place, path and time."""
+    async def last_modified(self, granted: Granted, path: str) -> tuple[str, int]:
+        """Return the newest file below that the caller may read, or the item itself: its path and time."""
         place = await self.place(granted, path)
         newest = path, place.item.modified if place.item is not None else 0
         if not place.is_folder:
-            return place, *newest
+            return newest
         if granted.throughout(Action.READ, place.repository, path):
             low, high = below(path) if path else ("", "\U0010ffff")
             rows = await self._database.scan(_NEWEST, repo_id=place.repository.id, path=path, low=low, high=high)
             for folder, name, modified in rows:
                 newest = name if folder == "." else f"{folder}/{name}", modified
-            return place, *newest
+            return newest
         found = False
         async for item in self._branches.below(place.repository.id, path):
             newer = item.is_file and (not found or item.modified > newest[1])
             if newer and granted.may(Action.READ, place.repository, item.path):
                 newest, found = (item.path, item.modified), True
-        return place, *newest
+        return newest
 
     async def files(self, granted: Granted, path: str, options: ListOptions) -> AsyncIterator[dict[str, Any]]:
         """Yield the entries of a file list. Raises Invalid for a file."""
@@ -218,8 +218,3 @@ class Storage:
                 entry["statsTimestamps"] = {"lastDownloaded": iso(counted[item.id])}
             told.append(entry)
         return told
-
-
-def _shown(granted: Granted, place: Place) -> str:
-    """Return the key that is told: the one that was asked for."""
-    return granted.key if granted.addressed is not None else place.repository.key

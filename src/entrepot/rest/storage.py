@@ -145,7 +145,7 @@ class StorageApi:
         return json_reply(await self._storage.statistics(request.granted, _path(request), request.base))
 
     async def _last_modified(self, request: Request) -> Reply:
-        _, path, at = await self._storage.last_modified(request.granted, _path(request))
+        path, at = await self._storage.last_modified(request.granted, _path(request))
         uri = describe.url(request.base, request.granted.key, path, api="api/storage")
         moment = datetime.fromtimestamp(at / 1000, UTC)
         reply = json_reply({"uri": uri, "lastModified": f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}+0000"})

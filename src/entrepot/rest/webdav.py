@@ -96,7 +96,8 @@ class WebDavApi:
 
 def _path(request: Request) -> RepoPath:
     """Return the path, as that of a folder: which it is, is not known yet."""
-    return RepoPath.parse(f"{request.words.get('path', '').rstrip('/')}/" if request.words.get("path") else "")
+    raw = request.words.get("path", "")
+    return RepoPath.parse(f"{raw.rstrip('/')}/" if raw else "")
 
 
 def _response(base: str, key: str, path: str, item: Item | None) -> bytes:
