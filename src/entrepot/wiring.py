@@ -30,12 +30,15 @@ from entrepot.auth.audit import SYSTEM, record
 from entrepot.auth.entrance import Entrance
 from entrepot.auth.passwords import Passwords
 from entrepot.blobs.contract import Driver
+from entrepot.blobs.drivers.mark import NotThisStore
 from entrepot.blobs.drivers.open import open_driver
 from entrepot.blobs.drivers.places import located
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.keys import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.namesakes import label
+from entrepot.cluster.store_mark import recognise
+from entrepot.cluster.store_place import last_store
 from entrepot.cluster.writers import BEAT_SECONDS, Writer
 from entrepot.errors import Invalid, Unavailable, reason
 from entrepot.formats.docker.blobs import Blobs
@@ -121,6 +124,14 @@ async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -
     """Open database and blob store; `moved` counts up when bytes are given up. Raises Unavailable with the reason."""
     database = await open_database(settings.home, settings.database_url, settings.database_connections)
     driver = open_blobs(settings)
+    try:
+        elsewhere = await last_store(database, settings.home) != settings.blob_store
+        await recognise(database, driver, elsewhere=elsewhere)
+    except NotThisStore:
+        await database.close()
+        raise
+    except Unavailable as error:  # a full disk keeps nobody from reading; the next start tries again
+        log.warning("blob.store.not_marked", reason=reason(error))
     writer = Writer(database, new_id(), label(settings))
     clock = SystemClock()
     intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)

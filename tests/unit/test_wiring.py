@@ -1,15 +1,19 @@
 """What the settings mean to the rooms that are wired with them."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from entrepot.blobs.drivers.files import Files
+from entrepot.blobs.drivers.mark import Mark, NotThisStore
 from entrepot.errors import Unavailable
+from entrepot.metadata.open import open_database
 from entrepot.settings import Settings, load
 from entrepot.wiring import blob_folder
 from entrepot.worker import build
 from tests.served import prepared, settings_of
+from tests.stores import write
 
 
 @pytest.fixture
@@ -46,3 +50,30 @@ def test_the_folder_whose_volume_is_looked_at_is_the_one_that_is_written_to(
     url: str, folder: Path | None, tmp_path: Path
 ) -> None:
     assert blob_folder(load({"home": str(tmp_path), "blob.store": url}, {}).settings) == folder
+
+
+async def test_a_store_that_cannot_be_marked_for_now_keeps_nobody_from_reading(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Mark, "write", full)
+        async with build(settings):
+            assert not (settings.home / "blobs" / "@entrepot").exists()
+    async with build(settings):
+        assert (settings.home / "blobs" / "@entrepot").exists()
+
+
+async def test_a_first_start_of_this_version_without_the_volume_is_refused(settings: Settings) -> None:
+    database = await open_database(settings.home, "")
+    await write(
+        database,
+        "INSERT INTO blob (sha256, sha1, md5, size, storage_key, created, keep_until) VALUES (:a, :a, :a, 1, 'w/h/k', 0, 0)",
+        a=b"a",
+    )
+    await database.close()
+    with pytest.raises(NotThisStore, match="none of the objects that the database names; is the volume mounted"):
+        async with build(settings):
+            pass

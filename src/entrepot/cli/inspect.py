@@ -45,6 +45,7 @@ def run_fsck(flags: Mapping[str, str], file: Path | None, *, repair: bool, json:
 async def _inspect(flags: Mapping[str, str], file: Path | None, inspect: Inspect, *, words: str) -> Inspection:
     import structlog  # noqa: PLC0415 - heavy, and not before the settings are right
 
+    from entrepot.cluster.store_mark import expect_mark  # noqa: PLC0415 - as above
     from entrepot.metadata.open import open_database  # noqa: PLC0415 - as above
     from entrepot.wiring import open_blobs  # noqa: PLC0415 - as above
 
@@ -54,6 +55,7 @@ async def _inspect(flags: Mapping[str, str], file: Path | None, inspect: Inspect
     try:
         driver = open_blobs(await with_its_store(settings, flags, database))
         try:
+            await expect_mark(database, driver)
             return await _with_progress(lambda progress: inspect(database, driver, progress), words)
         finally:
             await driver.close()

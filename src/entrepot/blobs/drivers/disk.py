@@ -18,7 +18,7 @@ from entrepot.blobs.contract import BlobMissing, StoredObject, StoreFull, StoreU
 from entrepot.blobs.keys import valid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -27,6 +27,10 @@ _WRITING, _WHOLE = 0o200, 0o400
 _VECTORS = 512  # buffers per writev: half of what Linux and macOS take
 _REMEMBERED = 4096  # folders known to be durable
 _TRIES = 5  # to create a file in a folder that others remove as it is empty
+
+
+def _accept() -> None:
+    """Take any root for that of the store."""
 
 
 @contextlib.contextmanager
@@ -63,10 +67,14 @@ def flush_folder(folder: Path) -> None:
 
 
 class Folders:
-    """Make folders below a root so that they outlive a crash, before the first file in them is announced."""
+    """Make folders below a root so that they outlive a crash, before the first file in them is announced.
 
-    def __init__(self, root: Path) -> None:
+    `check` raises where the root is not that of the store: its mount point would take what belongs on the volume.
+    """
+
+    def __init__(self, root: Path, check: Callable[[], None] = _accept) -> None:
         self._root = root
+        self._check = check
         self._durable = {root}
         self._lock = threading.Lock()
 
@@ -85,6 +93,8 @@ class Folders:
         if folder in self._durable:
             return
         self._make(folder.parent)
+        if folder.parent == self._root:
+            self._check()
         with contextlib.suppress(FileExistsError):  # pathlib's would look again, and raise if it were gone by then
             os.mkdir(folder, 0o700)  # noqa: PTH102 - see above
         flush_folder(folder.parent)  # also when it was there: whoever made it may have died before this
@@ -202,10 +212,12 @@ def whole_size(path: Path) -> int:
     return info.st_size
 
 
-def remove(path: Path, root: Path) -> None:
-    """Remove a file durably, and the folders that it leaves empty. A missing one is success. Raises OSError."""
+def remove(path: Path, root: Path, check: Callable[[], None] = _accept) -> None:
+    """Remove a file durably, and the folders that it leaves empty. A missing one is success where `check` passes. Raises OSError."""
     try:
-        path.unlink(missing_ok=True)
+        path.unlink()
+    except FileNotFoundError:
+        check()
     except (IsADirectoryError, NotADirectoryError):
         return  # no object has this key
     folder = path.parent
@@ -227,8 +239,9 @@ def _remove_empty(folder: Path) -> bool:
     return True
 
 
-def walk(root: Path, prefix: str) -> Iterator[StoredObject]:
-    """Yield the files below `root/prefix`, half-written ones too, whose names can be keys. Raises OSError."""
+def walk(root: Path, prefix: str, check: Callable[[], None] = _accept) -> Iterator[StoredObject]:
+    """Yield the files below `root/prefix`, half-written ones too, whose names can be keys. Raises OSError, and what `check` does."""
+    check()
     folders = [prefix]
     while folders:
         below = folders.pop()
@@ -237,6 +250,7 @@ def walk(root: Path, prefix: str) -> Iterator[StoredObject]:
         except (FileNotFoundError, NotADirectoryError):
             if not below:
                 raise  # the disk is not mounted: that is not an empty store
+            check()
             continue
         with entries:
             for entry in entries:

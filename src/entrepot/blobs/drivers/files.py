@@ -12,6 +12,7 @@ import structlog
 
 from entrepot.blobs.contract import StoreUnavailable
 from entrepot.blobs.drivers.disk import Folders, NewFile, Reading, mapped, remove, walk, whole_size
+from entrepot.blobs.drivers.mark import Mark
 from entrepot.blobs.drivers.probe import probe
 from entrepot.blobs.keys import checked, checked_prefix
 from entrepot.blobs.streams import take
@@ -38,17 +39,18 @@ class Files:
 
     def __init__(self, root: Path, *, disk: Lane = DISK) -> None:
         """Make the folder if it is missing, readable to this user only. Raises StoreUnavailable with the reason."""
-        self._root = root.absolute()
+        self.root = root.absolute()
+        self.mark = Mark(self.root)
         self._disk = disk
-        self._folders = Folders(self._root)
+        self._folders = Folders(self.root, self.mark.check)
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable("The folder {root} cannot be used: {why}.", root=root, why=error.strerror) from error
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """Write a new file; one thread hop when it is small, else one per batch. See `contract.Driver`."""
-        new = NewFile(self._root / checked(key), self._folders)
+        new = NewFile(self.root / checked(key), self._folders)
         try:
             batch, ended = await take(chunks, _BATCH)
             while not ended:
@@ -65,7 +67,7 @@ class Files:
 
     async def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
         """Yield the bytes [start, stop), one thread hop per piece. See `contract.Driver`."""
-        reading = Reading(self._root / checked(key), start, stop)
+        reading = Reading(self.root / checked(key), start, stop)
         try:
             while not reading.ended:
                 if piece := await self._run(key, reading.piece, _PIECE):
@@ -75,25 +77,26 @@ class Files:
 
     async def size(self, key: str) -> int:
         """Return the size in bytes. See `contract.Driver`."""
-        return await self._run(key, whole_size, self._root / checked(key))
+        return await self._run(key, whole_size, self.root / checked(key))
 
     async def delete(self, key: str) -> None:
         """Remove the file, and its folders when they become empty. See `contract.Driver`."""
-        await self._run(None, remove, self._root / checked(key), self._root)
+        await self._run(None, remove, self.root / checked(key), self.root, self.mark.check)
 
     async def list(self, prefix: str) -> AsyncGenerator[StoredObject]:
         """Yield what is there, also what a killed process left half-written. See `contract.Driver`."""
-        found = walk(self._root, checked_prefix(prefix))
+        found = walk(self.root, checked_prefix(prefix), self.mark.check)
         while page := await self._run(None, _page, found):
             for stored in page:
                 yield stored
 
     def file(self, key: str) -> Path | None:
         """Return the file. See `contract.Driver`."""
-        return self._root / checked(key)
+        return self.root / checked(key)
 
     async def probe(self) -> None:
         """Try it. See `contract.Driver`."""
+        await self._run(None, self.mark.check)
         await probe(self)
 
     async def close(self) -> None:
@@ -101,7 +104,11 @@ class Files:
 
     async def _run(self, key: str | None, work: Callable[[*Ts], T], *args: *Ts) -> T:
         with mapped(key):
-            return await self._disk.run(work, *args)
+            try:
+                return await self._disk.run(work, *args)
+            except (FileNotFoundError, NotADirectoryError):
+                await self._disk.run(self.mark.check)  # what a volume holds that is not mounted is not lost
+                raise
 
     async def _discard(self, key: str, new: NewFile) -> None:
         try:

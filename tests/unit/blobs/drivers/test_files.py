@@ -9,6 +9,7 @@ import pytest
 
 from entrepot.blobs.contract import BlobMissing, StoreFull, StoreUnavailable
 from entrepot.blobs.drivers.files import Files
+from entrepot.blobs.drivers.mark import NotThisStore
 from entrepot.blobs.threads import Lane
 
 T = TypeVar("T")
@@ -187,3 +188,53 @@ async def test_an_error_of_the_disk_while_reading_is_told(tmp_path: Path, monkey
     monkeypatch.setattr(os, "pread", failing(errno.EIO))
     with pytest.raises(StoreUnavailable):
         await read(driver)
+
+
+@pytest.fixture
+async def unmounted(tmp_path: Path) -> Files:
+    """A marked store with one object whose volume has gone: its mount point is empty."""
+    driver = Files(tmp_path / "blobs")
+    driver.mark.expected = driver.mark.write("this one")
+    await driver.put(KEY, source(b"x"))
+    (tmp_path / "blobs").rename(tmp_path / "volume")
+    (tmp_path / "blobs").mkdir()
+    return driver
+
+
+async def test_a_volume_that_is_not_mounted_is_no_empty_store(unmounted: Files) -> None:
+    for call in (
+        unmounted.put("w/2026112400/y", source(b"y")),
+        unmounted.put("new/2026112400/y", source(b"y")),
+        unmounted.delete(KEY),
+        unmounted.size(KEY),
+        read(unmounted),
+        unmounted.probe(),
+    ):
+        with pytest.raises(NotThisStore, match="is the volume mounted"):
+            await call
+    for prefix in ("", "w/2026112400"):
+        with pytest.raises(NotThisStore):
+            assert [found async for found in unmounted.list(prefix)]
+    assert [*unmounted.root.iterdir()] == []
+
+
+async def test_a_volume_that_comes_back_is_used_at_once(unmounted: Files, tmp_path: Path) -> None:
+    with pytest.raises(NotThisStore):
+        await unmounted.probe()
+    unmounted.root.rmdir()
+    (tmp_path / "volume").rename(unmounted.root)
+    await unmounted.probe()
+    assert await read(unmounted) == b"x"
+    assert [found.key async for found in unmounted.list("")] == [KEY]
+    await unmounted.delete("w/2026112400/nothing")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_mark_of_a_store_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    driver = Files(tmp_path)
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", lambda *_: failing(errno.EPERM)())
+    assert driver.mark.write("first") == "first"
+    monkeypatch.undo()
+    assert driver.mark.write("second") == "first"
+    assert [one.name for one in tmp_path.iterdir()] == ["@entrepot"]

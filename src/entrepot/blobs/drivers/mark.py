@@ -1,0 +1,68 @@
+"""The mark of a store of files: by it a volume that is not mounted is told from a store that is empty."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from entrepot.blobs.contract import StoreUnavailable
+from entrepot.clock import new_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME: Final = "@entrepot"
+"""The file with the mark; no object can have this name."""
+
+
+class NotThisStore(StoreUnavailable):
+    """The folder {root} is not the blob store of this database, whose file @entrepot says {mark}; is the volume mounted?"""
+
+
+class Mark:
+    """What the file in a store's root must say; nothing is asked of it until that is known."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.expected = ""
+
+    def check(self) -> None:
+        """Raise NotThisStore when the root is not that of the store. Raises OSError."""
+        if self.expected and self.read() != self.expected:
+            raise NotThisStore(root=self._root, mark=self.expected)
+
+    def read(self) -> str:
+        """Return what the file says, empty when there is none. Raises OSError."""
+        try:
+            return (self._root / NAME).read_text(encoding="utf-8", errors="replace").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+
+    def write(self, mark: str) -> str:
+        """Make the file durably unless there is one; return what it says. Raises OSError."""
+        draft = self._root / f"{NAME}.{new_id()}"
+        draft.write_text(f"{mark}\n", encoding="utf-8")
+        try:
+            _flush(draft)
+            _name(draft, self._root / NAME)
+            _flush(self._root)
+        finally:
+            draft.unlink(missing_ok=True)
+        return self.read()
+
+
+def _name(draft: Path, file: Path) -> None:
+    try:
+        file.hardlink_to(draft)
+    except FileExistsError:
+        return  # another process or node was first
+    except OSError:  # a volume without hard links
+        draft.rename(file)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
