@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +17,8 @@ from entrepot.auth.keys import TextSeals, Vault, derived, unlocked
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
 from entrepot.auth.trail import Refusals
-from entrepot.blobs.contract import Driver, StoreRefused
+from entrepot.blobs.contract import StoreRefused
+from entrepot.blobs.drivers.probe import Probing
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
 from entrepot.cluster.home import run_folder
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PROBE_SECONDS = 5.0
+_PATIENCE = 10.0  # seconds that a probe of the blob store may take
 _ALIVE = sql("SELECT 1")
 _INSTANCE = sql("SELECT value FROM setting WHERE key = 'service_id'")
 
@@ -69,39 +71,34 @@ class Readiness:
     """Whether this node can serve: the database answers, the blob store did lately, and nobody asked it to end."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.probing = Probing(store.driver, _PATIENCE)
+        self._database = store.database
         self._probed = -_PROBE_SECONDS
-        self._lock = asyncio.Lock()
 
     async def check(self) -> None:
         """Raise Unavailable when it is not ready."""
         if draining.begun():
             raise Unavailable("The node is stopping.")
-        await _within(1.0, self._store.database.row(_ALIVE), "The database does not answer.")
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if now - self._probed > _PROBE_SECONDS:
-                await _within(10.0, self._store.driver.probe(), "The blob store does not answer.")
-                self._probed = now
+        try:
+            await asyncio.wait_for(self._database.row(_ALIVE), 1.0)
+        except TimeoutError as error:
+            raise Unavailable("The database does not answer.") from error
+        now = asyncio.get_running_loop().time()
+        if now - self._probed > _PROBE_SECONDS:
+            await self.probing.check()
+            self._probed = now
 
 
-async def _try_out(driver: Driver) -> str:
+async def _try_out(probing: Probing) -> str:
     """Return why the blob store does not answer, empty when it does. Raises StoreRefused, which waiting does not mend."""
     try:
-        await _within(10.0, driver.probe(), "The blob store does not answer.")
+        await probing.check()
     except StoreRefused:
         raise
     except Unavailable as error:
         log.warning("blob.store.unavailable", reason=reason(error))
         return reason(error)
     return ""
-
-
-async def _within(seconds: float, answer: Awaitable[object], otherwise: str) -> None:
-    try:
-        await asyncio.wait_for(answer, seconds)
-    except TimeoutError as error:
-        raise Unavailable(otherwise) from error
 
 
 @contextlib.asynccontextmanager
@@ -115,13 +112,14 @@ async def build(settings: Settings, notes: dict[str, str] | None = None) -> Asyn
     epochs = Epochs(run_folder(settings.home) / "epoch")
     store = await open_store(settings, epochs.blobs)
     passwords = Passwords(SystemClock())
+    readiness = Readiness(store)
     polling = asyncio.create_task(epochs.poll(store.database))
     try:
-        if why := await _try_out(store.driver):
+        if why := await _try_out(readiness.probing):
             notes["blob.store"] = why
         async with (
             writing(store),
-            _application(store, settings, epochs, passwords=passwords, notes=notes) as application,
+            _application(store, settings, epochs, passwords=passwords, readiness=readiness, notes=notes) as application,
         ):
             yield application
     finally:
@@ -129,13 +127,20 @@ async def build(settings: Settings, notes: dict[str, str] | None = None) -> Asyn
         await asyncio.gather(polling, return_exceptions=True)
         passwords.close()
         epochs.close()
+        await readiness.probing.close()
         await store.driver.close()
         await store.database.close()
 
 
 @contextlib.asynccontextmanager
 async def _application(
-    store: Store, settings: Settings, epochs: Epochs, *, passwords: Passwords, notes: dict[str, str]
+    store: Store,
+    settings: Settings,
+    epochs: Epochs,
+    *,
+    passwords: Passwords,
+    readiness: Readiness,
+    notes: dict[str, str],
 ) -> AsyncIterator[Application]:
     await epochs.look(store.database)
     given = settings.master_key.reveal() if settings.master_key else ""
@@ -159,7 +164,6 @@ async def _application(
         store, settings, at, granter, repositories, downloads,
         anonymous=lambda: snapshots.rules().anonymous, taking=(disk.check, projects.check), room=projects.admit,
     )  # fmt: skip
-    readiness = Readiness(store)
     table: Table
     table = Table(
         (

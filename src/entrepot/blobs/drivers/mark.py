@@ -35,7 +35,7 @@ class Mark:
         """Return what the file says, empty when there is none. Raises OSError."""
         try:
             return (self._root / NAME).read_text(encoding="utf-8", errors="replace").strip()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return ""
 
     def write(self, mark: str) -> str:

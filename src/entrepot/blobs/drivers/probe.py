@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from entrepot.blobs.contract import BlobMissing, StoreUnavailable
@@ -30,6 +31,34 @@ async def probe(driver: Driver) -> None:
         await driver.delete(key)
     if read != _BODY:
         raise StoreUnavailable
+
+
+class Probing:
+    """Probes of one store, one at a time: a call to a store that does not answer cannot be ended, only waited for or not."""
+
+    def __init__(self, driver: Driver, seconds: float) -> None:
+        """`seconds`: how long a probe may take until the store counts as unavailable."""
+        self._driver = driver
+        self._seconds = seconds
+        self._running: asyncio.Task[None] | None = None
+        self._until = 0.0
+
+    async def check(self) -> None:
+        """Probe, or wait for the probe under way. Raises what it raises, StoreUnavailable when that takes too long."""
+        now = asyncio.get_running_loop().time()
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._driver.probe())
+            self._until = now + self._seconds
+        done, _ = await asyncio.wait((self._running,), timeout=max(0.0, self._until - now))
+        if not done:
+            raise StoreUnavailable("The blob store does not answer.")
+        self._running.result()
+
+    async def close(self) -> None:
+        """End the probe under way."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
 
 
 async def _body() -> AsyncGenerator[bytes]:

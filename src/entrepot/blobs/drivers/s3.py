@@ -13,6 +13,7 @@ import contextlib
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import obstore
@@ -43,6 +44,7 @@ _PIECE = 1 << 20
 _PAGE = 500
 _PATIENCE = timedelta(seconds=20)  # without a byte from the store
 _PATIENCE_WRITING = timedelta(seconds=300)  # some servers join the parts of a multipart upload by copying them all
+_PATIENCE_PROBING = timedelta(seconds=5)
 _CONNECTING = timedelta(seconds=5)
 _RETRYING = timedelta(seconds=30)
 _LONGEST = timedelta(days=1)  # a whole request; a slow client may read a large object for hours
@@ -85,6 +87,8 @@ class S3:
         """
         self._reading = _store(bucket, credentials, patience or _PATIENCE)
         self._writing = _store(bucket, credentials, patience or _PATIENCE_WRITING)
+        self._as_probed = partial(S3, bucket, credentials, patience=patience or _PATIENCE_PROBING)
+        self._probed: S3 | None = None
         self._large = 0  # uploads beyond _SMALL under way
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
@@ -138,8 +142,9 @@ class S3:
         return None
 
     async def probe(self) -> None:
-        """Try it. See `contract.Driver`."""
-        await probe(self)
+        """Try it, with less patience than for what clients send and fetch. See `contract.Driver`."""
+        self._probed = self._probed or self._as_probed()
+        await probe(self._probed)
 
     async def close(self) -> None:
         """Do nothing: idle connections end by themselves."""

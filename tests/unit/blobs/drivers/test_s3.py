@@ -24,7 +24,7 @@ def head(size: int, status: str = "200 OK", more: str = "", body: bytes = b"") -
 
 
 @asynccontextmanager
-async def server(answer: Answer, *, patience: float = 30) -> AsyncIterator[S3]:
+async def server(answer: Answer, *, patience: float | None = 30) -> AsyncIterator[S3]:
     """A driver whose store answers as told; `patience` in seconds."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -55,7 +55,9 @@ async def server(answer: Answer, *, patience: float = 30) -> AsyncIterator[S3]:
     port = listening.sockets[0].getsockname()[1]
     try:
         bucket = Bucket("bucket", endpoint=f"http://127.0.0.1:{port}")
-        yield S3(bucket, S3Credentials("id", "secret"), patience=timedelta(seconds=patience))
+        yield S3(
+            bucket, S3Credentials("id", "secret"), patience=None if patience is None else timedelta(seconds=patience)
+        )
     finally:
         listening.close()
         for task in tasks:
@@ -194,3 +196,12 @@ async def test_an_object_beyond_what_s3_can_hold_is_too_large(monkeypatch: pytes
     async with server(answer) as driver:
         with pytest.raises(TooLarge):
             await driver.put(KEY, source(40 * MIB))
+
+
+async def test_a_store_that_takes_requests_and_is_silent_is_probed_with_little_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_PROBING", timedelta(seconds=0.2))
+    async with server(lambda *_: None, patience=None) as driver, asyncio.timeout(20):
+        with pytest.raises(StoreUnavailable):
+            await driver.probe()
