@@ -80,7 +80,10 @@ class Database(Reads, Protocol):
         ...
 
     async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
-        """Run a read that may be slow, away from the loop, ended at the deadline (DatabaseUnavailable)."""
+        """Run a read that may be slow, away from the loop, ended `seconds` after it has begun (DatabaseUnavailable).
+
+        Raises TooMany when others keep it from beginning for as long.
+        """
         ...
 
     def stream(

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from entrepot.errors import TooMany
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
 from entrepot.metadata.sql import Parameter, Statement
 from entrepot.metadata.sqlite_unchanged import Unchanged
@@ -24,6 +25,7 @@ from entrepot.metadata.sqlite_writer import Writer, connect_writer
 from entrepot.metadata.streams import Streams
 
 _SCANNERS = 2
+_STREAMERS = 2  # of their own: there may be more streams than threads, and a scan is to have its turn
 _BATCH = 1000  # rows of a stream per thread hop
 _STEPS = 4096  # of SQLite's machine: some tens of microseconds
 
@@ -101,6 +103,8 @@ class SqliteDatabase:
         ).fetchone()  # makes the WAL index, where it is not there
         self._unchanged = Unchanged(file.with_name(f"{file.name}-shm"))
         self._scanners = ThreadPoolExecutor(_SCANNERS, thread_name_prefix="scan")
+        self._scanning = asyncio.Semaphore(_SCANNERS)
+        self._streamers = ThreadPoolExecutor(_STREAMERS, thread_name_prefix="stream")
         self._streams = Streams()
 
     async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
@@ -139,6 +143,17 @@ class SqliteDatabase:
 
     async def scan(self, statement: Statement, *, seconds: float = 30.0, **parameters: Parameter) -> Sequence[Row]:
         """See Database: a thread with a connection of its own, interrupted at the deadline or when we are cancelled."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._scanning.acquire()
+        except TimeoutError:
+            raise TooMany(seconds=5) from None
+        try:
+            return await self._scan(statement, parameters, seconds)
+        finally:
+            self._scanning.release()
+
+    async def _scan(self, statement: Statement, parameters: dict[str, Parameter], seconds: float) -> list[Row]:
         text, spread = statement.for_sqlite(parameters)
         over = threading.Event()  # asked every few thousand steps: an interrupt() before the first step would be lost
 
@@ -174,15 +189,15 @@ class SqliteDatabase:
     ) -> AsyncGenerator[Sequence[Row], None]:
         text, spread = statement.for_sqlite(parameters)
         loop, until = asyncio.get_running_loop(), [0.0]
-        connection = await loop.run_in_executor(self._scanners, connect_reader, self._file)
+        connection = await loop.run_in_executor(self._streamers, connect_reader, self._file)
         connection.set_progress_handler(lambda: int(time.monotonic() > until[0]), _STEPS)
         hop: asyncio.Future[Any] | None = None
         try:
             until[0] = time.monotonic() + seconds
-            hop = loop.run_in_executor(self._scanners, connection.execute, text, spread)
+            hop = loop.run_in_executor(self._streamers, connection.execute, text, spread)
             cursor = await asyncio.shield(hop)
             while True:
-                hop = loop.run_in_executor(self._scanners, cursor.fetchmany, _BATCH)
+                hop = loop.run_in_executor(self._streamers, cursor.fetchmany, _BATCH)
                 batch = await asyncio.shield(hop)
                 if not batch:
                     return
@@ -207,6 +222,7 @@ class SqliteDatabase:
         """See Database."""
         await asyncio.to_thread(self._writer.close)
         self._scanners.shutdown()
+        self._streamers.shutdown()
         self._reader.close()
         self._unchanged.close()
 

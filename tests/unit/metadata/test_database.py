@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entrepot.errors import reason
+from entrepot.errors import TooMany, reason
 from entrepot.metadata import postgres
 from entrepot.metadata.database import Database, DatabaseUnavailable, Duplicate, ReferenceLost, Tx
 from entrepot.metadata.open import open_database
@@ -204,6 +204,48 @@ class TestSqlite:
         with pytest.raises(RuntimeError, match="awaited"):
             await database.transact(body)
         assert await database.row(GET, key="a") is None
+        await database.close()
+
+    async def test_a_scan_has_all_its_time_however_long_it_waited_for_others(
+        self, sqlite_engine: Engine, tmp_path: Path
+    ) -> None:
+        sqlite_engine.new(tmp_path)
+        database = await open_database(tmp_path, "")
+        others = [asyncio.ensure_future(database.scan(ENDLESS, seconds=0.5)) for _ in range(2)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            await database.scan(ENDLESS, seconds=1.5)
+        assert time.monotonic() - began > 1.9
+        await asyncio.gather(*others, return_exceptions=True)
+        await database.close()
+
+    async def test_a_scan_that_cannot_begin_in_time_is_one_too_many(
+        self, sqlite_engine: Engine, tmp_path: Path
+    ) -> None:
+        sqlite_engine.new(tmp_path)
+        database = await open_database(tmp_path, "")
+        others = [asyncio.ensure_future(database.scan(ENDLESS, seconds=600)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooMany):
+            await database.scan(GET, key="a", seconds=0.05)
+        for one in others:
+            one.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        assert await database.scan(GET, key="a") == []
+        await database.close()
+
+    async def test_slow_streams_leave_scans_their_threads(self, sqlite_engine: Engine, tmp_path: Path) -> None:
+        sqlite_engine.new(tmp_path)
+        database = await open_database(tmp_path, "")
+        streams = [database.stream(ENDLESS, seconds=600) for _ in range(4)]
+        firsts = [asyncio.ensure_future(anext(one)) for one in streams]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(20):
+            assert await database.scan(GET, key="a") == []
+        for first in firsts:
+            first.cancel()
+        await asyncio.gather(*firsts, return_exceptions=True)
         await database.close()
 
 
