@@ -100,9 +100,9 @@ class PostgresDatabase:
 
     engine = "postgresql"
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, connections: int) -> None:
         self._pool = pool
-        self._streams = Streams()
+        self._streams = Streams(connections)
         self._ahead = 0  # of this machine's clock, milliseconds
         self._measured = False
         self._keeping_time = asyncio.create_task(self._keep_time())
@@ -241,6 +241,6 @@ async def open_postgres(url: str, connections: int) -> PostgresDatabase:
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise DatabaseUnavailable(f"Cannot connect to the PostgreSQL database: {error}") from error
-    database = PostgresDatabase(pool)
+    database = PostgresDatabase(pool, connections)
     await database.measure_clock()
     return database

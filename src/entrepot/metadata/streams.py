@@ -21,7 +21,7 @@ import msgspec
 from entrepot.errors import TooMany
 from entrepot.metadata.database import DatabaseUnavailable, Row
 
-_AT_ONCE = 8  # cursors that are read: half of the connections to PostgreSQL
+_AT_ONCE = 8  # cursors that are read, at most
 _PATIENCE = 10.0  # seconds that others wait
 _MOST = 1 << 30  # bytes of all files of a process
 
@@ -29,10 +29,10 @@ _BATCH: msgspec.msgpack.Decoder[Sequence[Row]] = msgspec.msgpack.Decoder(list[tu
 
 
 class Streams:
-    """Read cursors for whoever takes their rows. One per database."""
+    """Read cursors for whoever takes their rows. One per database; half of its `connections` are left for everybody else."""
 
-    def __init__(self) -> None:
-        self._places = asyncio.Semaphore(_AT_ONCE)
+    def __init__(self, connections: int = 2 * _AT_ONCE) -> None:
+        self._places = asyncio.Semaphore(max(1, min(_AT_ONCE, connections // 2)))
         self._open: set[_Ahead] = set()
 
     async def read(self, cursor: AsyncGenerator[Sequence[Row], None]) -> AsyncGenerator[Sequence[Row], None]:

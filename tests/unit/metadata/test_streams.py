@@ -12,6 +12,7 @@ from entrepot.errors import TooMany
 from entrepot.metadata import streams
 from entrepot.metadata.database import Database, DatabaseUnavailable, Row
 from entrepot.metadata.open import open_database
+from entrepot.metadata.postgres import open_postgres
 from entrepot.metadata.sql import sql
 from entrepot.metadata.streams import Streams
 from tests.stores import Engine, write
@@ -71,6 +72,24 @@ class TestSqlite:
                 while await asyncio.to_thread(_log_is_held, tmp_path / "entrepot.db"):  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.01)
             assert len(await rest(rows)) == 2500
+        await database.close()
+
+
+class TestPostgres:
+    async def test_streams_leave_half_of_few_connections_to_others(
+        self, postgres_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = await open_postgres(postgres_engine.new(tmp_path), connections=4)
+        monkeypatch.setattr(streams, "_PATIENCE", 0.5)
+        slow = sql("SELECT CAST(pg_sleep(600) AS TEXT)")
+        firsts = [asyncio.ensure_future(anext(database.stream(slow, seconds=600))) for _ in range(4)]
+        done, reading = await asyncio.wait(firsts, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        assert all(isinstance(one.exception(), TooMany) for one in done)
+        async with asyncio.timeout(5):
+            assert await database.row(GET, key="a") is None
+        for one in reading:
+            one.cancel()
+        await asyncio.gather(*firsts, return_exceptions=True)
         await database.close()
 
 
