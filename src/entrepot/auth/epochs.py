@@ -139,7 +139,7 @@ class Epochs:
             if self._takes_the_lock():
                 try:
                     await self.look(database)
-                except DatabaseUnavailable:
+                except Exception:  # noqa: BLE001 - also a fault: whoever looks himself meets it, and tells
                     self._versions.clear()  # `trusted` tells when this has gone on for too long
             await asyncio.sleep(_PERIOD)
 

@@ -71,10 +71,12 @@ def _revision(settings: Settings) -> str | None:
 
 
 async def _postgres_revision(settings: Settings) -> str | None:
+    import asyncpg  # noqa: PLC0415 - only PostgreSQL has a use for it
+
     database = await open_database(settings.home, settings.database_url)
     try:
         row = await database.row(_REVISION)
-    except Unavailable:  # most likely there is no such table yet; a database that is down tells the migration so
+    except (asyncpg.UndefinedTableError, Unavailable):  # a database that is down tells the migration so
         return None
     finally:
         await database.close()

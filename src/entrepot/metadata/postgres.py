@@ -29,25 +29,31 @@ _OF_DRIVER = frozenset({"statement_cache_size"})  # in the query of a URL; all e
 
 _CLOCK = sql("SELECT {now}")
 
+_PASSING = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
+"""Classes of SQLSTATE that speak of connections (also refused ones), resources, locks and the system around the server."""
+_PASSING_TOO = frozenset({"25006", "25P03"})  # it is a standby now; it ended a connection that was idle
 
 _TRY_AGAIN: tuple[type[Exception], ...] = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
 def raise_translated(error: Exception) -> Never:
-    """Raise the error of our tree that says the same, caused by it; a failed serialisation as it is."""
-    if isinstance(error, _TRY_AGAIN):
+    """Raise the error of our tree that says the same, caused by it; a failed serialisation, and a fault, as it is."""
+    translated = None if isinstance(error, _TRY_AGAIN) else _translated(error)
+    if translated is None:
         raise error
-    raise _translated(error) from error
+    raise translated from error
 
 
-def _translated(error: Exception) -> EntrepotError:
+def _translated(error: Exception) -> EntrepotError | None:
     if isinstance(error, asyncpg.UniqueViolationError):
         return Duplicate()
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         return ReferenceLost()
     if isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return Unstorable()
-    return DatabaseUnavailable()
+    state = getattr(error, "sqlstate", None)  # what the driver itself raises has none: it lost the connection
+    passing = state is None or state[:2] in _PASSING or state in _PASSING_TOO
+    return DatabaseUnavailable() if passing else None
 
 
 # InternalClientError: the driver lost its place, as when a server dies in the middle of an answer
@@ -209,7 +215,9 @@ class PostgresDatabase:
 
     async def _keep_time(self) -> None:
         while True:
-            with contextlib.suppress(DatabaseUnavailable):  # until the next one tells, the last difference holds
+            with contextlib.suppress(
+                DatabaseUnavailable, asyncpg.PostgresError
+            ):  # until the next one tells, the last difference holds
                 await self.measure_clock()
             await asyncio.sleep(_CLOCK_PERIOD)
 

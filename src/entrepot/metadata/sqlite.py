@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from entrepot.errors import TooMany
 from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
@@ -27,6 +27,10 @@ from entrepot.metadata.streams import Streams
 _SCANNERS = 2
 _STREAMERS = 2  # of their own: there may be more streams than threads, and a scan is to have its turn
 _BATCH = 1000  # rows of a stream per thread hop
+_PASSING = tuple(
+    f"SQLITE_{name}"
+    for name in ("BUSY", "LOCKED", "IOERR", "FULL", "CANTOPEN", "READONLY", "PERM", "NOMEM", "INTERRUPT", "PROTOCOL")
+)  # of the disk, of others who use it, of the machine: their extended codes begin so, too
 _STEPS = 4096  # of SQLite's machine: some tens of microseconds
 
 
@@ -39,18 +43,20 @@ def connect_reader(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA cache_size = -8192")
     except sqlite3.Error as error:
-        raise translated(error) from error
+        raise_translated(error)
     return connection
 
 
-def translated(error: sqlite3.Error) -> Exception:
-    """Return the error of our tree that says the same."""
+def raise_translated(error: sqlite3.Error) -> Never:
+    """Raise the error of our tree that says the same, caused by it; a fault as it is."""
     name = getattr(error, "sqlite_errorname", "")
     if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
-        return Duplicate()
+        raise Duplicate from error
     if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
-        return ReferenceLost()
-    return DatabaseUnavailable(f"The database is not available for now: {error}.")
+        raise ReferenceLost from error
+    if name.startswith(_PASSING) or "closed" in str(error):  # a closed connection has no code
+        raise DatabaseUnavailable from error
+    raise error
 
 
 class SqliteTx:
@@ -79,14 +85,14 @@ class SqliteTx:
         try:
             self._connection.executemany(statement.sqlite, parameters)
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise_translated(error)
 
     def _run(self, statement: Statement, parameters: dict[str, Parameter]) -> sqlite3.Cursor:
         text, spread = statement.for_sqlite(parameters)
         try:
             return self._connection.execute(text, spread)
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise_translated(error)
 
 
 class SqliteDatabase:
@@ -135,7 +141,7 @@ class SqliteDatabase:
         try:
             return fetch(self._reader.execute(text, spread))
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise_translated(error)
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """See Database."""
@@ -163,7 +169,7 @@ class SqliteDatabase:
             try:
                 return connection.execute(text, spread).fetchall()
             except sqlite3.Error as error:
-                raise translated(error) from error
+                raise_translated(error)
             finally:
                 connection.close()
 
@@ -206,7 +212,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             if time.monotonic() > until[0]:
                 raise DatabaseUnavailable("The query took longer than {seconds:.0f} s.", seconds=seconds) from error
-            raise translated(error) from error
+            raise_translated(error)
         finally:
             until[0] = 0.0  # ends what still runs
             if hop is not None and not hop.done():

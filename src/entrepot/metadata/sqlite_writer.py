@@ -200,7 +200,8 @@ def _finished(body: Awaitable[T]) -> T:
 def _fail(group: list[_Work], error: BaseException) -> None:
     for work in group:
         work.result = None
-        work.error = DatabaseUnavailable(f"The database is not available for now: {error}.")
+        work.error = DatabaseUnavailable()
+        work.error.__cause__ = error  # for the log; a client has no use for it
 
 
 def _tell(group: list[_Work]) -> None:

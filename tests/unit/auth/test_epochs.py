@@ -190,14 +190,17 @@ async def test_one_process_of_a_node_polls_and_another_takes_over(database: Cloc
     second.close()
 
 
-async def test_a_database_that_cannot_be_read_does_not_end_the_poll(database: Clocked, epochs: Epochs) -> None:
+@pytest.mark.parametrize("failure", [DatabaseUnavailable(), RuntimeError("a fault")])
+async def test_a_database_that_cannot_be_read_does_not_end_the_poll(
+    database: Clocked, epochs: Epochs, failure: Exception
+) -> None:
     class Flaky:
         failed = False
 
         async def rows(self, *arguments: object) -> object:
             if not self.failed:
                 self.failed = True
-                raise DatabaseUnavailable
+                raise failure
             return await database.rows(*arguments)  # type: ignore[arg-type]
 
     task = asyncio.create_task(epochs.poll(Flaky()))  # type: ignore[arg-type]

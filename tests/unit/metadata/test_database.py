@@ -1,9 +1,11 @@
 """The contract of `metadata.database`, on both engines."""
 
 import asyncio
+import sqlite3
 import time
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from entrepot.errors import TooMany, reason
@@ -147,6 +149,16 @@ async def test_a_cancelled_scan_ends(database: Database) -> None:
     await put(database, "a")
 
 
+async def test_a_statement_that_is_wrong_is_a_fault_and_no_outage(database: Database) -> None:
+    wrong = sql("SELECT value FROM nothing_of_this_name")
+    for read in (database.row(wrong), database.rows(wrong), database.scan(wrong), anext(database.stream(wrong))):
+        with pytest.raises((asyncpg.UndefinedTableError, sqlite3.OperationalError), match="nothing_of_this_name"):
+            await read
+    with pytest.raises((asyncpg.NotNullViolationError, sqlite3.IntegrityError)):
+        await database.transact(lambda tx: tx.execute(PUT, key=None, value="x"))
+    await put(database, "a")
+
+
 async def test_the_clock_is_that_of_the_database(database: Database) -> None:
     before = database.now()
     told = await value(database, "SELECT {now}")
@@ -235,6 +247,18 @@ class TestSqlite:
         assert await database.scan(GET, key="a") == []
         await database.close()
 
+    async def test_a_full_disk_is_an_outage_whose_reason_is_for_the_log(
+        self, sqlite_engine: Engine, tmp_path: Path
+    ) -> None:
+        sqlite_engine.new(tmp_path)
+        database = await open_database(tmp_path, "")
+        await write(database, "PRAGMA max_page_count = 1")  # or as many as there are
+        with pytest.raises(DatabaseUnavailable) as failed:
+            await put(database, "a", "x" * 10_000_000)
+        assert failed.value.message == "The database is not available for now; try again in a few seconds."
+        assert reason(failed.value) == "OperationalError: database or disk is full"
+        await database.close()
+
     async def test_slow_streams_leave_scans_their_threads(self, sqlite_engine: Engine, tmp_path: Path) -> None:
         sqlite_engine.new(tmp_path)
         database = await open_database(tmp_path, "")
@@ -250,6 +274,17 @@ class TestSqlite:
 
 
 class TestPostgres:
+    @pytest.mark.parametrize(
+        ("state", "passes"),
+        [("08006", True), ("25006", True), ("53100", True), ("55P03", True), ("57P01", True), ("58030", True), ("XX000", False),
+         ("22012", False), ("54000", False)],
+    )  # fmt: skip
+    def test_what_passes_is_an_outage_and_all_else_a_fault(self, state: str, passes: bool) -> None:
+        error = asyncpg.PostgresError.new({"C": state, "M": "it failed"})
+        with pytest.raises(DatabaseUnavailable if passes else asyncpg.PostgresError) as raised:
+            postgres.raise_translated(error)
+        assert reason(raised.value).endswith("it failed")
+
     async def test_one_deadlock_after_another_ends_and_says_why(self, postgres_engine: Engine, tmp_path: Path) -> None:
         database = await open_database(tmp_path, postgres_engine.new(tmp_path))
         tries = 0
