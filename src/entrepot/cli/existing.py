@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.cli.serve import last_database, needs_preparing
 from entrepot.cluster.home import HANDED_OVER, run_folder
+from entrepot.cluster.instance import is_locked
 from entrepot.cluster.store_place import last_store
 from entrepot.errors import EntrepotError
 from entrepot.settings import Settings, load, restore, store_at_home
@@ -71,5 +72,6 @@ async def with_its_store(settings: Settings, flags: Mapping[str, str], database:
 def serving(home: Path) -> Settings | None:
     """Return the settings of the node that serves from a home folder, if one does."""
     with suppress(OSError, KeyError, TypeError, ValueError):  # or another version wrote it
-        return restore((run_folder(home) / HANDED_OVER).read_bytes())
+        if is_locked(home):  # else a node that was killed left them
+            return restore((run_folder(home) / HANDED_OVER).read_bytes())
     return None

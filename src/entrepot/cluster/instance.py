@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from entrepot.cluster.home import HomeUnusable
 from entrepot.errors import EntrepotError
 
 _LOCK = "instance.lock"
+_TRIES, _PAUSE = 5, 0.02  # seconds: a command that looks whether the lock is held has it for an instant
 
 
 class AlreadyRunning(EntrepotError):
@@ -26,7 +28,7 @@ def lock_home(home: Path) -> int:
     except OSError as error:
         raise HomeUnusable(home=home, reason=error.strerror) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(lock)
     except BlockingIOError:
         holder = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
         os.close(lock)
@@ -37,3 +39,30 @@ def lock_home(home: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def is_locked(home: Path) -> bool:
+    """Return whether an instance runs on the home folder. Raises OSError."""
+    try:
+        lock = os.open(home / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _take(lock: int) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return

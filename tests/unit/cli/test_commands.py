@@ -22,10 +22,12 @@ from entrepot.cli import ping as pinging
 from entrepot.cli import prepare as preparing
 from entrepot.cli import serve as serving
 from entrepot.cli.existing import existing
+from entrepot.cli.existing import serving as running
 from entrepot.cli.main import main, plain_flags
 from entrepot.cli.prepare import prepare
 from entrepot.cli.settings import reference
 from entrepot.cluster.home import HANDED_OVER, run_folder, write_private
+from entrepot.cluster.instance import lock_home
 from entrepot.cluster.store_place import note_store
 from entrepot.errors import Invalid, NotFound
 from entrepot.jobs import inspection
@@ -222,6 +224,7 @@ def test_what_a_running_node_was_started_with_otherwise_is_told_beside_the_setti
     (tmp_path / "run").mkdir()
     handed_over = run_folder(tmp_path) / HANDED_OVER
     handed_over.write_bytes(dump(load({"home": str(tmp_path), "port": "9", "admin.password": "sesame"}, {}).settings))
+    lock = lock_home(tmp_path)
     status, out, err = cli("settings", "--home", str(tmp_path), *form)
     assert status == 0
     assert "8081" in out
@@ -231,6 +234,7 @@ def test_what_a_running_node_was_started_with_otherwise_is_told_beside_the_setti
     )
     handed_over.write_bytes(dump(load({"home": str(tmp_path)}, {}).settings))
     assert cli("settings", "--home", str(tmp_path), *form)[2] == ""
+    os.close(lock)
 
 
 def test_ping_asks_nobody_for_a_home_that_does_not_exist(
@@ -450,6 +454,7 @@ def test_a_command_means_the_database_and_the_store_of_the_node_that_serves(
     settings = load(flags, {}).settings
     handed_over = run_folder(instance) / HANDED_OVER
     handed_over.write_bytes(dump(settings))
+    lock = lock_home(instance)
     try:
         found = existing({"home": str(instance)}, None)
         assert (found.blob_store, found.s3_secret_key) == ("s3://b/x", Secret("sesame"))
@@ -457,6 +462,20 @@ def test_a_command_means_the_database_and_the_store_of_the_node_that_serves(
         assert existing({"home": str(instance)}, None).blob_store == f"file://{tmp_path}"
         handed_over.write_text("{")
         assert existing({"home": str(instance)}, None).home == instance
+    finally:
+        os.close(lock)
+        handed_over.unlink()
+
+
+def test_what_a_killed_node_left_is_not_believed(instance: Path) -> None:
+    handed_over = run_folder(instance) / HANDED_OVER
+    handed_over.write_bytes(dump(load({"home": str(instance), "blob.store": "s3://b/x"}, {}).settings))
+    try:
+        lock = lock_home(instance)
+        assert running(instance) is not None
+        os.close(lock)
+        assert running(instance) is None
+        os.close(lock_home(instance))
     finally:
         handed_over.unlink()
 
