@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from entrepot.errors import EntrepotError
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 HEAD = "0005"
@@ -41,6 +43,10 @@ class DatabaseDamaged(EntrepotError):
     """The database {file} is damaged ({why}); restore it from a backup, together with entrepot.db-wal if there is one."""
 
 
+class ReferencesBroken(EntrepotError):
+    """The database was not migrated: after it, rows of {tables} would refer to what is not there. Nothing was changed."""
+
+
 def sqlite_revision(file: Path) -> str | None:
     """Return the revision that a SQLite file stands at, None when there is none yet. Raises DatabaseDamaged, DatabaseUnreadable."""
     if not file.exists():
@@ -51,8 +57,10 @@ def sqlite_revision(file: Path) -> str | None:
         raise DatabaseUnreadable(file=file, why=error) from error
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname == "SQLITE_ERROR":  # there is no such table
+            return None
+        raise DatabaseUnreadable(file=file, why=error) from error
     except sqlite3.DatabaseError as error:
         raise DatabaseDamaged(file=file, why=error) from error
     finally:
@@ -67,7 +75,7 @@ def refuse_newer(found: str | None) -> None:
 
 
 def migrate(home: Path, url: str) -> None:
-    """Apply what is missing; safe to call from several processes and nodes at once. Raises TablesLocked."""
+    """Apply what is missing; safe to call from several processes and nodes at once. Raises TablesLocked, ReferencesBroken."""
     from alembic.config import Config  # noqa: PLC0415 - heavy, and only this function needs it
 
     config = Config()
@@ -78,8 +86,8 @@ def migrate(home: Path, url: str) -> None:
         _migrate_sqlite(config, home)
 
 
-def _migrate_sqlite(config: object, home: Path) -> None:
-    from sqlalchemy import URL, Connection, create_engine, event  # noqa: PLC0415 - as above
+def _migrate_sqlite(config: Config, home: Path) -> None:
+    from sqlalchemy import URL, create_engine, event  # noqa: PLC0415 - as above
 
     lock = os.open(home / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -105,7 +113,7 @@ def _migrate_sqlite(config: object, home: Path) -> None:
         os.close(lock)
 
 
-def _migrate_postgres(config: object, url: str) -> None:
+def _migrate_postgres(config: Config, url: str) -> None:
     import asyncio  # noqa: PLC0415 - as above
 
     import asyncpg  # noqa: PLC0415 - as above
@@ -128,7 +136,7 @@ def _migrate_postgres(config: object, url: str) -> None:
     asyncio.run(run())
 
 
-async def _upgrade_in_turn(config: object, connection: AsyncConnection) -> None:
+async def _upgrade_in_turn(config: Config, connection: AsyncConnection) -> None:
     """Upgrade in one transaction that waits briefly for the locks of others: whoever comes later waits behind it."""
     from sqlalchemy import text  # noqa: PLC0415 - as above
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
@@ -154,19 +162,21 @@ async def _pause() -> None:
     await asyncio.sleep(1.0)
 
 
-def _upgrade(config: object, engine: object) -> None:
-    from sqlalchemy import Engine  # noqa: PLC0415 - as above
-
-    assert isinstance(engine, Engine)
+def _upgrade(config: Config, engine: Engine) -> None:
     with engine.connect() as connection:
         _upgrade_on(config, connection)
+        _check_references(connection)
         connection.commit()
 
 
-def _upgrade_on(config: object, connection: object) -> None:
-    from alembic import command  # noqa: PLC0415 - as above
-    from alembic.config import Config  # noqa: PLC0415 - as above
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql('SELECT DISTINCT "table" FROM pragma_foreign_key_check').scalars().all()
+    if broken:
+        raise ReferencesBroken(tables=", ".join(sorted(broken)))
 
-    assert isinstance(config, Config)
+
+def _upgrade_on(config: Config, connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - as above
+
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

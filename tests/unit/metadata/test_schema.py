@@ -5,6 +5,7 @@ import itertools
 import math
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -16,7 +17,16 @@ from sqlalchemy import Engine as AnyEngine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from entrepot.metadata import migrate as migrating
-from entrepot.metadata.migrate import HEAD, SchemaTooNew, TablesLocked, migrate, refuse_newer, sqlite_revision
+from entrepot.metadata.migrate import (
+    HEAD,
+    DatabaseUnreadable,
+    ReferencesBroken,
+    SchemaTooNew,
+    TablesLocked,
+    migrate,
+    refuse_newer,
+    sqlite_revision,
+)
 from entrepot.metadata.open import open_database
 from entrepot.metadata.schema import metadata
 from entrepot.metadata.sql import sql
@@ -114,6 +124,25 @@ def test_a_migration_that_was_broken_off_anywhere_leads_to_the_schema_the_next_t
     finally:
         event.remove(AnyEngine, "before_cursor_execute", break_off)
     assert number > 100
+
+
+def test_a_migration_after_which_a_row_refers_to_nothing_is_refused(tmp_path: Path) -> None:
+    migrate(tmp_path, "")
+    with closing(sqlite3.connect(tmp_path / "entrepot.db")) as connection:
+        connection.execute("INSERT INTO blob_inline (blob_id, data) VALUES (99, x'00')")
+        connection.commit()
+    with pytest.raises(ReferencesBroken, match="rows of blob_inline would refer"):
+        migrate(tmp_path, "")
+
+
+def test_a_database_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate(tmp_path, "")
+    with closing(sqlite3.connect(tmp_path / "entrepot.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+        with pytest.raises(DatabaseUnreadable, match="locked"):
+            sqlite_revision(tmp_path / "entrepot.db")
 
 
 async def test_migrations_lead_to_the_schema_on_postgresql(postgres_engine: Engine, tmp_path: Path) -> None:
