@@ -143,5 +143,9 @@ def _environment(run_folder: Path) -> dict[str, str]:
 
     Two arenas: glibc makes up to eight per core, and threads that hash uploads leave each of them full of holes.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_") or "_TEST_" in name}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ENTREPOT_") or name.startswith("ENTREPOT_TEST_")
+    }
     return {"MALLOC_ARENA_MAX": "2", **kept, "PROMETHEUS_MULTIPROC_DIR": str(run_folder / METRICS)}

@@ -1,7 +1,7 @@
 """The event log's writing end: every change of the tree adds its event in the same transaction.
 
 On SQLite transactions commit one after another, so the id is the order. On PostgreSQL ids become visible out of order:
-events are written without a `seq`, and one sequencer numbers them once they are visible (`events/sequencer.py`).
+events are written without a `seq`, and one sequencer numbers them once they are visible (`events/followers.py`).
 """
 
 from __future__ import annotations

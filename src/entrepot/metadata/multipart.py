@@ -7,7 +7,8 @@
     failed     what came is not what was announced; `digest` says why
     cancelled  given up
 
-The rows are those of all uploads, told apart by their states: what is never finished goes when its time is over.
+The table is that of all uploads, also of `uploads.py`: whose a row is the signed ids tell, and of those under way the state.
+Every row goes when its time is over, finished or not.
 """
 
 from __future__ import annotations

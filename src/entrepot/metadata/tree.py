@@ -73,7 +73,7 @@ class RepositoryGone(NotFound):
 
 
 class Projection(Protocol):
-    """What a format derives from the tree, kept in the same transaction; `rebuild` tests that nothing was missed."""
+    """What a format derives from the tree, kept in the same transaction."""
 
     async def added(self, tx: Tx, where: Where, item: Item) -> None:
         """A file was placed, or its content or place changed to this; its properties are already set."""

@@ -115,7 +115,7 @@ class Files:
             await self._disk.run(new.discard)
         except OSError as error:
             # What failed before is told to the caller, who deletes the key; this file is unreadable.
-            log.warning("blob_discard_failed", key=key, errno=error.errno)
+            log.warning("blob.discard_failed", key=key, errno=error.errno)
 
 
 def _page(found: Iterator[StoredObject]) -> list[StoredObject]:

@@ -1,4 +1,4 @@
-"""From the setting `blob_store` to a driver."""
+"""From the setting `blob.store` to a driver."""
 
 from __future__ import annotations
 

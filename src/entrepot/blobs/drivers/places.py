@@ -1,4 +1,4 @@
-"""What the setting `blob_store` says, read without loading what a driver needs: a wrong one is told before anything is made."""
+"""What the setting `blob.store` says, read without loading what a driver needs: a wrong one is told before anything is made."""
 
 from __future__ import annotations
 
