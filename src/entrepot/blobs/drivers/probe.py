@@ -48,6 +48,7 @@ class Probing:
         now = asyncio.get_running_loop().time()
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._driver.probe())
+            self._running.add_done_callback(_seen)
             self._until = now + self._seconds
         done, _ = await asyncio.wait((self._running,), timeout=max(0.0, self._until - now))
         if not done:
@@ -59,6 +60,12 @@ class Probing:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
+
+
+def _seen(probing: asyncio.Task[None]) -> None:
+    """Take note of a failure that comes when nobody waits for it any more: else the loop tells it."""
+    if not probing.cancelled():
+        probing.exception()
 
 
 async def _body() -> AsyncGenerator[bytes]:

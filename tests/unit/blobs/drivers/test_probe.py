@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -87,6 +88,34 @@ async def test_those_who_ask_at_once_get_the_result_of_one_probe() -> None:
     silent.answer.set()
     assert await asyncio.gather(*asking[1:]) == [None, None]
     assert silent.asked == 1
+
+
+class Late(Memory):
+    """Fails when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failing = asyncio.Event()
+
+    async def probe(self) -> None:
+        await self.failing.wait()
+        raise StoreUnavailable
+
+
+async def test_a_failure_that_comes_too_late_is_no_complaint_of_the_loop() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    late = Late()
+    probing = Probing(late, 0)
+    with pytest.raises(StoreUnavailable):
+        await probing.check()
+    late.failing.set()
+    await asyncio.sleep(0.01)
+    with pytest.raises(StoreUnavailable):
+        await probing.check()
+    await probing.close()
+    gc.collect()
+    assert told == []
 
 
 class Stuck(Memory):
