@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ NAME: Final = "@entrepot"
 
 
 class NotThisStore(StoreUnavailable):
-    """The folder {root} is not the blob store of this database, whose file @entrepot says {mark}; is the volume mounted?"""
+    """The folder of the blob store is not that of this database; is the volume mounted?"""
 
 
 class Mark:
@@ -29,7 +30,8 @@ class Mark:
     def check(self) -> None:
         """Raise NotThisStore when the root is not that of the store. Raises OSError."""
         if self.expected and self.read() != self.expected:
-            raise NotThisStore(root=self._root, mark=self.expected)
+            file = self._root / NAME  # for the log: clients are not told where it is
+            raise NotThisStore from FileNotFoundError(errno.ENOENT, f"no file that says {self.expected}", str(file))
 
     def read(self) -> str:
         """Return what the file says, empty when there is none. Raises OSError."""

@@ -11,6 +11,7 @@ from entrepot.blobs.contract import BlobMissing, StoreFull, StoreUnavailable
 from entrepot.blobs.drivers.files import Files
 from entrepot.blobs.drivers.mark import NotThisStore
 from entrepot.blobs.threads import Lane
+from entrepot.errors import reason
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -210,8 +211,10 @@ async def test_a_volume_that_is_not_mounted_is_no_empty_store(unmounted: Files) 
         read(unmounted),
         unmounted.probe(),
     ):
-        with pytest.raises(NotThisStore, match="is the volume mounted"):
+        with pytest.raises(NotThisStore, match="is the volume mounted") as told:
             await call
+        assert str(unmounted.root) not in told.value.message
+        assert reason(told.value).endswith(f"no file that says this one: '{unmounted.root}/@entrepot'")
     for prefix in ("", "w/2026112400"):
         with pytest.raises(NotThisStore):
             assert [found async for found in unmounted.list(prefix)]
