@@ -172,9 +172,12 @@ async def insert(tx: Tx, config: Mapping[str, Any]) -> None:
     """Add a row for a complete configuration. Raises Duplicate, CacheExists, ProjectUnknown."""
     key = config["key"]
     folded, rclass = key.casefold(), config["rclass"]
-    other = await tx.row(_CLASS, folded=folded.removesuffix(CACHE) if folded.endswith(CACHE) else folded + CACHE)
-    if other is not None and "remote" in (rclass, other[1]):
-        raise CacheExists(key=other[0])
+    keeps = await tx.row(_CLASS, folded=folded + CACHE) if rclass == "remote" else None
+    kept_by = await tx.row(_CLASS, folded=folded.removesuffix(CACHE)) if folded.endswith(CACHE) else None
+    if keeps is not None:
+        raise CacheExists(key=keeps[0])
+    if kept_by is not None and kept_by[1] == "remote":
+        raise CacheExists(key=kept_by[0])
     if project := _project(config):
         await projects.keep(tx, project)
     await tx.execute(

@@ -106,7 +106,8 @@ async def lock_blob(tx: Tx, blob_id: int) -> tuple[int, bytes] | None:
 
     None when it is gone already, or its bytes are, as `gc --repair` says: whoever has them must push them.
     """
-    row = await tx.row(_LOCK_BLOB, blob_id=blob_id)
+    # Whoever waited for the lock sees by a second look only what was put there meanwhile (PostgreSQL).
+    row = await tx.row(_LOCK_BLOB, blob_id=blob_id) or await tx.row(_LOCK_BLOB, blob_id=blob_id)
     return None if row is None else (row[0], row[1])
 
 

@@ -64,7 +64,8 @@ async def test_a_repository_of_another_class_by_now_is_not_replaced(
     [
         (("-a", "remote"), ("-a-cache", "local"), 400),
         (("-b-cache", "local"), ("-b", "remote"), 400),
-        (("-c-cache", "remote"), ("-C", "local"), 400),
+        (("-c-cache", "remote"), ("-C", "local"), 200),
+        (("-e-cache-cache", "local"), ("-e-cache", "remote"), 400),
         (("-d-cache", "local"), ("-d", "local"), 200),
     ],
 )
