@@ -104,7 +104,10 @@ class ProjectQuota:
             request.body = _Counted(request.body, partial(self.admit, repository))
 
     async def admit(self, repository: Repository, length: int) -> None:
-        """Count bytes that a repository is about to hold. Raises ProjectQuotaExceeded when its project would hold too much."""
+        """Count bytes that a repository is about to hold; fewer than none were counted and did not come.
+
+        Raises ProjectQuotaExceeded when its project would hold too much.
+        """
         count = await self._judge(repository, length)
         if count is not None:
             count.held += length
@@ -117,7 +120,7 @@ class ProjectQuota:
         count = await self._count(project)
         if count.limit.quota < 0:
             return None
-        if count.held + length > count.limit.quota:
+        if length >= 0 and count.held + length > count.limit.quota:
             if not count.limit.soft:
                 raise ProjectQuotaExceeded(project=project)
             self._warn(project, count)

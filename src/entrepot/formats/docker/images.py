@@ -36,6 +36,11 @@ class Image:
     repository: Repository
     name: str
 
+    @property
+    def refuses_schema1(self) -> bool:
+        """Whether manifests of the old schema are refused."""
+        return self.repository.config.get("blockPushingSchema1", True) is not False
+
 
 def image_name(request: Request) -> str:
     """Return the image's name within its repository."""

@@ -24,6 +24,7 @@ from entrepot.formats.docker.media_types import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+ON_THE_LOOP = 64 << 10  # bytes of a manifest that are read and hashed in less than a thread hop is worth
 _MOST_CONFIG = 4 << 20  # bytes of an image's configuration
 _MOST_LABELS = 500
 _LABEL_NAME = 255 - len("docker.label.")  # what a property's key may have; likewise its value

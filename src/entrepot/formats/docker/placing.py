@@ -7,8 +7,7 @@ sooner than the grace time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
@@ -16,7 +15,7 @@ from entrepot.errors import Denied, EntrepotError
 from entrepot.formats.docker.errors import ManifestBlobUnknown
 from entrepot.formats.docker.image_blobs import lock_blob, lock_blobs
 from entrepot.formats.docker.images import Image, readable_blob, readable_manifest
-from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name, manifest_path
+from entrepot.formats.docker.layout import digest_folder, folder_of, manifest_path
 from entrepot.formats.docker.manifest_rows import (
     Manifest,
     lock_image,
@@ -25,10 +24,8 @@ from entrepot.formats.docker.manifest_rows import (
     note_document,
 )
 from entrepot.formats.docker.manifests import Manifest as Document
-from entrepot.formats.docker.projection import DIGEST_PROPERTY
+from entrepot.formats.docker.placement import Held, Placement, files_again, files_of, is_held
 from entrepot.metadata.database import Tx
-from entrepot.metadata.items import NewFile
-from entrepot.metadata.properties import Properties, properties_of
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
 from entrepot.repositories.granted import Granted, where
@@ -43,7 +40,6 @@ UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference AND retired IS NOT NULL
 """)
 _SHARE = sql("SELECT item_id FROM docker_manifest WHERE item_id = :item_id {share}")
-_IN_FOLDER = sql("SELECT name, blob_id FROM item WHERE repo_id = :repo_id AND path = :folder AND kind = 1")
 _COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
 _OLDEST_TAGS = sql("""
 SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
@@ -57,43 +53,20 @@ class TagIsImmutable(EntrepotError):  # no `Denied`, which looks like an unknown
     code, status = "DENIED", 403
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A blob that a manifest names and its image holds."""
-
-    blob_id: int
-    size: int
-    sha256: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """A manifest that was verified and admitted, ready to be placed."""
-
-    document: Document
-    digest: Digest  # sha256 of its bytes
-    blob_id: int
-    size: int
-    blobs: Sequence[Held]
-    pushed: str  # the digest that the client named it by, if it did
-    labels: Mapping[str, Sequence[str]]
-    kept: Mapping[str, Properties] = field(default_factory=dict)  # of each file, by its name, where it comes from
-
-
 class Placing:
     """Place manifests and take them away; within the caller's transaction."""
 
     def __init__(self, tree: Tree, *, sparse: bool = False) -> None:
         self._tree = tree
-        self._sparse = sparse
+        self.sparse = sparse  # whether an index may name what is not there
 
     async def resolve(
         self, tx: Tx, granted: Granted, image: Image, document: Document, *, source: Image | None = None
     ) -> list[Held]:
         """Return the blobs that a manifest names, kept from collection until the commit.
 
-        They are looked for in the image that the manifest comes from, if it does; its children have come from there by then.
-        Raises ManifestBlobUnknown with every digest that the image does not hold, or its caller may not read.
+        They are looked for in the image that the manifest comes from, if it does: its children have come from there by then,
+        and its caller may read them. Raises ManifestBlobUnknown with every digest that is not held, or may not be read.
         """
         holder = source or image
         held: dict[int, Held] = {}
@@ -105,7 +78,7 @@ class Placing:
                 missing.append(str(digest))
             else:
                 held[named.blob_id] = Held(named.blob_id, *kept)
-        if not self._sparse:
+        if not self.sparse:
             for child in document.children:
                 if source is None:
                     seen = await readable_manifest(tx, granted, image, child.digest, in_transaction=True)
@@ -163,12 +136,12 @@ class Placing:
     async def _place_one(self, tx: Tx, granted: Granted, image: Image, *, new: Placement, tag: str) -> None:
         reference = tag or digest_folder(new.digest)
         place, folder = where(granted, image.repository), folder_of(image.name, reference)
-        files = _files(image, new, tag=tag)
+        files = files_of(image, new, tag=tag)
         existing = await manifest_by_reference(tx, image.repository.id, image.name, reference)
         if existing is not None and existing.blob_id == new.blob_id and existing.media_type == new.document.media_type:
-            await self._tree.put_files(tx, place, folder, await _again(tx, image, existing, files))
+            await self._tree.put_files(tx, place, folder, await files_again(tx, image, existing, new, tag=tag))
             return
-        if not tag and await _is_held(tx, image, new, files):
+        if not tag and await is_held(tx, image, new, files):
             return  # some tag holds it: that is enough for it to be pulled by digest
         if existing is not None and tag:
             refuse_immutable(image, tag)
@@ -222,49 +195,3 @@ def refuse_immutable(image: Image, tag: str) -> None:
 async def _stays(tx: Tx, child: Manifest) -> bool:
     """Whether a manifest is there until the commit, for retention waits for us, and has its bytes."""
     return await tx.row(_SHARE, item_id=child.item_id) is not None and await lock_blob(tx, child.blob_id) is not None
-
-
-async def _is_held(tx: Tx, image: Image, new: Placement, files: Sequence[NewFile]) -> bool:
-    """Whether some reference holds a manifest, and all of its blobs are still beside it."""
-    held = await manifests_by_digest(tx, image.repository.id, image.name, new.digest)
-    return bool(held) and not await _missing(tx, image, held[0], files)
-
-
-async def _again(tx: Tx, image: Image, existing: Manifest, files: Sequence[NewFile]) -> list[NewFile]:
-    """Return what a push of the manifest that is there places: the manifest, for its time, and blobs that were taken away.
-
-    What others have noted in properties of the manifest stays.
-    """
-    manifest = files[0]
-    properties = {**await properties_of(tx, existing.item_id), **(manifest.properties or {})}
-    if DIGEST_PROPERTY not in (manifest.properties or {}):
-        properties.pop(DIGEST_PROPERTY, None)
-    missing = await _missing(tx, image, existing, files)
-    return [replace(manifest, properties=properties), *(file for file in missing if file.name != manifest.name)]
-
-
-async def _missing(tx: Tx, image: Image, existing: Manifest, files: Sequence[NewFile]) -> list[NewFile]:
-    folder = folder_of(image.name, existing.reference)
-    there = {row[0]: row[1] for row in await tx.rows(_IN_FOLDER, repo_id=image.repository.id, folder=folder)}
-    return [file for file in files if there.get(file.name) != file.blob_id]
-
-
-def _files(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
-    media_type = new.document.media_type
-    name = manifest_file_name(media_type)
-    properties: dict[str, Sequence[str]] = {
-        **new.kept.get(name, {}),
-        "docker.manifest": [tag],
-        "docker.repoName": [image.name],
-        "docker.manifest.digest": [str(new.digest)],
-        "docker.manifest.type": [media_type],
-        "sha256": [new.digest.hex],
-    }
-    if not tag:
-        del properties["docker.manifest"]
-    if new.pushed and new.pushed != str(new.digest):
-        properties[DIGEST_PROPERTY] = [new.pushed]
-    properties.update({f"docker.label.{key}": values for key, values in new.labels.items()})
-    manifest = NewFile(name, new.blob_id, new.size, properties)
-    named = sorted((blob_file_name(blob.sha256), blob) for blob in new.blobs)  # the order in which removals lock them
-    return [manifest, *(NewFile(file, blob.blob_id, blob.size, new.kept.get(file)) for file, blob in named)]

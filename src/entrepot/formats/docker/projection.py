@@ -7,6 +7,7 @@ delete, import), this follows.
 
 from __future__ import annotations
 
+from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.formats.docker.layout import Place, deeper_than, place_of
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
@@ -22,6 +23,7 @@ ON CONFLICT (item_id) DO UPDATE SET image = excluded.image, reference = excluded
   blob_id = excluded.blob_id, media_type = excluded.media_type, subject = excluded.subject,
   digest = excluded.digest, retired = NULL, retired_tag = NULL
 """)
+_IS_DIGEST = sql("SELECT 1 FROM blob_digest WHERE blob_id = :blob_id AND algorithm = :algorithm AND digest = :digest")
 _DROP_MANIFEST = sql("DELETE FROM docker_manifest WHERE item_id = :item_id")
 _NAME_BLOB = sql("""
 INSERT INTO image_blob (repo_id, image, blob_id, expires, created_by) VALUES (:repo_id, :image, :blob_id, NULL, :actor)
@@ -77,7 +79,7 @@ class DockerProjection:
         if document is None:  # somebody put a file of this name that is no manifest: it is a file, nothing more
             return
         properties = await properties_of(tx, item.id)
-        stated, told = properties.get(MEDIA_TYPE_PROPERTY), properties.get(DIGEST_PROPERTY)
+        stated, told = properties.get(MEDIA_TYPE_PROPERTY), properties.get(DIGEST_PROPERTY, ())
         await tx.execute(
             _ADD_MANIFEST,
             item_id=item.id,
@@ -88,5 +90,15 @@ class DockerProjection:
             blob_id=item.blob_id,
             media_type=stated[0] if stated else document[0],
             subject=document[1],
-            digest=told[0] if told and place.is_tag else None,
+            digest=told[0] if told and place.is_tag and await _is_digest(tx, item, told[0]) else None,
         )
+
+
+async def _is_digest(tx: Tx, item: Item, told: str) -> bool:
+    """Whether a manifest has the digest that a property tells, which anybody may write who may annotate."""
+    try:
+        digest = Digest.parse(told)
+    except DigestInvalid:
+        return False
+    place = {"blob_id": item.blob_id, "algorithm": digest.algorithm, "digest": digest.raw}
+    return await tx.row(_IS_DIGEST, **place) is not None

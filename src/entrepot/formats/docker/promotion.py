@@ -1,26 +1,32 @@
 """Promotion: images go to another local repository, or get other names, without a client that pulls and pushes them.
 
-Each manifest arrives as if it were pushed, the children of an index before it. A tag that moves leaves its source after that,
-as if it were deleted. No transaction has locked more than one image, so promotions cannot wait for each other in a circle; one
-that fails leaves the source whole and may be repeated.
+Each manifest arrives as if it were pushed, the children of an index before it, and with the properties that it has, unless it
+is there already. A tag that moves leaves its source after that, as if it were deleted: the children of an index stay. No
+transaction has locked more than one image, so promotions cannot wait for each other in a circle; one that fails leaves the
+source whole and may be repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
-from entrepot.errors import Denied, NotFound
-from entrepot.formats.docker.errors import ManifestTooLarge
+from entrepot.blobs.threads import HASHING
+from entrepot.errors import Conflict, Denied, NotFound
+from entrepot.formats.docker.errors import ManifestBlobUnknown, ManifestTooLarge
 from entrepot.formats.docker.image_blobs import lock_blob
 from entrepot.formats.docker.images import Image, may_place, readable_manifest
-from entrepot.formats.docker.layout import folder_of, manifest_path
-from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference
-from entrepot.formats.docker.manifests import parse
-from entrepot.formats.docker.placing import Placement, Placing, refuse_immutable
+from entrepot.formats.docker.layout import digest_folder, folder_of, manifest_path
+from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference, manifests_by_digest
+from entrepot.formats.docker.manifests import ON_THE_LOOP, parse
+from entrepot.formats.docker.manifests import Manifest as Document
+from entrepot.formats.docker.placement import Placement, bound
+from entrepot.formats.docker.placing import Placing, refuse_immutable
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
@@ -28,23 +34,34 @@ from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.project_quota import Room, project_of
 
-_PAGE: Final = 1000
+_ATTEMPTS: Final = 3  # for a tag that is pushed while it goes
+_AT_ONCE: Final = 100  # tags or children that are judged before others have their turn
 
 _OLDEST_FIRST = sql("""
-SELECT m.reference, i.modified, m.item_id FROM docker_manifest m JOIN item i ON i.id = m.item_id
-WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 AND (i.modified, m.item_id) > (:after, :after_id)
-ORDER BY i.modified, m.item_id LIMIT :limit
+SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
+WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modified, m.item_id
 """)
 _CHILDREN = sql("SELECT digest FROM docker_child WHERE blob_id = :blob_id ORDER BY digest")
 _PROPERTIES = sql("""
 SELECT i.name, p.key, p.value FROM item i JOIN prop p ON p.item_id = i.id
 WHERE i.repo_id = :repo_id AND i.path = :folder ORDER BY p.id
 """)
-_SIZE = sql("SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id = :repo_id AND path = :folder")
+_NEW = sql("""
+SELECT COALESCE(SUM(i.size), 0) FROM item i WHERE i.repo_id = :repo_id AND i.path = :folder AND NOT EXISTS (
+SELECT 1 FROM item t WHERE t.repo_id = :target_id AND t.path = :target AND t.name = i.name AND t.blob_id = i.blob_id)
+""")
 
 
 class NothingToPromote(NotFound):
     """There is no tag {tag} of the image {image} in the repository '{key}'."""
+
+
+class ChangedMeanwhile(Conflict):
+    """The tag {tag} of the image {image} in '{key}' was changed again and again while it was promoted; try again."""
+
+
+class _Changed(Exception):
+    """A reference of the source points at something else by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,49 +88,56 @@ class Promotion:
         self._limit = manifest_limit
 
     async def run(self, granted: Granted, wish: Wish) -> None:
-        """Carry a wish out. Raises NothingToPromote, Denied, TagIsImmutable and what a push would be refused with."""
+        """Carry a wish out. Raises NothingToPromote, ChangedMeanwhile, Denied, TagIsImmutable and what a push would."""
         tags = [wish.tag] if wish.tag else await self._tags(granted, wish.source)
-        for tag in tags:  # nothing is begun that its caller may not end
+        for number, tag in enumerate(tags):  # nothing is begun that its caller may not end
             _judge(granted, wish, tag)
+            await _let_others(number)
         if not tags:
             raise NothingToPromote(tag="", image=wish.source.name, key=wish.source.repository.key)
+        arrived: set[int] = set()
         for tag in tags:
-            await self._promote(granted, wish, tag)
+            await self._promote(granted, wish, tag, arrived)
 
     async def _tags(self, granted: Granted, image: Image) -> list[str]:
         """Return the tags that the caller may read, the oldest first: so those go that a push would let go, if any must."""
         found: list[str] = []
-        after, after_id = -1, 0
-        while rows := await self._database.rows(
-            _OLDEST_FIRST,
-            repo_id=image.repository.id,
-            image=image.name,
-            after=after,
-            after_id=after_id,
-            limit=_PAGE,
-        ):
-            found += [tag for tag, _, _ in rows if _may(granted, Action.READ, image, tag)]
-            _, after, after_id = rows[-1]
+        rows = await self._database.scan(_OLDEST_FIRST, repo_id=image.repository.id, image=image.name)
+        for number, (tag,) in enumerate(rows):
+            if _may(granted, Action.READ, image, tag):
+                found.append(tag)
+            await _let_others(number)
         return found
 
-    async def _promote(self, granted: Granted, wish: Wish, tag: str) -> None:
+    async def _promote(self, granted: Granted, wish: Wish, tag: str, arrived: set[int]) -> None:
+        """Promote a tag; `arrived` are the children that came with those before."""
         source = wish.source
-        top = await manifest_by_reference(self._database, source.repository.id, source.name, tag)
-        if top is None:
-            if wish.tag:
-                raise NothingToPromote(tag=tag, image=source.name, key=source.repository.key)
-            return  # it went meanwhile
-        for child in await self._below(granted, source, top):
-            await self._arrive(granted, wish, child, "")
-        await self._arrive(granted, wish, top, wish.target_tag or tag)
-        if wish.moving:
-            await self._leave(granted, source, top)
+        for _ in range(_ATTEMPTS):
+            top = await manifest_by_reference(self._database, source.repository.id, source.name, tag)
+            if top is None:
+                if wish.tag:
+                    raise NothingToPromote(tag=tag, image=source.name, key=source.repository.key)
+                return  # it went meanwhile
+            try:
+                for child in await self._below(granted, source, top, arrived):
+                    await self._arrive(granted, wish, child, "")
+                    arrived.add(child.blob_id)
+                await self._arrive(granted, wish, top, wish.target_tag or tag)
+            except _Changed:
+                continue
+            if wish.moving:
+                await self._leave(granted, source, top)
+            return
+        raise ChangedMeanwhile(tag=tag, image=source.name, key=source.repository.key)
 
-    async def _below(self, granted: Granted, image: Image, top: Manifest) -> list[Manifest]:
-        """Return what an index names, and what that names, each before whatever names it; what is not there is left out."""
+    async def _below(self, granted: Granted, image: Image, top: Manifest, arrived: set[int]) -> list[Manifest]:
+        """Return what an index names, and what that names, each before whatever names it, without what has `arrived`.
+
+        Raises ManifestBlobUnknown with what is not there, or may not be read, where an index must be whole.
+        """
         ordered: list[Manifest] = []
-        seen: set[int] = set()
-        waiting = [(top, False)]
+        missing: list[str] = []
+        seen, number, waiting = set(arrived), 0, [(top, False)]
         while waiting:
             one, named = waiting.pop()
             if named:
@@ -125,38 +149,48 @@ class Promotion:
                     child = await readable_manifest(self._database, granted, image, Digest.parse(digest))
                     if child is not None:
                         waiting.append((child, False))
+                    else:
+                        missing.append(digest)
+                    await _let_others(number := number + 1)
+        if missing and not self._placing.sparse:
+            raise ManifestBlobUnknown(digests=missing)
         return ordered[:-1]
 
     async def _arrive(self, granted: Granted, wish: Wish, held: Manifest, tag: str) -> None:
-        """Place a manifest of the source in the target, under a tag or by its digest alone."""
+        """Place a manifest of the source in the target, under a tag or by its digest alone. Raises _Changed."""
         source, target = wish.source, wish.target
         stored = await self._content.find(held.blob_id)
         if stored is None:
-            raise NothingToPromote(tag=held.reference, image=source.name, key=source.repository.key)
+            raise _Changed
         may_place(granted, target, tag or stored.digest)
-        if stored.size > self._limit:
-            raise ManifestTooLarge(limit=self._limit)
-        document = parse(
-            await self._content.whole(stored, self._limit),
-            held.media_type,
-            limit=self._limit,
-            block_schema1=target.repository.config.get("blockPushingSchema1", True) is not False,
-        )
-        folder = folder_of(source.name, held.reference)
-        await self._make_room(wish, folder)
+        document = await self._document(stored, held, target)
+        folder, digest = folder_of(source.name, held.reference), Digest.of("sha256", stored.sha256)
 
         async def work(tx: Tx) -> None:
             await self._placing.lock(tx, target)
-            if await lock_blob(tx, held.blob_id) is None:
-                raise NothingToPromote(tag=held.reference, image=source.name, key=source.repository.key)
+            now = await manifest_by_reference(tx, source.repository.id, source.name, held.reference)
+            if now is None or now.blob_id != held.blob_id or await lock_blob(tx, held.blob_id) is None:
+                raise _Changed
             blobs = await self._placing.resolve(tx, granted, target, document, source=source)
             kept = await _properties(tx, source.repository.id, folder)
-            new = Placement(
-                document, _digest(stored), held.blob_id, stored.size, blobs=blobs, pushed="", labels={}, kept=kept
-            )
+            bound(document, len(blobs) + sum(len(own) for own in kept.values()), [tag])
+            if tag and wish.moving and _is_one(source, target):  # before tags are counted, so that no other must go
+                await self._placing.untag(tx, granted, source, now)
+            new = Placement(document, digest, held.blob_id, stored.size, blobs=blobs, pushed="", labels={}, kept=kept)
             await self._placing.place(tx, granted, target, new=new, references=[tag])
 
-        await self._database.transact(work)
+        async with self._room_for(wish, held, tag, digest):
+            await self._database.transact(work)
+
+    async def _document(self, stored: Stored, held: Manifest, target: Image) -> Document:
+        if stored.size > self._limit:
+            raise ManifestTooLarge(limit=self._limit)
+        body = await self._content.whole(stored, self._limit)
+
+        def read() -> Document:
+            return parse(body, held.media_type, limit=self._limit, block_schema1=target.refuses_schema1)
+
+        return await HASHING.run(read) if len(body) > ON_THE_LOOP else read()
 
     async def _leave(self, granted: Granted, source: Image, top: Manifest) -> None:
         async def work(tx: Tx) -> None:
@@ -167,12 +201,33 @@ class Promotion:
 
         await self._database.transact(work)
 
-    async def _make_room(self, wish: Wish, folder: str) -> None:
-        """Count what a folder of the source holds in the target's project, unless it is there already and only moves."""
-        project = project_of(wish.target.repository)
-        if project and not (wish.moving and project_of(wish.source.repository) == project):
-            row = await self._database.row(_SIZE, repo_id=wish.source.repository.id, folder=folder)
-            await self._room(wish.target.repository, int(row[0]) if row else 0)
+    @contextlib.asynccontextmanager
+    async def _room_for(self, wish: Wish, held: Manifest, tag: str, digest: Digest) -> AsyncIterator[None]:
+        """Count what is new in the target's project, unless it fails to come."""
+        repository = wish.target.repository
+        project = project_of(repository)
+        stays = wish.moving and project_of(wish.source.repository) == project
+        size = await self._new(wish, held, tag, digest) if project and not stays else 0
+        await self._room(repository, size)
+        try:
+            yield
+        except BaseException:
+            await self._room(repository, -size)
+            raise
+
+    async def _new(self, wish: Wish, held: Manifest, tag: str, digest: Digest) -> int:
+        """Return how many bytes the files of a manifest have that are not in the target's folder for it."""
+        target = wish.target
+        if not tag and await manifests_by_digest(self._database, target.repository.id, target.name, digest):
+            return 0
+        row = await self._database.row(
+            _NEW,
+            repo_id=wish.source.repository.id,
+            folder=folder_of(wish.source.name, held.reference),
+            target_id=target.repository.id,
+            target=folder_of(target.name, tag or digest_folder(digest)),
+        )
+        return int(row[0]) if row else 0
 
 
 def _judge(granted: Granted, wish: Wish, tag: str) -> None:
@@ -181,7 +236,7 @@ def _judge(granted: Granted, wish: Wish, tag: str) -> None:
         raise Denied(f"The user '{granted.caller.name}' is not permitted to read '{key}:{wish.source.name}/{tag}'.")
     if wish.moving:
         refuse_immutable(wish.source, tag)
-        if not _may(granted, Action.DELETE, wish.source, tag):
+        if not granted.may_by_right(Action.DELETE, wish.source.repository, manifest_path(wish.source.name, tag)):
             raise Denied(
                 f"The user '{granted.caller.name}' is not permitted to delete '{key}:{wish.source.name}/{tag}'."
             )
@@ -192,8 +247,13 @@ def _may(granted: Granted, action: Action, image: Image, tag: str) -> bool:
     return granted.may(action, image.repository, manifest_path(image.name, tag))
 
 
-def _digest(stored: Stored) -> Digest:
-    return Digest.of("sha256", stored.sha256)
+def _is_one(source: Image, target: Image) -> bool:
+    return (source.repository.id, source.name) == (target.repository.id, target.name)
+
+
+async def _let_others(number: int) -> None:
+    if number % _AT_ONCE == _AT_ONCE - 1:
+        await asyncio.sleep(0)
 
 
 async def _properties(reads: Reads, repo_id: int, folder: str) -> Mapping[str, Mapping[str, Sequence[str]]]:

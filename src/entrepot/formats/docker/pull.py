@@ -32,12 +32,15 @@ class Pull:
         self._downloads = downloads
 
     async def fetch(self, request: Request) -> Reply:
-        """Return the manifest from the first repository that holds it."""
+        """Return the manifest from the first repository that holds it.
+
+        One whose bytes were given up is unknown to HEAD, by which clients ask whether they need to push it.
+        """
         reference = unquote(request.words["reference"])
         for image in readable_images(request):
             manifest = await self._find(request, image, reference)
             stored = None if manifest is None else await self._content.find(manifest.blob_id)
-            if manifest is not None and stored is not None:
+            if manifest is not None and stored is not None and not (stored.is_lost and request.method == "HEAD"):
                 return self._reply(request, image, manifest, stored=stored, reference=reference)
         told = f"The named manifest is not known to the registry.{request.granted.caches}"
         raise ManifestUnknown(told, detail={"manifest": image_name(request)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import unquote
 
 from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
@@ -14,10 +14,11 @@ from entrepot.errors import TooLarge
 from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge
 from entrepot.formats.docker.image_blobs import named_blob
 from entrepot.formats.docker.images import Image, may_place, writable_image
+from entrepot.formats.docker.manifests import ON_THE_LOOP, labels, parse
 from entrepot.formats.docker.manifests import Manifest as Document
-from entrepot.formats.docker.manifests import labels, parse
 from entrepot.formats.docker.names import check_tag, parse_reference
-from entrepot.formats.docker.placing import Placement, Placing
+from entrepot.formats.docker.placement import Placement, bound
+from entrepot.formats.docker.placing import Placing
 from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
@@ -26,9 +27,7 @@ from entrepot.repositories.content import Content
 from entrepot.repositories.mending import mend
 
 _TAGS_AT_ONCE = 100
-_ROWS_AT_ONCE = 5000  # files and labels, half a second of SQLite's one writer; other registries end at 4,200 layers
 _CONFIG_LIMIT = 1 << 20
-_ON_THE_LOOP = 64 << 10  # bytes of a manifest that are read and hashed in less than a thread hop is worth
 
 
 class Push:
@@ -51,7 +50,7 @@ class Push:
         tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
         document, body, checksums = await self._read(request, image, wanted.digest)
         properties = await self._labels(image, document)
-        _bound(document, properties, tags)
+        bound(document, len(document.required()) + sum(map(len, properties.values())), tags)
         received = await self._intake.receive(_one(body), Hashes.none())
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
         arrived = arrival(checksums, inline=received.inline, pieces=pieces)
@@ -102,16 +101,15 @@ class Push:
         except TooLarge:
             raise ManifestTooLarge(limit=self._limit) from None
         algorithm = stated.algorithm if stated is not None else "sha256"
-        block_schema1 = image.repository.config.get("blockPushingSchema1", True) is not False
 
         def work() -> tuple[Document, Checksums]:
             content_type = request.headers.get("content-type")
-            document = parse(body, content_type, limit=self._limit, block_schema1=block_schema1)
+            document = parse(body, content_type, limit=self._limit, block_schema1=image.refuses_schema1)
             hashes = Hashes(sha512=algorithm == "sha512")
             hashes.update(body)
             return document, hashes.checksums(len(body))
 
-        document, checksums = await HASHING.run(work) if len(body) > _ON_THE_LOOP else work()
+        document, checksums = await HASHING.run(work) if len(body) > ON_THE_LOOP else work()
         if stated is not None and stated.raw != (checksums.sha512 if algorithm == "sha512" else checksums.sha256):
             raise DigestInvalid("The digest does not match the manifest.", detail=str(stated))
         return document, body, checksums
@@ -125,14 +123,6 @@ class Push:
         if stored is None or stored.size > _CONFIG_LIMIT:
             return {}
         return labels(await self._content.whole(stored, _CONFIG_LIMIT))
-
-
-def _bound(document: Document, properties: Mapping[str, Sequence[str]], tags: Sequence[str]) -> None:
-    rows = len(document.required()) + sum(map(len, properties.values()))
-    if rows * len(tags) > _ROWS_AT_ONCE:
-        raise ManifestInvalid(
-            f"The manifest has {rows} blobs and labels, and was pushed as {len(tags)} tags: more than {_ROWS_AT_ONCE} in all."
-        )
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:

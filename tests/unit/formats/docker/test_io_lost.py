@@ -38,7 +38,7 @@ async def test_no_manifest_may_name_what_was_given_up(lacking: Node) -> None:
     assert (await lacking.put("r/app", "2.0", manifest(OTHER, BIG))).status == 201
 
 
-async def test_no_index_may_name_a_manifest_that_was_given_up(node: Node) -> None:
+async def test_a_manifest_that_was_given_up_is_unknown_to_head_and_to_an_index(node: Node) -> None:
     config, child = b"{}", manifest(b"{}", note="x" * 50_000)
     await node.upload("r/app", config)
     await node.put("r/app", "1.0", child)
@@ -49,7 +49,11 @@ async def test_no_index_may_name_a_manifest_that_was_given_up(node: Node) -> Non
     assert (await check(node.database, node.driver, repair=True)).repaired == 1
     answer = await node.put("r/app", "all", index(child), kind=INDEX)
     assert (answer.status, answer.error and answer.error.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+    told = [(await node.ask("HEAD", f"/v2/r/app/manifests/{one}")).status for one in ("1.0", sha256(child))]
+    assert told == [404, 404]
+    assert (await node.ask("GET", "/v2/r/app/manifests/1.0")).status == 503
     await node.put("r/app", "1.0", child)
+    assert (await node.ask("HEAD", "/v2/r/app/manifests/1.0")).status == 200
     assert (await node.put("r/app", "all", index(child), kind=INDEX)).status == 201
 
 

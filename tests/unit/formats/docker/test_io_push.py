@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from entrepot.blobs.ingest import Hashes
-from entrepot.formats.docker import push
+from entrepot.formats.docker import placement, push
 from tests.world import Node, manifest, sha256
 
 ONE = b"one"
@@ -55,7 +55,7 @@ async def test_tags_beside_a_tag_are_passed_over_and_not_told(node: Node) -> Non
 async def test_one_request_sets_no_more_tags_than_its_transaction_can_write_while_others_wait(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "_ROWS_AT_ONCE", 12)
+    monkeypatch.setattr(placement, "_ROWS_AT_ONCE", 12)
     config = json.dumps({"config": {"Labels": {"a": "1", "b": "2"}}}).encode()
     for content in (config, ONE):
         await node.upload("r/app", content)
