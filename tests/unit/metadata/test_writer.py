@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.errors import reason
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.metadata.sqlite import SqliteTx
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
@@ -57,8 +58,9 @@ async def test_a_lock_that_cannot_be_had_fails_what_waited_for_it_and_nothing_la
 
     monkeypatch.setattr("entrepot.metadata.sqlite_writer.fcntl.flock", once)
     writer: Writer[SqliteTx] = Writer(lambda: connect_writer(tmp_path / "db"), SqliteTx, tmp_path / "lock")
-    with pytest.raises(DatabaseUnavailable, match="No locks available"):
+    with pytest.raises(DatabaseUnavailable) as told:
         await asyncio.wait_for(writer.submit(_nothing), 5)
+    assert "No locks available" in reason(told.value)
     await asyncio.wait_for(writer.submit(_nothing), 5)
     await asyncio.to_thread(writer.close)
 
