@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from entrepot.auth import projects
-from entrepot.errors import TooLarge
+from entrepot.errors import EntrepotError
 from entrepot.messages import Body, Request
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
@@ -33,8 +33,11 @@ _WARNED: Final = 3600.0  # seconds between two warnings
 _HELD = sql("SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id {any:ids}")
 
 
-class ProjectQuotaExceeded(TooLarge):
+class ProjectQuotaExceeded(EntrepotError):
     """The storage quota of the project '{project}' is used up. Delete what is not needed, or have the quota raised."""
+
+    # No TooLarge, which those who read a body take for the limit that they have set themselves.
+    code, status = "SIZE_INVALID", 413
 
 
 @dataclass(frozen=True, slots=True)

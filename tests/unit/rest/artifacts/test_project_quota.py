@@ -5,9 +5,16 @@ from collections.abc import AsyncIterator
 
 import httpx
 
+from tests.unit.rest.artifacts.test_images import docker
+
 PROJECTS = "/access/api/v1/projects"
 LARGE = bytes(64 << 20)
+KNOWN = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
 GIB = 1 << 30
+
+
+async def unannounced() -> AsyncIterator[bytes]:
+    yield b"x"
 
 
 async def statuses(http: httpx.AsyncClient, repo: str) -> list[int]:
@@ -27,9 +34,8 @@ async def test_a_project_takes_in_no_more_than_its_quota(http: httpx.AsyncClient
         assert (await http.put(f"{PROJECTS}/_/attach/repositories/{key}/full?force=true")).status_code == 204
     assert await statuses(http, repo) == [201, 200, 202]
     assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
-    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
     for number in range(1, 16):
-        assert (await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code == 201
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
 
     await http.put(f"{PROJECTS}/full", json=project)
     assert await statuses(http, repo) == [413] * 3
@@ -53,8 +59,7 @@ async def test_what_is_here_already_counts_for_a_project_that_gets_it(http: http
     assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/tight?force=true")).status_code == 204
     assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
     assert (await http.put(f"/artifactory/generic-local/{repo}", content=LARGE)).status_code == 201
-    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
-    deployed = [(await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code for number in range(1, 17)]
+    deployed = [(await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code for number in range(1, 17)]
     assert deployed == [201] * 15 + [413]
 
     begun = await http.post(f"/artifactory/api/v1/uploads/create?repoKey={repo}&repoPath=parts")
@@ -98,12 +103,27 @@ async def test_nobody_uses_up_or_sees_a_quota_by_what_he_says_that_he_will_bring
 async def test_what_arrives_beyond_the_quota_is_refused_on_its_way(http: httpx.AsyncClient, repo: str) -> None:
     await http.post(PROJECTS, json={"project_key": "late", "display_name": "Late", "storage_quota_bytes": GIB})
     assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/late?force=true")).status_code == 204
-    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
     assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
     for number in range(1, 16):
-        assert (await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code == 201
-
-    async def unannounced() -> AsyncIterator[bytes]:
-        yield b"x"
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
 
     assert (await http.put(f"/artifactory/{repo}/more", content=unannounced())).status_code == 413
+
+
+async def test_a_full_project_is_told_as_such_whatever_is_sent_in_chunks(http: httpx.AsyncClient, repo: str) -> None:
+    key = await docker(http, repo)
+    await http.post(PROJECTS, json={"project_key": "told", "display_name": "Told", "storage_quota_bytes": GIB})
+    for one in (repo, key):
+        assert (await http.put(f"{PROJECTS}/_/attach/repositories/{one}/told?force=true")).status_code == 204
+    session = (await http.post(f"/v2/{key}/app/blobs/uploads/")).headers["location"]
+    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
+    for number in range(1, 16):
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
+
+    refused = [
+        await http.patch(session, content=unannounced()),
+        await http.put(f"/v2/{key}/app/manifests/1.0", content=unannounced()),
+        await http.put(f"/artifactory/{repo}/0.sha1", content=unannounced()),
+    ]
+    assert [one.status_code for one in refused] == [413] * 3
+    assert all("The storage quota of the project 'told' is used up" in one.text for one in refused)
