@@ -28,10 +28,10 @@ class Cut(OSError):
 
 @dataclass(frozen=True, slots=True)
 class _Opened(FileSpan):
-    """A span whose first piece was read."""
+    """A span whose first piece was read. It is here until it is sent: a client may take hours over the others."""
 
     descriptor: int
-    first: bytes
+    first: list[bytes]
 
 
 async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tuple[bytes, bytes], ...] = ()) -> None:
@@ -68,7 +68,7 @@ async def send_reply(reply: Reply, send: Send, *, head: bool, always: tuple[tupl
 
 async def _send_file(reply: Reply, span: FileSpan, send: Send) -> None:
     reply.file = opened = span if isinstance(span, _Opened) else await _opened(span)
-    piece, place = opened.first, opened.start
+    piece, place = opened.first.pop(), opened.start
     while True:
         more = place + len(piece) < opened.stop
         await send({"type": "http.response.body", "body": piece, "more_body": more})
@@ -93,7 +93,7 @@ async def _opened(span: FileSpan) -> _Opened:
         raise BytesLost(digest="what was asked for") from error
     except OSError as error:
         raise StoreUnavailable from error
-    return _Opened(span.path, span.start, span.stop, file, first)
+    return _Opened(span.path, span.start, span.stop, file, [first])
 
 
 async def _piece(file: int, start: int, stop: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,25 @@ async def test_a_file_is_read_no_further_than_its_client_goes(tmp_path: Path) ->
     await send_reply(reply, breaking(2), head=False)
     assert reply.sent == 2 * sending._PIECE
     assert open_files(tmp_path) == 0
+
+
+async def test_a_download_under_way_holds_one_piece_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "blob"
+    path.write_bytes(bytes(3 * sending._PIECE))
+    held: list[int] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            held.append(tracemalloc.get_traced_memory()[0])
+
+    tracemalloc.start()
+    try:
+        reply = Reply(file=FileSpan(path, 0, 3 * sending._PIECE), length=3 * sending._PIECE)
+        await send_reply(await begun(reply), send, head=False)
+    finally:
+        tracemalloc.stop()
+    assert len(held) == 3
+    assert all(sending._PIECE <= one < 1.5 * sending._PIECE for one in held)
 
 
 async def test_nothing_is_counted_that_nobody_received() -> None:
