@@ -22,6 +22,7 @@ FROM_CACHE: Final = (("warning", '112 - "a remote repository answers from its ca
 """Headers of what a remote repository gives while it does not ask its server (RFC 7234, 5.5.3: disconnected operation)."""
 
 _SERVICE: Final = frozenset({Action.READ, Action.DEPLOY})
+_CALLERS: Final = 64  # of whom it is remembered where they may read
 
 
 class BlackedOut(NotFound):
@@ -77,6 +78,8 @@ class Granter:
         self._rules = rules
         self._by_id = by_id
         self._every = every
+        self._as_of: tuple[object, ...] = ()  # the rules and repositories that the lists of `serving` hold for
+        self._serving: dict[Caller, list[int]] = {}
 
     def grant(self, caller: Caller, action: Action, key: str, path: str, *, folder: bool = False) -> Granted:
         """Return where the caller may act.
@@ -101,14 +104,24 @@ class Granter:
         return Granted(caller, rules, key, addressed, granted)
 
     def serving(self, granted: Granted) -> list[int]:
-        """Return the ids of the repositories in which the caller of a request may read anything."""
-        return [
-            one.id
-            for one in self._every()
-            if not one.is_virtual
-            and not one.flag("blackedOut")
-            and granted.may_by_right(Action.READ, one, "", folder=True)
-        ]
+        """Return the ids of the repositories in which the caller of a request may read anything.
+
+        Clients ask for many files one after the other, and each of a thousand repositories costs 5 µs.
+        """
+        every = tuple(self._every())
+        as_of = (granted.rules, every)
+        if self._as_of != as_of or len(self._serving) >= _CALLERS:
+            self._as_of, self._serving = as_of, {}
+        found = self._serving.get(granted.caller)
+        if found is None:
+            found = self._serving[granted.caller] = [
+                one.id
+                for one in every
+                if not one.is_virtual
+                and not one.flag("blackedOut")
+                and granted.may_by_right(Action.READ, one, "", folder=True)
+            ]
+        return found
 
     def reads(self, granted: Granted, repo_id: int, path: str) -> bool:
         """Whether the caller of a request may read a file that was found anywhere in the store."""
