@@ -73,19 +73,20 @@ class Doors:
     def host(self, headers: Headers, scheme: str, peer: str) -> str:
         """Return the host, with the port, that a trusted proxy says its client asked for; empty if none says so.
 
-        A port that the name comes with counts before X-Forwarded-Port: proxies within containers know only their own.
+        A port that the name comes with counts before X-Forwarded-Port, which is of no use without the name: proxies within
+        containers know only their own, 80 behind another one that speaks https, say.
         """
         if not self.trusted or not self._trusts(peer):
             return ""
-        stated, port = _first(headers, "x-forwarded-host"), _first(headers, "x-forwarded-port")
-        found = _FORWARDED.fullmatch(stated or headers.get("host") or "")
-        if found is None or not (stated or port):
+        found = _FORWARDED.fullmatch(_first(headers, "x-forwarded-host"))
+        if found is None:
             return ""
-        port = found[2] or port
-        if not _PORT.fullmatch(port) or not 0 < int(port) < 65_536:
-            return found[1] if stated else ""
         scheme = _first(headers, "x-forwarded-proto").lower() or scheme
-        return found[1] if int(port) == _PORTS.get(scheme) else f"{found[1]}:{int(port)}"
+        port = found[2] or _first(headers, "x-forwarded-port")
+        if not _PORT.fullmatch(port) or not 0 < int(port) < 65_536:
+            return found[1]
+        needless = {_PORTS.get(scheme)} if found[2] else _PORTS.values()
+        return found[1] if int(port) in needless else f"{found[1]}:{int(port)}"
 
     def address(self, headers: Headers, peer: str) -> str:
         """Return the client's address: the last one in X-Forwarded-For that no trusted proxy added for another."""
