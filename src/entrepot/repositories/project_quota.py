@@ -1,8 +1,8 @@
 """The storage quota of a project: nothing more is taken into its repositories when they hold as much as they may.
 
-How much they hold is counted anew at most every minute, and at once when its quota or its repositories change; what
-this process takes in meanwhile is added, as it arrives: what a request says that it will bring takes nobody's place. So
-several processes together may overshoot by what arrives within a minute.
+How much they hold, with what has come in of uploads that are under way, is counted anew at most every minute, and at once
+when its quota or its repositories change; what this process takes in meanwhile is added, as it arrives: what a request says
+that it will bring takes nobody's place. So several processes together may overshoot by what arrives within a minute.
 A soft limit only warns.
 """
 
@@ -30,7 +30,10 @@ log = structlog.get_logger()
 
 _FRESH: Final = 60.0  # seconds for which a count stands
 _WARNED: Final = 3600.0  # seconds between two warnings
-_HELD = sql("SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id {any:ids}")
+_HELD = sql("""
+SELECT (SELECT COALESCE(SUM(size), 0) FROM item WHERE repo_id {any:ids})
+  + (SELECT COALESCE(SUM(s.size), 0) FROM upload u JOIN upload_segment s ON s.upload_id = u.id WHERE u.repo_id {any:ids})
+""")
 
 
 class ProjectQuotaExceeded(EntrepotError):

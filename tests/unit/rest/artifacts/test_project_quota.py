@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 
+from entrepot.repositories import project_quota
 from tests.unit.rest.artifacts.test_images import docker
 
 PROJECTS = "/access/api/v1/projects"
@@ -127,3 +129,25 @@ async def test_a_full_project_is_told_as_such_whatever_is_sent_in_chunks(http: h
     ]
     assert [one.status_code for one in refused] == [413] * 3
     assert all("The storage quota of the project 'told' is used up" in one.text for one in refused)
+
+
+async def test_parts_of_a_file_count_until_they_are_thrown_away(
+    http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await http.post(PROJECTS, json={"project_key": "parts", "display_name": "Parts", "storage_quota_bytes": GIB})
+    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/parts?force=true")).status_code == 204
+    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
+    for number in range(1, 15):
+        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
+
+    begun = await http.post(f"/artifactory/api/v1/uploads/create?repoKey={repo}&repoPath=parts")
+    ticket = begun.json()["token"]
+    part = f"/artifactory/api/v1/uploads/part?token={ticket}&partNumber="
+    assert (await http.put(f"{part}1", content=LARGE)).status_code == 200
+    monkeypatch.setattr(project_quota, "_FRESH", -1.0)  # each count is anew, as after a minute
+    for url in (f"{part}2", f"/artifactory/{repo}/small"):
+        assert (await http.put(url, content=b"x")).status_code == 413
+    bearer = httpx.AsyncClient(transport=http._transport, base_url=http.base_url)
+    given_up = await bearer.post("/artifactory/api/v1/uploads/abort", headers={"authorization": f"Bearer {ticket}"})
+    assert given_up.status_code == 204
+    assert (await http.put(f"/artifactory/{repo}/small", content=b"x")).status_code == 201
