@@ -83,6 +83,7 @@ class FileSpan:
     path: Path
     start: int
     stop: int
+    digest: str  # of the blob that it holds: what a client is told is missing
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ class Content:
             if not os.path.exists(file):  # noqa: PTH110 - half the cost, and on the hottest path
                 self._known.pop(stored.id, None)
                 raise lost(stored)
-            reply.file = FileSpan(file, start, stop)
+            reply.file = FileSpan(file, start, stop, stored.digest)
         else:
             reply.stream = self.span(stored, start, stop)
         return reply

@@ -90,10 +90,10 @@ async def _opened(span: FileSpan) -> _Opened:
             raise
     except (FileNotFoundError, Cut) as error:
         error.filename = str(span.path)
-        raise BytesLost(digest="what was asked for") from error
+        raise BytesLost(digest=span.digest) from error
     except OSError as error:
         raise StoreUnavailable from error
-    return _Opened(span.path, span.start, span.stop, file, [first])
+    return _Opened(span.path, span.start, span.stop, span.digest, file, [first])
 
 
 async def _piece(file: int, start: int, stop: int) -> bytes:

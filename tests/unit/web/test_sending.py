@@ -16,6 +16,12 @@ from entrepot.repositories.content import BytesLost
 from entrepot.web import sending
 from entrepot.web.sending import begun, send_reply
 
+DIGEST = f"sha256:{'0' * 64}"
+
+
+def span_of(path: Path, start: int, stop: int) -> FileSpan:
+    return FileSpan(path, start, stop, DIGEST)
+
 
 async def pieces(*sizes: int) -> AsyncIterator[bytes]:
     for size in sizes:
@@ -80,7 +86,7 @@ async def test_bytes_of_a_file_leave_exactly_and_the_last_piece_says_so(tmp_path
         messages.append(message)
 
     start, stop = span
-    reply = Reply(file=FileSpan(tmp_path / "blob", start, stop), length=stop - start)
+    reply = Reply(file=span_of(tmp_path / "blob", start, stop), length=stop - start)
     await send_reply(reply, send, head=False)
     assert reply.sent == stop - start
     assert b"".join(message["body"] for message in messages[1:]) == content[start:stop]
@@ -92,7 +98,7 @@ async def test_bytes_of_a_file_leave_exactly_and_the_last_piece_says_so(tmp_path
 async def test_a_file_that_is_shorter_than_its_blob_never_ends_like_a_whole_one(tmp_path: Path) -> None:
     size = sending._PIECE + 100
     (tmp_path / "blob").write_bytes(bytes(size))
-    reply = Reply(file=FileSpan(tmp_path / "blob", 0, size + 100), length=size + 100)
+    reply = Reply(file=span_of(tmp_path / "blob", 0, size + 100), length=size + 100)
     with pytest.raises(OSError, match="shorter than its blob"):
         await sent(reply)
     assert reply.sent == size
@@ -104,11 +110,12 @@ async def test_a_file_that_holds_none_of_the_bytes_is_told_while_there_is_anothe
     (tmp_path / "cut").write_bytes(b"")
     for name in ("cut", "gone"):
         with pytest.raises(BytesLost) as lost:
-            await begun(Reply(file=FileSpan(tmp_path / name, 0, 200), length=200))
+            await begun(Reply(file=span_of(tmp_path / name, 0, 200), length=200))
         assert str(tmp_path / name) in reason(lost.value)
+        assert f"The bytes of {DIGEST} are missing" in lost.value.message
         assert str(tmp_path) not in lost.value.message
     with pytest.raises(StoreUnavailable):
-        await begun(Reply(file=FileSpan(tmp_path, 0, 200), length=200))
+        await begun(Reply(file=span_of(tmp_path, 0, 200), length=200))
     assert open_files(tmp_path) == 0
 
 
@@ -186,7 +193,7 @@ async def test_what_a_short_stream_held_is_let_go_of_with_its_last_piece() -> No
 async def test_a_file_is_read_no_further_than_its_client_goes(tmp_path: Path) -> None:
     path = tmp_path / "blob"
     path.write_bytes(bytes(5 << 20))
-    reply = Reply(file=FileSpan(path, 0, 5 << 20), length=5 << 20)
+    reply = Reply(file=span_of(path, 0, 5 << 20), length=5 << 20)
     await send_reply(reply, breaking(2), head=False)
     assert reply.sent == 2 * sending._PIECE
     assert open_files(tmp_path) == 0
@@ -203,7 +210,7 @@ async def test_a_download_under_way_holds_one_piece_of_its_file(tmp_path: Path) 
 
     tracemalloc.start()
     try:
-        reply = Reply(file=FileSpan(path, 0, 3 * sending._PIECE), length=3 * sending._PIECE)
+        reply = Reply(file=span_of(path, 0, 3 * sending._PIECE), length=3 * sending._PIECE)
         await send_reply(await begun(reply), send, head=False)
     finally:
         tracemalloc.stop()
