@@ -14,7 +14,7 @@ LONG: Final = 4 << 20  # bytes of what administrators send for many things at on
 PUBLIC: Final = 1 << 16  # bytes of what is read before anybody has said who it is
 _DEPTH: Final = 64
 _MOST: Final = 100_000  # objects and arrays: to make them costs more than to read them
-_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 
 
@@ -39,12 +39,15 @@ async def json_value(request: Request, limit: int = LIMIT) -> Any:
 def _check_shape(body: bytes) -> None:
     """Raise Invalid for what is nested so deeply that whoever walks through it could fail, or holds far too many things.
 
-    It is seen from the brackets alone, which takes no step in Python for each of them.
+    It is seen from brackets and quotes alone, which takes no step in Python for each of them.
     """
     if body.count(b"[") + body.count(b"{") <= _DEPTH:
         return
-    outside = b"".join(body.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])  # of strings
-    brackets = outside.translate(_SQUARE, _NOT_BRACKETS)
+    marks = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(_SQUARE, _NOT_MARKS)
+    marks = marks.replace(b'""', b"")  # a pair changes nothing about what is within strings and what outside
+    if marks.count(b'"') > 2 * _MOST:
+        raise Invalid(f"The body has more than {_MOST} strings with brackets.")
+    brackets = b"".join(marks.split(b'"')[::2])  # outside of strings
     if len(brackets) > 2 * _MOST:
         raise Invalid(f"The body has more than {_MOST} objects and arrays.")
     for _ in range(_DEPTH):

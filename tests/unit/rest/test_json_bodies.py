@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import cast
 
 import pytest
@@ -40,6 +41,18 @@ async def test_a_body_of_very_many_objects_is_refused_before_they_are_made() -> 
     assert await read(b"[" + b"{}," * 99_998 + b"{}]")
     with pytest.raises(Invalid, match="more than 100000"):
         await read(b"[" + b"[]," * 100_000 + b"[]]")
+
+
+@pytest.mark.parametrize("mark", [b'"', b'"a",', b'["'])
+async def test_a_body_of_very_many_quotes_is_refused_without_a_step_for_each(mark: bytes) -> None:
+    body = b"[" * 70 + mark * ((1 << 20) // len(mark))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Invalid):
+            await read(body)
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(body)  # a few copies, and nothing for each quote
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("body", [b"[" * 100, b"[" * 100 + b'"', b'["]' * 100, b"[}" * 100, b"\xff"])
