@@ -10,7 +10,7 @@ from entrepot.errors import Invalid
 from entrepot.messages import Request
 
 LIMIT: Final = 1 << 20  # bytes
-LONG: Final = 4 << 20  # bytes of what administrators send for many things at once
+LONG: Final = 4 << 20  # bytes of what is sent for many things at once
 PUBLIC: Final = 1 << 16  # bytes of what is read before anybody has said who it is
 _DEPTH: Final = 64
 _MOST: Final = 100_000  # objects and arrays: to make them costs more than to read them

@@ -21,7 +21,7 @@ from entrepot.messages import Parameter, Reply, Request, Row, json_reply
 from entrepot.metadata.database import Database
 from entrepot.metadata.properties import properties_of
 from entrepot.paths import RepoPath
-from entrepot.rest.json_bodies import json_object
+from entrepot.rest.json_bodies import LONG, json_object
 
 _STORAGE: Final = "/artifactory/api/storage/{repo}"
 _METADATA: Final = "/artifactory/api/metadata/{repo}"
@@ -104,7 +104,7 @@ class StorageApi:
 
     async def patch(self, request: Request) -> Reply:
         """PATCH with {"props": {...}}."""
-        body = await json_object(request)
+        body = await json_object(request, LONG)
         props = body.get("props")
         if props is None and "stats" not in body:
             raise Invalid("props or stats fields required")

@@ -11,7 +11,7 @@ from entrepot.access import views
 from entrepot.auth.targets import Body
 from entrepot.errors import Conflict
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
-from entrepot.rest.json_bodies import json_object
+from entrepot.rest.json_bodies import LONG, json_object
 from entrepot.rest.security.bodies import link, word
 from entrepot.rest.security.permission_changes import PermissionChanges
 
@@ -102,7 +102,7 @@ class PermissionsApi:
 
 async def _named(request: Request) -> tuple[str, Body]:
     """Return the name in the path and the body. Raises Conflict when the body names another."""
-    name, stated = word(request, "name"), await json_object(request)
+    name, stated = word(request, "name"), await json_object(request, LONG)
     if stated.get("name") not in (None, "", name):
         raise Conflict("The name in the body must equal the one in the path.")
     return name, stated

@@ -87,6 +87,8 @@ async def test_properties_reach_what_is_below_unless_told_otherwise(http: httpx.
 async def test_a_merge_patch_changes_properties(http: httpx.AsyncClient, repo: str) -> None:
     await put(http, repo, "a/1.txt")
     url = f"/artifactory/api/metadata/{repo}/a"
+    long = b'{"props": {}' + b" " * (2 << 20) + b"}"
+    assert (await http.patch(url, content=long)).status_code == 204
     assert (
         await http.patch(f"{url}/1.txt", json={"props": {"k": "v", "many": ["1", "2"], "gone": "x"}})
     ).status_code == 204

@@ -1,3 +1,4 @@
+import json
 import time
 from typing import Any
 
@@ -83,6 +84,11 @@ async def test_v2_fills_in_what_its_client_compares(site: Site) -> None:
     assert (await site.ask("GET", f"{V2}/dev")).json() == sent
     assert (await site.ask("DELETE", f"{V2}/dev")).status_code == 200
     assert (await site.ask("GET", f"{V2}/dev")).status_code == 404
+
+
+async def test_a_target_may_be_as_long_as_the_configuration_of_many_repositories(site: Site) -> None:
+    body = json.dumps({"repo": {"repositories": ["libs"]}}).encode() + b" " * (3 << 20)
+    assert (await site.ask("PUT", f"{V2}/long", content=body)).status_code == 201
 
 
 async def test_v2_creates_once(site: Site) -> None:
