@@ -27,6 +27,7 @@ _SLASHED = (  # what the Terraform provider and the Java client may end with a s
 _ENTRANCES = frozenset({"/artifactory", "/artifactory/", "/ui", "/ui/"})  # what people type, as `/`
 _HOST = re.compile(r"[A-Za-z0-9._\[\]:-]{1,255}")
 _FORWARDED = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+_OVERRIDE = re.compile(r"https?://[^/:?#@]")  # with a host: proxies send what an empty variable leaves of it, too
 _PORT = re.compile(r"[0-9]{1,5}")
 _PORTS = {"http": 80, "https": 443}
 _MAPPED = "::ffff:"
@@ -59,7 +60,7 @@ class Doors:
         if self.trusted and self._trusts(peer):
             override = headers.get("x-jfrog-override-base-url")
             override = override or headers.get("x-artifactory-override-base-url")
-            if override and override.startswith(("http://", "https://")) and override.isprintable():
+            if override and _OVERRIDE.match(override) and override.isprintable():
                 return _platform(override)
             scheme = _first(headers, "x-forwarded-proto").lower() or scheme
         if self.base_url:

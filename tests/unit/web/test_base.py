@@ -60,6 +60,24 @@ def test_the_scheme_is_that_of_the_proxy_which_the_client_spoke_to(proto: str) -
 
 
 @pytest.mark.parametrize(
+    ("override", "base"),
+    [
+        ("https://art.example/artifactory/", "https://art.example"),
+        ("http://[2001:db8::1]:8081/art", "http://[2001:db8::1]:8081/art"),
+        ("http://", "http://inside"),
+        ("https:///artifactory", "http://inside"),
+        ("http://:8081", "http://inside"),
+        ("http://\t", "http://inside"),
+        ("ftp://art.example", "http://inside"),
+    ],
+)
+def test_a_base_url_that_a_proxy_states_counts_if_it_has_a_host(override: str, base: str) -> None:
+    headers = Given({"host": "inside", "x-jfrog-override-base-url": override})
+    assert DOORS.base(headers, "http", PROXY) == base
+    assert DOORS.base(headers, "http", CLIENT) == "http://inside"
+
+
+@pytest.mark.parametrize(
     ("peer", "known"),
     [
         ("::ffff:10.0.0.1", "10.0.0.1"),
