@@ -26,7 +26,7 @@ _EMPTY_LINES = b"\r\n"  # may come before a request (RFC 9112, 2.2)
 _FIELD_COST = 100  # bytes that a field takes beside its own
 _MOST_DIGITS = 19  # a length that no counter overflows
 _METHOD = re.compile(rb"[\r\n]*([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) ")
-_OTHER_PROTOCOL = re.compile(rb"[\r\n]*[^\r\n]* (?:RTSP|ICE)/")
+_OTHER_PROTOCOL = rb"%b +%b +(?:RTSP|ICE)/[0-9.]+\r?\n"  # as a request line, which a body may come before
 
 
 class Refused(Exception):
@@ -88,6 +88,7 @@ class Reader:
         self._in_body = False
         self._resumed = False  # a new parser is told what the one before it knew
         self._partial = 0
+        self._seen = b""  # what came since the piece that a head which is not complete has begun in
         self._headers: list[tuple[bytes, bytes]] = []
         self._target = b""
         self._size = 0
@@ -106,12 +107,13 @@ class Reader:
             self._framed += len(data)
         elif in_line and not data.isascii():
             data = _escaped(data, between=between)
-        if between and (b" RTSP/" in data or b" ICE/" in data) and _OTHER_PROTOCOL.match(data):
-            raise Refused(505)  # llhttp speaks them, too
+        self._seen = self._seen + data if self.in_head else data
         if not self._parse(data):
             self._parse_renamed(data, between=between)
         if self.in_head:
             self._in_line = in_line and b"\n" not in (data.lstrip(_EMPTY_LINES) if between else data)
+        else:
+            self._seen = b""
         if self._partial > self._most:
             raise Refused(431)
         if self._framed > _FRAMES:
@@ -207,7 +209,7 @@ class Reader:
         self.in_head = False
         self._partial = self._framed = 0
         version = self._parser.get_http_version()
-        if version not in _VERSIONS:
+        if version not in _VERSIONS or self._is_of_another_protocol():
             raise Refused(505)
         if self._hosts != 1 and (self._hosts or version == "1.1"):
             raise Refused(400)  # RFC 9112, 3.2
@@ -235,6 +237,13 @@ class Reader:
         self._in_body = False
         self._framed = 0
         self._receiver.ended(keep=self._parser.should_keep_alive())
+
+    def _is_of_another_protocol(self) -> bool:
+        """Whether the request line names a protocol that llhttp speaks as well, and does not tell from HTTP."""
+        if b" RTSP/" not in self._seen and b" ICE/" not in self._seen:
+            return False
+        method = self._unknown.encode() or self._parser.get_method()
+        return re.search(_OTHER_PROTOCOL % (re.escape(method), re.escape(self._target)), self._seen) is not None
 
     def _grow(self, size: int) -> None:
         self._size += size

@@ -1,5 +1,6 @@
 """The reader alone: however the bytes are cut, the same requests; whatever the bytes are, requests or a refusal."""
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -147,3 +148,18 @@ def test_a_field_is_what_was_sent_wherever_a_segment_ends() -> None:
     )  # fmt: skip
     for cut in range(len(line) - 3, len(line + fields)):
         assert heard((line + fields)[:cut], (line + fields)[cut:]) == whole
+
+
+@pytest.mark.parametrize("line", [b"GET /a RTSP/1.0", b"OPTIONS * RTSP/1.1", b"SOURCE /a ICE/1.0"])
+def test_another_protocol_is_refused_however_its_line_comes(line: bytes) -> None:
+    first, head = b"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\nab", line + b"\r\nHost: here\r\n\r\n"
+    for cut in range(len(head)):
+        assert heard(head[:cut], head[cut:]) == ([], 505)
+        assert heard(first + head[:cut], head[cut:])[1] == 505
+    assert heard(*(bytes([one]) for one in first + head))[1] == 505
+
+
+def test_words_of_another_protocol_are_a_field_like_another() -> None:
+    request = b"GET /a HTTP/1.1\r\nHost: here\r\nX: /a RTSP/1.0\r\n\r\n"
+    for cut in range(len(request)):
+        assert heard(request[:cut], request[cut:])[1] == 0
