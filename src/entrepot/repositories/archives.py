@@ -38,9 +38,11 @@ _ZIPS: Final = (
 _TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MOST_ENTRIES: Final = 100_000
 MOST_BYTES: Final = 64 << 30  # of all entries together
+_MOST_DIRECTORY: Final = 64 << 20  # bytes of the directory of a zip, which is read whole
 _RATIO: Final = 1000  # times that an entry may be larger than the archive, beyond the first 16 MiB
 _FREE: Final = 16 << 20
 _PIECE: Final = 1 << 18  # bytes of an entry that are read at once
+_IN_DIRECTORY: Final = b"PK\1\2"  # begins each entry of it
 _BOUNDED: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """How entries of a zip may be compressed: by any other method `zipfile` unpacks without a bound, whatever size is stated."""
 
@@ -90,7 +92,7 @@ def open_archive(name: str, file: IO[bytes], size: int) -> Opened:
     lower = name.lower()
     with _translated():
         if lower.endswith(_ZIPS):
-            return _Zip(zipfile.ZipFile(file), size)
+            return _Zip(zipfile.ZipFile(_Directory(file)), size)
         if lower.endswith(_TARS):
             return _Tar(Tar(file, _most(size)), size)
     raise Unsupported(name=name)
@@ -127,6 +129,26 @@ class _Budget:
         self._entries -= 1
         if size < 0 or self._left < 0 or self._entries < 0:
             raise Unreadable(why="it unpacks to more than is allowed.")
+
+
+class _Directory:
+    """The file of a zip. Raises Unreadable instead of what would have `zipfile` make an object for each of too many entries.
+
+    The counts that an archive states are not believed: `zipfile` does not look at them either.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as files do. Of entries no more than a piece is read at once."""
+        if size > _MOST_DIRECTORY:
+            raise Unreadable(why="its directory is too long.")
+        content = self._file.read(size)
+        if size > _PIECE and content.count(_IN_DIRECTORY) > MOST_ENTRIES:
+            raise Unreadable(why="it unpacks to more than is allowed.")
+        return content
 
 
 class _Zip:

@@ -165,6 +165,32 @@ def test_folders_and_links_count_as_members(monkeypatch: pytest.MonkeyPatch) -> 
     assert "it unpacks to more than is allowed." in refused("a.zip", file.getvalue())
 
 
+def directory(entries: int, *, stated: int | None = None, wide: bool = False) -> bytes:
+    """A zip of nothing but its directory, as long as `stated` says; `wide`: told as of more than 4 GiB."""
+    one = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *[20, 0, 20, 0], *[0] * 5, *[0] * 2, 2, *[0] * 6) + b"n/"
+    content, size = one * entries, len(one) * entries if stated is None else stated
+    if wide:
+        end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, size, 0)
+        content += end + struct.pack("<4sLQL", b"PK\6\7", 0, len(content), 1)
+        entries, size = 0xFFFF, 0xFFFFFFFF
+    return content + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *[min(entries, 0xFFFF)] * 2, size, 0, 0)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_zip_of_too_many_entries_is_refused_before_there_is_an_object_for_each(wide: bool) -> None:
+    assert read("a.zip", directory(3, wide=wide)) == {}
+    content = directory(archives.MOST_ENTRIES + 1, wide=wide)
+    tracemalloc.start()
+    assert "it unpacks to more than is allowed." in refused("a.zip", content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(content)
+
+
+def test_a_zip_whose_directory_is_too_long_is_refused_before_it_is_read() -> None:
+    assert "its directory is too long." in refused("a.zip", bytes(65 * MIB) + directory(1, stated=65 * MIB))
+
+
 def test_what_lies_between_the_members_that_are_files_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MOST_BYTES", 2 * MIB)
     # A header of an unknown kind, whose bytes `tarfile` passes over.
