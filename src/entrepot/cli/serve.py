@@ -77,7 +77,8 @@ def _check_store(settings: Settings) -> None:
     if isinstance(where, S3Place) and where.is_elsewhere and settings.s3_access_key is None and not signs(os.environ):
         raise SettingsInvalid(
             f"there are no keys for the blob store at {where.endpoint}: set s3.access.key and s3.secret.key, or what AWS's "
-            "own tools take from the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say)"
+            "own tools take from the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say); a machine whose role "
+            "opens the store sets AWS_METADATA_ENDPOINT (http://169.254.169.254 as a rule)"
         )
 
 

@@ -522,6 +522,7 @@ def test_a_disk_without_room_is_told_in_one_line(cli: Run, monkeypatch: pytest.M
         ([], {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "sesame"}, ""),
         ([], {"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token"}, ""),
         ([], {"AWS_SKIP_SIGNATURE": "true"}, ""),
+        ([], {"AWS_METADATA_ENDPOINT": "http://169.254.169.254"}, ""),
     ],
 )
 def test_a_bucket_elsewhere_than_at_aws_without_keys_is_refused_before_anything_is_made(
@@ -542,6 +543,7 @@ def test_a_bucket_elsewhere_than_at_aws_without_keys_is_refused_before_anything_
     code, _, err = cli("serve", "--home", str(home), "--blob-store", store, *arguments)
     assert (code, err.count("\n"), home.exists()) == (2, 1, False)
     assert err.startswith(f"entrepot: {refusal or 'it would start'}")
+    assert ("AWS_METADATA_ENDPOINT" in err) == ("no keys" in refusal)
 
 
 @pytest.mark.parametrize("endpoint", ["", "?endpoint=https://s3-fips.us-east-1.amazonaws.com"])

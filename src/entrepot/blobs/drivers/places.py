@@ -43,14 +43,14 @@ class S3Place(NamedTuple):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the store is not AWS's own, so that the machine's role there opens nothing."""
+        """Whether the store is not AWS's own by its name, so that the machine's role there most likely opens nothing."""
         return self.endpoint is not None and not _OF_AWS.fullmatch(self.endpoint)
 
 
 def signs(environment: Mapping[str, str]) -> bool:
     """Whether the environment says how requests to a bucket are signed, or that they are not, in one of obstore's ways.
 
-    Without any it asks the metadata service of the machine, which answers nowhere but at AWS.
+    Without any it asks the metadata service of the machine, which as a rule answers nowhere but at AWS.
     """
     return any(all(environment.get(name) for name in names) for names in _WAYS_TO_SIGN)
 
