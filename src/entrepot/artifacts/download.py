@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from entrepot.errors import Denied, NotFound, Unauthenticated
 from entrepot.messages import Reply, Request, located
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database
-from entrepot.metadata.items import Item, children, find
+from entrepot.metadata.items import BATCH, Item, all_children, find
 from entrepot.metadata.properties import properties_of
 from entrepot.repositories import archives
 from entrepot.repositories.content import Content
@@ -30,7 +31,7 @@ from entrepot.repositories.granted import FROM_CACHE, Granted
 from entrepot.repositories.repository import Repository
 
 _PATIENCE: Final = 20.0  # seconds for which a thread looks for an entry: all who want one share few
-_LISTED: Final = 10_000  # items on one page
+_LISTED: Final = 10_000  # items of each repository on one page
 
 
 class FileNotFound(NotFound):
@@ -133,12 +134,17 @@ class Download:
             return Reply(302, [located(f"{request.base}{request.path}/")])
         items: dict[str, Item] = {}
         for repository in held:
-            for item in await children(self._database, repository.id, path, limit=_LISTED):
+            async for item in all_children(self._database, repository.id, path, _LISTED):
                 if granted.may(Action.READ, repository, item.path, folder=not item.is_file):
                     items.setdefault(item.name, item)
         if not items and not any(granted.may(Action.READ, one, path, folder=True) for one in held):
             raise Unauthenticated if granted.caller.is_anonymous else Denied
-        body = listing.page(granted.key, path, (items[name] for name in sorted(items)))
+        lines: list[str] = []
+        for name in sorted(items):
+            lines.append(listing.line(items[name]))
+            if len(lines) % BATCH == 0:
+                await asyncio.sleep(0)  # others have their turn
+        body = listing.page(granted.key, path, lines)
         return Reply(200, [("content-type", "text/html; charset=utf-8"), listing.POLICY], body)
 
     async def _is_folder(self, repository: Repository, path: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
@@ -12,13 +12,10 @@ from entrepot.metadata.items import Item
 POLICY = ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 
 
-def page(key: str, path: str, items: Iterable[Item]) -> bytes:
-    """Return the page of one folder; names are data, never markup."""
+def page(key: str, path: str, lines: Sequence[str]) -> bytes:
+    """Return the page of one folder, with the lines of what is in it; names are data, never markup."""
     title = escape(f"Index of {key}/{path}")
-    lines = [_line(item) for item in items]
-    if path:
-        lines.insert(0, '<a href="../">../</a>')
-    body = "\n".join(lines)
+    body = "\n".join(['<a href="../">../</a>', *lines] if path else lines)
     return (
         f'<!DOCTYPE html>\n<html><head><meta charset="utf-8"><title>{title}</title></head>\n'
         f"<body><h1>{title}</h1><pre>Name                                               Last modified      Size</pre><hr/>\n"
@@ -26,7 +23,8 @@ def page(key: str, path: str, items: Iterable[Item]) -> bytes:
     ).encode()
 
 
-def _line(item: Item) -> str:
+def line(item: Item) -> str:
+    """Return the line of one item."""
     name = item.name if item.is_file else f"{item.name}/"
     gap = " " * max(50 - len(name), 1)
     when = f"{datetime.fromtimestamp(item.modified / 1000, UTC):%d-%b-%Y %H:%M}"

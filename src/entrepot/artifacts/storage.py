@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +12,7 @@ from entrepot.artifacts.branches import Branches
 from entrepot.clock import iso
 from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
 from entrepot.metadata.database import Database
-from entrepot.metadata.items import BATCH, Item, below, children, find
+from entrepot.metadata.items import Item, all_children, below, find
 from entrepot.metadata.sql import sql
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted
@@ -110,16 +109,8 @@ class Storage:
                     seen.add(child.name)
                     yield child
 
-    async def _children(self, repository: Repository, path: str) -> AsyncIterator[Item]:
-        after = ""
-        for _ in range(_CHILDREN // BATCH):
-            page = await children(self._database, repository.id, path, after=after)
-            for item in page:
-                yield item
-            if len(page) < BATCH:
-                return
-            after = page[-1].name
-            await asyncio.sleep(0)  # others have their turn: on SQLite no read ever suspends
+    def _children(self, repository: Repository, path: str) -> AsyncIterator[Item]:
+        return all_children(self._database, repository.id, path, _CHILDREN)
 
     async def statistics(self, granted: Granted, path: str, base: str) -> dict[str, Any]:
         """Return the downloads of a file, or zeros of a folder."""

@@ -6,7 +6,8 @@ no row. A row is kept under the path of its folder (`.` for the root) and its na
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -121,3 +122,16 @@ async def children(reads: Reads, repo_id: int, folder: str, *, after: str = "", 
     """Return the items directly in a folder with a name beyond `after`, in byte order of their names."""
     rows = await reads.rows(_CHILDREN, repo_id=repo_id, path=folder or ".", after=after, limit=limit)
     return [read_item(row) for row in rows]
+
+
+async def all_children(reads: Reads, repo_id: int, folder: str, most: int) -> AsyncIterator[Item]:
+    """Yield the first `most` items directly in a folder, in byte order of their names; `most` is in whole batches."""
+    after = ""
+    for _ in range(most // BATCH):
+        page = await children(reads, repo_id, folder, after=after)
+        for item in page:
+            yield item
+        if len(page) < BATCH:
+            return
+        after = page[-1].name
+        await asyncio.sleep(0)  # others have their turn: on SQLite no read ever suspends

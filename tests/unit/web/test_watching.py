@@ -10,9 +10,9 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from entrepot.artifacts import storage
 from entrepot.cluster import draining
 from entrepot.cluster.home import logs_folder
+from entrepot.metadata import items
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.settings import Settings
 from entrepot.wiring import blob_folder
@@ -124,7 +124,7 @@ async def test_what_fails_before_the_first_byte_of_a_stream_is_told_like_any_oth
 
     async with served(settings) as client:
         assert (await client.put(FILE, content=b"a")).status_code == 201
-        monkeypatch.setattr(storage, "children", fails)
+        monkeypatch.setattr(items, "children", fails)
         answer = await client.get("/artifactory/api/storage/generic-local?list")
         assert (answer.status_code, answer.json()["errors"][0]["status"]) == (503, 503)
     request = (logs_folder(settings.home) / "artifactory-request.log").read_text()

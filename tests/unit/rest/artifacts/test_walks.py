@@ -12,6 +12,7 @@ import pytest
 from entrepot.artifacts import latest
 from entrepot.artifacts.branches import Branches
 from entrepot.artifacts.deploy import Deploy
+from entrepot.artifacts.download import Download
 from entrepot.artifacts.latest import Latest
 from entrepot.artifacts.storage import Storage
 from entrepot.metadata.database import Database, Row
@@ -76,6 +77,26 @@ async def test_a_large_folder_is_listed_page_by_page_and_others_have_their_turn(
         found, had = await turns(storage.within(granted, "a"))
         assert found == 3000 * readable
         assert had >= 2
+
+
+async def test_the_page_of_a_large_folder_is_made_while_others_have_their_turn(database: Database) -> None:  # noqa: F811
+    repo_id = await fill(database, "a", each=5000)
+    nothing: Any = None
+    repository: Any = SimpleNamespace(id=repo_id)
+    granted: Any = SimpleNamespace(physical=[repository], key="r", may=lambda *_, **__: True)
+    request: Any = SimpleNamespace(path="/artifactory/r/a/", base="")
+    download = Download(database, nothing, nothing, nothing)
+    await write(
+        database,
+        "INSERT INTO item (repo_id, path, name, kind, depth, size, created, created_by, modified, modified_by, updated) "
+        "SELECT id, '.', 'a', 0, 1, 0, 0, '', 0, '', 0 FROM repository",
+    )
+
+    async def walk() -> AsyncIterator[object]:
+        yield await download._folder(request, granted, "a")
+
+    _, had = await turns(walk())
+    assert had >= 8  # when each of five pages is read, and when it is written
 
 
 class Explained:
