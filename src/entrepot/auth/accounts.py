@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from entrepot.auth import admins, groups, password_rows
+from entrepot.auth import admins, api_keys, groups, password_rows, token_rows
 from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.metadata.database import Duplicate, Reads, Row, Tx
 from entrepot.metadata.sql import sql
@@ -235,10 +235,16 @@ async def alter(tx: Tx, account: Account, change: Change) -> Account:
 
 
 async def delete(tx: Tx, account: Account) -> None:
-    """Remove an account with its memberships and tokens. Raises LastAdmin, Invalid for the anonymous user."""
+    """Remove an account with its memberships, tokens, and what its API key bought for others.
+
+    Raises LastAdmin, Invalid for the anonymous user.
+    """
     if account.name == ANONYMOUS_NAME:
         raise Invalid("The user 'anonymous' cannot be removed.")
+    key = await api_keys.find(tx, account.id)
     await tx.execute(_DELETE, id=account.id)
+    if key is not None:
+        await token_rows.end(tx, key)
     await admins.keep_one(tx)
 
 

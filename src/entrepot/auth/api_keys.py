@@ -1,6 +1,7 @@
 """API keys: one for each user, which it may look at again (reference 9.7). Found by hash, kept sealed.
 
-A key counts for as long as its user is there and enabled, also after another password.
+A key counts for as long as its user is there and enabled, also after another password. Tokens that are ordered with it,
+or with such tokens, end with it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import re
 import secrets
 from typing import Final
 
+from entrepot.auth import token_rows
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.keys import Vault
 from entrepot.auth.token_rows import digest
-from entrepot.errors import Invalid, NotFound
-from entrepot.metadata.database import Database, Duplicate, Tx
+from entrepot.errors import Invalid, NotFound, Unauthenticated
+from entrepot.metadata.database import Database, Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
 
 _PREFIX: Final = "AKCp8"
@@ -23,6 +25,8 @@ _LENGTH: Final = 73  # characters, as clients expect
 _SHAPE: Final = re.compile(r"AKC[0-9A-Za-z]{60,200}")
 
 _OWNER = sql("SELECT account_id FROM api_key WHERE secret_hash = :secret_hash")
+_HASH = sql("SELECT secret_hash FROM api_key WHERE account_id = :account_id")
+_HOLD = sql("SELECT account_id FROM api_key WHERE secret_hash = :secret_hash {share}")
 _SEALED = sql("SELECT sealed FROM api_key WHERE account_id = :account_id")
 _ALL = sql("""
 SELECT account.name, api_key.sealed, api_key.account_id FROM api_key JOIN account ON account.id = api_key.account_id
@@ -43,9 +47,30 @@ class ApiKeyAbsent(NotFound):
     """Api key for user: '{name}' doesn't exist"""
 
 
+class ApiKeyEnded(Unauthenticated):
+    """The API key has just been revoked."""
+
+
 def is_api_key(text: str) -> bool:
     """Whether a text has the shape of an API key."""
     return _SHAPE.fullmatch(text) is not None
+
+
+def ident(key: str) -> str:
+    """Return what tokens call a key that they end with."""
+    return digest(key).hex()
+
+
+async def find(reads: Reads, account_id: int) -> str | None:
+    """Return what tokens call the key of a user."""
+    row = await reads.row(_HASH, account_id=account_id)
+    return None if row is None else bytes(row[0]).hex()
+
+
+async def hold(tx: Tx, key: str) -> None:
+    """Have who revokes a key wait for this transaction, whose tokens then end with it. Raises ApiKeyEnded."""
+    if await tx.row(_HOLD, secret_hash=bytes.fromhex(key)) is None:
+        raise ApiKeyEnded
 
 
 class ApiKeys:
@@ -87,7 +112,7 @@ class ApiKeys:
         """End a user's key. Raises ApiKeyAbsent."""
 
         async def work(tx: Tx) -> None:
-            if not await tx.execute(_DELETE, account_id=account_id):
+            if not await _end(tx, account_id):
                 raise ApiKeyAbsent(name=name)
             await record(tx, by, "apikey.revoke", name)
 
@@ -98,6 +123,7 @@ class ApiKeys:
 
         async def work(tx: Tx) -> int:
             ended = await tx.execute(_DELETE_ALL)
+            await token_rows.end_of_keys(tx)
             await record(tx, by, "apikey.revoke", "*", detail=f"{ended} keys")
             return ended
 
@@ -109,7 +135,7 @@ class ApiKeys:
 
         async def work(tx: Tx) -> None:
             if replace:
-                await tx.execute(_DELETE, account_id=account_id)
+                await _end(tx, account_id)
             await tx.execute(_INSERT, account_id=account_id, secret_hash=digest(key), sealed=sealed)
             await record(tx, by, action, name)
 
@@ -121,6 +147,15 @@ class ApiKeys:
 
     def _open(self, account_id: int, sealed: bytes) -> str:
         return self._vault.unseal(sealed_name(account_id), bytes(sealed)).decode()
+
+
+async def _end(tx: Tx, account_id: int) -> bool:
+    key = await find(tx, account_id)
+    if key is None:
+        return False
+    await tx.execute(_DELETE, account_id=account_id)
+    await token_rows.end(tx, key)
+    return True
 
 
 def sealed_name(account_id: int) -> str:

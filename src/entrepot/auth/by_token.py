@@ -10,7 +10,7 @@ from typing import Final
 from entrepot.access.caller import How
 from entrepot.access.scopes import parse_scope
 from entrepot.auth.accounts import Account
-from entrepot.auth.api_keys import ApiKeys
+from entrepot.auth.api_keys import ApiKeys, ident
 from entrepot.auth.credentials import BadCredentials, Session, Token
 from entrepot.auth.identities import Identities
 from entrepot.auth.jwt import Claims, Kind, TokenExpired, TokenRevoked, TokenUnknown
@@ -97,7 +97,7 @@ class ByToken:
         account, until = await self._account(known.id, known.security_epoch)
         if account is None:
             raise BadCredentials
-        return Credential(by_password(account, how="api-key"), account=account, until=until)
+        return Credential(by_password(account, how="api-key"), account=account, until=until, key=ident(sent.text))
 
     async def _by_reference(self, sent: Token) -> Credential:
         found = await self._tokens.find_secret(sent.text)
@@ -141,7 +141,8 @@ class ByToken:
     async def _owner(self, found: Stored, *, how: How = "jwt") -> Credential:
         account, until = await self._account(found.account_id, found.security_epoch)
         caller = by_token(account, found.subject, parse_scope(found.scope), token_id=found.id, how=how)
-        return Credential(caller, found.scope, account, found.expires, found.id, until)
+        key = found.parent if found.kind == "access" else None
+        return Credential(caller, found.scope, account, found.expires, found.id, until, key)
 
     async def _account(self, account_id: int | None, epoch: int) -> tuple[Account | None, int | None]:
         """Return the account that a credential is bound to, if any, and until when its source vouches for it.

@@ -2,7 +2,7 @@
 
 Administrators, with a credential that carries all their rights, may order any token for anybody. All others order for
 themselves, with a password or a token of their whole rights, what they may do themselves. Any narrower credential orders
-nothing. With an API key, of which tokens know nothing when it is revoked, an order is for an hour, or less.
+nothing. What is ordered with an API key ends with it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from entrepot.errors import Denied, Invalid, Unauthenticated
 from entrepot.metadata.database import Reads
 
 _LONGEST: Final = {"username": 255, "audience": 255, "description": 1024}  # characters
-_OF_API_KEY: Final = 3600  # seconds, as what it buys at Docker's token service
 _YEAR: Final = 31_536_000  # seconds
 _MOST: Final = 3_153_600_000  # seconds: a century; "never" is said otherwise
 
@@ -41,10 +40,6 @@ class ScopeRefused(Denied):
     """The scope '{scope}' is beyond what this credential may pass on."""
 
 
-class ApiKeyOutlived(Denied):
-    """With an API key only tokens of at most {seconds} seconds (expires_in), not refreshable: others would outlive it."""
-
-
 async def order_of(reads: Reads, credential: Credential, wish: Wish, *, default_expiry: int, now: int) -> Order:
     """Return the order for a token that is wished for; `now` in milliseconds. Raises Invalid, Denied, Unauthenticated."""
     if credential.caller.is_anonymous:
@@ -55,12 +50,7 @@ async def order_of(reads: Reads, credential: Credential, wish: Wish, *, default_
     scope = parse_scope(wish.scope or USER_SCOPE)
     name = wish.username.lower() or credential.caller.name
     account = await accounts.find(reads, name)
-    of_key = credential.caller.how == "api-key"
-    if of_key:
-        default_expiry = min(default_expiry or _OF_API_KEY, _OF_API_KEY)
     expires_in = _lifetime(wish, default_expiry)
-    if of_key and (wish.refreshable or expires_in is None or expires_in > _OF_API_KEY):
-        raise ApiKeyOutlived(seconds=_OF_API_KEY)
     if not credential.caller.may_administer:
         _own(credential, name, scope)
         most = default_expiry or _YEAR
@@ -80,6 +70,7 @@ async def order_of(reads: Reads, credential: Credential, wish: Wish, *, default_
         refreshable=wish.refreshable,
         reference=wish.reference,
         description=wish.description,
+        key=credential.key,
     )
 
 

@@ -30,6 +30,7 @@ class Credential:
     expires: int | None = None  # milliseconds; None: never
     parent: str | None = None  # the token that it is
     until: int | None = None  # milliseconds; when whoever vouches for the user has to be asked again; None: nobody does
+    key: str | None = None  # the API key that it is, or ends with (`api_keys.ident`)
 
 
 def of_guest(caller: Caller, until: int) -> Credential:

@@ -1,5 +1,7 @@
 """Tokens as rows: what is kept of one, and which of them count.
 
+The parent of a row is what it was bought with, and ends with: of a refresh token and of what `docker login` keeps an access
+token, of an access token an API key (`api_keys.ident`). What an access token buys otherwise has the same API key.
 Of what cannot be verified by a signature only the SHA-256 is stored. A row whose account is deleted goes with it; one
 whose account has been disabled, or got another password, no longer counts (`security_epoch`).
 """
@@ -48,7 +50,14 @@ VALUES (:id, :kind, :account_id, :security_epoch, :subject, :scope, :audience, :
 """)
 _DELETE = sql("""
 WITH RECURSIVE ended (id) AS (
-  SELECT id FROM token WHERE id = :id UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
+  SELECT id FROM token WHERE id = :id OR parent = :id
+  UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
+DELETE FROM token WHERE id IN (SELECT id FROM ended)
+""")
+_DELETE_OF_KEYS = sql("""
+WITH RECURSIVE ended (id) AS (
+  SELECT id FROM token WHERE parent IS NOT NULL AND kind = 'access'
+  UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
 DELETE FROM token WHERE id IN (SELECT id FROM ended)
 """)
 _OF_NAMES = sql("""
@@ -126,8 +135,13 @@ async def insert(tx: Tx, new: Stored, secret: str | None) -> None:
 
 
 async def end(tx: Tx, token_id: str) -> None:
-    """Remove a row with all that was bought with it."""
+    """Remove the row of a token, if it is not an API key that is meant, with all that was bought with it."""
     await tx.execute(_DELETE, id=token_id)
+
+
+async def end_of_keys(tx: Tx) -> None:
+    """Remove what was bought with any API key."""
+    await tx.execute(_DELETE_OF_KEYS)
 
 
 async def end_naming(tx: Tx, names: Callable[[Scope], bool]) -> None:

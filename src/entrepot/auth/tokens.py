@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from entrepot.auth import token_rows
+from entrepot.auth import api_keys, token_rows
 from entrepot.auth.audit import Actor, record
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import Claims, Kind, sign, verify
@@ -41,6 +41,7 @@ class Order:
     refreshable: bool = False
     reference: bool = False
     description: str = ""
+    key: str | None = None  # the API key that it ends with
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,13 @@ class Tokens:
         return await asyncio.to_thread(sign, self.key, claims, kind)
 
     async def issue(self, order: Order, by: Actor) -> Issued:
-        """Make a token and store it."""
+        """Make a token and store it. Raises ApiKeyEnded."""
         made = _Draft.of(order, self._database.now())
 
         async def body(tx: Tx) -> None:
             await made.insert(tx)
+            if order.key is not None:
+                await api_keys.hold(tx, order.key)
             await record(tx, by, "token.create", made.id, detail=f"for {order.subject}: {order.scope}")
 
         await self._database.transact(body)
@@ -199,7 +202,7 @@ class _Draft:
         return cls(order, now, str(uuid.uuid4()), refresh, reference_token() if order.reference else None)
 
     async def insert(self, tx: Tx) -> None:
-        await token_rows.insert(tx, _row(self.order, self.now, self.id, "access"), self.reference)
+        await token_rows.insert(tx, _row(self.order, self.now, self.id, "access", self.order.key), self.reference)
         if self.refresh is not None:
             row = _row(self.order, self.now, str(uuid.uuid4()), "refresh", self.id)
             expires = self.now + max(_YEAR, 2000 * (self.order.expires_in or 0))  # outlives what it renews
@@ -245,4 +248,5 @@ def _again(old: Stored) -> Order:
         refreshable=True,
         reference=old.secret,
         description=old.description,
+        key=old.parent,
     )

@@ -66,8 +66,7 @@ class ApiKeysApi:
         if asked(request, "deleteAll") in ("1", "true"):
             if not request.caller.may_administer:
                 raise Denied("Only administrators may revoke the keys of all users.")
-            await self._proved(request)
-            _by_user(request)
+            await self._of_user(request)
             ended = await self._keys.revoke_all(actor(request))
             return json_reply({"info": f"Api keys of {ended} users have been successfully revoked"})
         user = await self._user(request)
@@ -75,25 +74,29 @@ class ApiKeysApi:
 
     async def revoke_other(self, request: Request) -> Reply:
         """DELETE of an administrator."""
+        await self._of_user(request)
         return await self._revoked(request, await accounts.get(self._database, word(request, "name")))
 
     async def list(self, request: Request) -> Reply:
         """GET of an administrator."""
-        await self._proved(request)
-        _by_user(request)
+        await self._of_user(request)
         return _told(await self._keys.all())
 
     async def _revoked(self, request: Request, user: Account) -> Reply:
-        _by_user(request)
         await self._keys.revoke(user.id, user.name, actor(request))
         return json_reply({"info": f"Api key for user: '{user.name}' has been successfully revoked"})
 
     async def _user(self, request: Request) -> Account:
         """Return the user of a credential that may stand for the password. Raises Unauthenticated, Denied."""
         credential = await self._proved(request)
-        if credential.account is None or (request.caller.how == "api-key" and request.method != "GET"):
+        if credential.account is None or (credential.key is not None and request.method != "GET"):
             raise ApiKeysForPasswords
         return credential.account
+
+    async def _of_user(self, request: Request) -> None:
+        """Raise Denied unless a credential may stand for a password, and is no API key nor bought with one."""
+        if (await self._proved(request)).key is not None:
+            raise Denied("An API key does not revoke or show API keys.")
 
     async def _proved(self, request: Request) -> Credential:
         """Return a credential that may stand for a password, whosoever. Raises Unauthenticated, ApiKeysForPasswords."""
@@ -104,11 +107,6 @@ class ApiKeysApi:
         if not lasts or not request.caller.is_whole:
             raise ApiKeysForPasswords
         return credential
-
-
-def _by_user(request: Request) -> None:
-    if request.caller.how == "api-key":
-        raise Denied("An API key does not revoke or show API keys.")
 
 
 def _told(body: dict[str, str], status: int = 200) -> Reply:

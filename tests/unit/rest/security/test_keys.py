@@ -91,6 +91,26 @@ async def test_a_key_is_not_changed_by_itself_nor_made_by_anything_narrower_or_s
     assert (await site.ask("POST", KEY, name="")).status_code == 401
 
 
+async def test_what_a_key_bought_is_no_more_than_a_key(site: Site) -> None:
+    key = await made(site, "root")
+    lasting = {"expires_in": 0}
+    token = (await site.ask("POST", "/access/api/v1/tokens", lasting, auth=("root", key))).json()["access_token"]
+    for method, path in (
+        ("PUT", KEY), ("DELETE", KEY), ("DELETE", f"{KEY}?deleteAll=1"), ("DELETE", f"{KEY}/root"),
+        ("GET", "/artifactory/api/security/users/apiKey"),
+    ):  # fmt: skip
+        assert (await site.ask(method, path, token=token)).status_code == 403, (method, path)
+    assert (await site.ask("GET", KEY, token=token)).json() == {"apiKey": key}
+
+
+async def test_a_token_of_an_hour_revokes_the_keys_of_others_neither_at_once_nor_one_by_one(site: Site) -> None:
+    key = await made(site)
+    token = await site.token("root")
+    for path in (f"{KEY}?deleteAll=1", f"{KEY}/bob"):
+        assert (await site.ask("DELETE", path, token=token)).status_code == 403
+    assert await with_key(site, key) == 200
+
+
 async def test_no_database_row_holds_a_key(site: Site) -> None:
     key = await made(site)
     from entrepot.metadata.sql import sql

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from entrepot.auth.audit import Actor
+from entrepot.auth.orders import order_of
 from entrepot.auth.tokens import Order
+from entrepot.rest.security import tokens_api
 from tests.unit.rest.security.support import PASSWORD, Site, message
 
 TOKENS = "/access/api/v1/tokens"
@@ -291,18 +293,55 @@ async def test_a_body_that_is_neither_form_nor_json_is_refused(site: Site) -> No
         assert (await site.ask("POST", TOKENS, content=text)).status_code == 400
 
 
-@pytest.mark.parametrize("owner", ["root", "bob"])
-async def test_with_an_api_key_nothing_is_ordered_that_outlives_it_by_more_than_an_hour(site: Site, owner: str) -> None:
-    key = (await site.ask("POST", "/artifactory/api/security/apiKey", name=owner)).json()["apiKey"]
-    lasting: tuple[Any, ...] = ({"expires_in": 3601}, {"expires_in": 0}, {"expires_in": 60, "refreshable": True})
-    for body in lasting:
-        refused = await site.ask("POST", TOKENS, body, auth=(owner, key))
-        assert refused.status_code == 403, body
-    assert "expires_in" in message(refused)
-    told = await made(site, {}, auth=(owner, key))
-    assert told["expires_in"] == 3600
-    assert await works(site, told["access_token"])
-    assert (await site.ask("POST", OLD, data={"scope": USER}, auth=(owner, key))).status_code == 200
+KEY = "/artifactory/api/security/apiKey"
+
+
+async def bought_with_key(site: Site, owner: str) -> list[str]:
+    """Tokens that an API key buys: at once, for another user, with a token of its own, with a refresh token."""
+    key = (await site.ask("PUT", KEY, name=owner)).json()["apiKey"]
+    lasting = {"expires_in": 0} if owner == "root" else {}
+    first = await made(site, lasting, auth=(owner, key))
+    second = await made(site, lasting, token=first["access_token"])
+    refreshable = {"grant_type": "client_credentials", "scope": "member-of-groups:*", "refreshable": "true"}
+    of_jf = await site.ask("POST", OLD, data={**refreshable, "expires_in": "3600", "username": owner}, auth=(owner, key))
+    assert of_jf.status_code == 200, of_jf.text  # `jf config` orders this before anything else
+    again = {"grant_type": "refresh_token", "refresh_token": of_jf.json()["refresh_token"]}
+    renewed = (await site.ask("POST", OLD, data=again, name="")).json()
+    tokens = [first["access_token"], second["access_token"], renewed["access_token"]]
+    if owner == "root":
+        wide = await made(site, {"expires_in": 0, "refreshable": True}, token=first["access_token"])
+        tokens += [wide["access_token"], (await made(site, {"username": "bob"}, auth=(owner, key)))["access_token"]]
+    for token in tokens:
+        assert await works(site, token)
+    return tokens
+
+
+@pytest.mark.parametrize("end", ["DELETE", "PUT", "deleteAll", "user"])
+async def test_what_an_api_key_bought_ends_with_it(site: Site, end: str) -> None:
+    await site.ask("PUT", f"{USERS}/zoe", {"email": "z@example.org", "password": PASSWORD, "admin": True})
+    mine, others = await bought_with_key(site, "root"), await bought_with_key(site, "bob")
+    match end:
+        case "user":
+            assert (await site.ask("DELETE", f"{USERS}/root", name="zoe")).status_code == 200
+        case "deleteAll":
+            assert (await site.ask("DELETE", f"{KEY}?deleteAll=1")).status_code == 200
+        case _:
+            assert (await site.ask(end, KEY)).status_code == 200
+    assert [await works(site, token) for token in mine] == [False] * 5
+    assert [await works(site, token) for token in others] == [end != "deleteAll"] * 3
+
+
+async def test_an_api_key_that_is_revoked_meanwhile_buys_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = (await site.ask("POST", KEY, name="bob")).json()["apiKey"]
+
+    async def revoked_before(*arguments: Any, **stated: Any) -> Order:
+        order = await order_of(*arguments, **stated)
+        assert (await site.ask("DELETE", KEY, name="bob")).status_code == 200
+        return order
+
+    monkeypatch.setattr(tokens_api, "order_of", revoked_before)
+    assert (await site.ask("POST", TOKENS, {}, auth=("bob", key))).status_code == 401
+    assert (await site.ask("GET", TOKENS)).json() == {"tokens": []}
 
 
 # --- the old API ------------------------------------------------------------------------------------------------------
