@@ -9,7 +9,7 @@ from entrepot.auth import accounts, password_rows
 from entrepot.auth.accounts import Account
 from entrepot.auth.credentials import BadCredentials, Basic
 from entrepot.auth.encrypted import EncryptedPasswords
-from entrepot.auth.guard import Guard
+from entrepot.auth.guard import DIRECTORIES, Guard
 from entrepot.auth.identities import Identities
 from entrepot.auth.lockout import Lockout
 from entrepot.auth.outside import Outside
@@ -80,8 +80,9 @@ class ByPassword:
     async def _by_source(self, outside: Outside, sent: Basic, address: str, account: str) -> Credential:
         """Return who another keeper of passwords lets in. Raises BadCredentials, Blocked, SourceUnavailable."""
         attempt = self._passwords.attempt(sent.name, sent.password, None).fingerprint
-        async with self._guard.trial(address, sent.name, account, attempt):
+        async with self._guard.trial(address, sent.name, account, attempt, DIRECTORIES):
             verdict = await outside.login(sent.name, sent.password)
+            self._guard.recheck(address, account)
             if verdict is None:
                 self._guard.failed(address, sent.name, attempt)
                 raise BadCredentials(claimed=account)

@@ -5,7 +5,9 @@ password that a robot repeats is one attempt however often it comes, so it neith
 An account is held for at most 5 s, and never for an address from which it came in lately; an address for a minute.
 
 What is being verified may turn out wrong: an account has no more of it at once than wrong attempts would be free, and of
-one address some wait until others have ended. So guesses that are sent all together find out no more than one by one.
+one address some wait until others have ended. A directory is slow where our own hashes are not, and many people may share
+an address: more of it is verified there at once, and not told once its address has to wait. So guesses that are sent all
+together find out no more than one by one.
 """
 
 from __future__ import annotations
@@ -15,18 +17,30 @@ import ipaddress
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from entrepot.auth.recent import Recent
 from entrepot.clock import Clock
 from entrepot.errors import Denied, TooMany
 
+K = TypeVar("K")
+
 _TABLE: Final = 10_000  # addresses, accounts
 _FORGET: Final = 600_000  # milliseconds without a further wrong attempt
 _STEP: Final = 500  # milliseconds, doubled with each
 _DIFFERENT: Final = 64  # attempts told apart; beyond, the longest wait has been reached anyway
-_AT_ONCE: Final = 4  # attempts of one address that are verified
-_WAITING: Final = 64  # different ones that wait for it
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Who verifies passwords: the room that an address has there. One that hangs keeps nobody from another."""
+
+    at_once: int  # attempts that are verified
+    waiting: int  # different ones that wait for it
+
+
+OURS: Final = Keeper(4, 64)
+DIRECTORIES: Final = Keeper(16, 256)
 
 
 class Blocked(Denied):
@@ -64,8 +78,8 @@ class _Record:
 
 @dataclass(slots=True)
 class _Room:
+    places: asyncio.Semaphore
     attempts: list[bytes] = field(default_factory=list)
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
 
 class Guard:
@@ -76,32 +90,41 @@ class Guard:
         self._addresses: Recent[str, _Record] = Recent(_TABLE)
         self._accounts: Recent[str, _Record] = Recent(_TABLE)
         self._familiar: Recent[tuple[str, str], bool] = Recent(_TABLE)
-        self._of_addresses: dict[str, _Room] = {}
+        self._of_addresses: dict[tuple[str, Keeper], _Room] = {}
         self._of_accounts: dict[str, _Room] = {}
 
     @asynccontextmanager
-    async def trial(self, address: str, name: str, account: str, attempt: bytes) -> AsyncIterator[None]:
-        """Hold a place for an attempt until it has been verified, and counted if it was wrong.
+    async def trial(
+        self, address: str, name: str, account: str, attempt: bytes, keeper: Keeper = OURS
+    ) -> AsyncIterator[None]:
+        """Hold a place for an attempt until its keeper has verified it, and it was counted if it was wrong.
 
         `account`: whose name it is, empty if nobody's. Raises Blocked while this address, or this name, has to wait, and
         TooMany.
         """
         network = _network(address)
         self._check(network, name, account, attempt)
-        with _listed(self._of_addresses, network, attempt) as room:
-            if len(set(room.attempts)) > _AT_ONCE + _WAITING:
+        with _listed(self._of_addresses, (network, keeper), attempt, keeper.at_once) as room:
+            if len(set(room.attempts)) > keeper.at_once + keeper.waiting:
                 raise TooMany(seconds=2)
             async with room.places:
                 self._check(network, name, account, attempt)  # anew: those before it have ended
                 with _listed(self._of_accounts, name, attempt):
                     yield
 
+    def recheck(self, address: str, account: str) -> None:
+        """Raise Blocked for what was verified, right or wrong, if others of its address were found wrong meanwhile."""
+        self._hold(_until(self._addresses.get(_network(address))), account)
+
     def _check(self, network: str, name: str, account: str, attempt: bytes) -> None:
         now = self._clock.now()
         until = _until(self._addresses.get(network))
         if not self._familiar.get((network, name)):
             until = max(until, _until(self._accounts.get(name)), self._until_verified(name, attempt, now))
-        if until > now:
+        self._hold(until, account)
+
+    def _hold(self, until: int, account: str) -> None:
+        if until > (now := self._clock.now()):
             seconds = -(-(until - now) // 1000)
             raise Blocked(seconds=seconds, claimed=account, headers=[("retry-after", str(seconds))])
 
@@ -128,9 +151,9 @@ class Guard:
 
 
 @contextmanager
-def _listed(rooms: dict[str, _Room], key: str, attempt: bytes) -> Iterator[_Room]:
+def _listed(rooms: dict[K, _Room], key: K, attempt: bytes, places: int = 0) -> Iterator[_Room]:
     """Give the room that a key has while any attempt is in it."""
-    room = rooms.get(key) or rooms.setdefault(key, _Room())
+    room = rooms.get(key) or rooms.setdefault(key, _Room(asyncio.Semaphore(places)))
     room.attempts.append(attempt)
     try:
         yield room

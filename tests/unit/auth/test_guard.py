@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entrepot.auth.guard import Blocked, Guard
+from entrepot.auth.guard import DIRECTORIES, Blocked, Guard
 from entrepot.errors import TooMany
 from tests.unit.auth.support import Clock
 
@@ -156,3 +156,43 @@ async def test_of_one_address_some_wait_until_others_have_been_found_wrong(guard
     assert len(verified) < 9
     assert [type(one) for one in outcomes].count(Blocked) == 68 - len(verified)
     assert isinstance(outcomes[-1], TooMany)
+
+
+async def test_an_office_logs_in_at_a_directory_all_together(guard: Guard) -> None:
+    going = asyncio.Event()
+
+    async def login(number: int) -> None:
+        async with guard.trial(HERE, f"user{number}", "", b"%d" % number, DIRECTORIES):
+            await going.wait()
+            guard.recheck(HERE, "")
+
+    office = [asyncio.create_task(login(number)) for number in range(200)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    going.set()
+    assert await asyncio.gather(*office) == [None] * 200
+
+
+async def test_logins_that_hang_at_a_directory_keep_nobody_who_has_a_password_here(guard: Guard) -> None:
+    async with AsyncExitStack() as hanging:
+        for number in range(16):
+            await hanging.enter_async_context(guard.trial(HERE, f"u{number}", "", b"%d" % number, DIRECTORIES))
+        async with asyncio.timeout(1), guard.trial(HERE, "root", "root", b"x"):
+            pass
+
+
+@pytest.mark.parametrize("right", [5, 30, 1000])
+async def test_guesses_sent_together_to_a_directory_are_told_no_more_than_one_by_one(guard: Guard, right: int) -> None:
+    told: list[int] = []
+
+    async def guess(number: int) -> None:
+        async with guard.trial(HERE, f"user{number}", "", b"%d" % number, DIRECTORIES):
+            await asyncio.sleep(0)
+            guard.recheck(HERE, "")
+            told.append(number)
+            if number != right:
+                guard.failed(HERE, f"user{number}", b"%d" % number)
+
+    outcomes = await asyncio.gather(*(guess(number) for number in range(100)), return_exceptions=True)
+    assert told == [0, 1, 2, 3, 4]
+    assert [type(one) for one in outcomes[5:]] == [Blocked] * 95

@@ -22,6 +22,7 @@ from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.directory.lookup import Directory
 from entrepot.auth.directory.source import LdapSource
 from entrepot.auth.epochs import Epochs
+from entrepot.auth.guard import Blocked
 from entrepot.auth.jwt import TokenRevoked
 from entrepot.auth.keys import SigningKey, TextSeals, Vault
 from entrepot.auth.outside import Outside, Person, SourceUnavailable
@@ -406,6 +407,23 @@ async def test_who_comes_when_many_wait_for_a_server_is_told_at_once_and_nobody_
     answering.set()
     assert await asyncio.gather(*waiting) == [None] * 80
     assert await source.login("one", "more") is None
+
+
+async def test_many_guesses_that_wait_for_a_server_keep_nobody_from_a_password_here_and_are_told_one_by_one(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = asyncio.Event()
+
+    async def login(*_: object) -> None:
+        await answering.wait()
+
+    monkeypatch.setattr(Directory, "login", login)
+    guesses = [asyncio.create_task(company.login(f"user{number}", "x")) for number in range(50)]
+    async with asyncio.timeout(5):
+        assert (await company.login("root", "localpw")).name == "root"
+    answering.set()
+    outcomes = [type(one) for one in await asyncio.gather(*guesses, return_exceptions=True)]
+    assert {one: outcomes.count(one) for one in outcomes} == {BadCredentials: 5, Blocked: 45}
 
 
 async def test_one_stale_password_does_not_lock_its_owner_out_at_the_directory(company: Company) -> None:
