@@ -63,10 +63,13 @@ class _Record:
     last: int = 0
     until: int = 0
 
-    def add(self, attempt: bytes, now: int, rule: _Rule) -> None:
+    def remembered(self, now: int) -> set[bytes]:
         if now - self.last > _FORGET:
             self.attempts.clear()
-        if attempt in self.attempts:
+        return self.attempts
+
+    def add(self, attempt: bytes, now: int, rule: _Rule) -> None:
+        if attempt in self.remembered(now):
             return
         self.last = now
         if len(self.attempts) < _DIFFERENT:
@@ -133,7 +136,7 @@ class Guard:
         room, record = self._of_accounts.get(name), self._accounts.get(name)
         if room is None or attempt in room.attempts:
             return 0
-        tried = set(room.attempts).union(record.attempts if record is not None else ())
+        tried = set(room.attempts).union(record.remembered(now) if record is not None else ())
         return now + _STEP if len(tried) >= _ACCOUNT.free else 0
 
     def failed(self, address: str, name: str, attempt: bytes) -> None:

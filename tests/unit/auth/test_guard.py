@@ -136,6 +136,13 @@ async def test_of_one_account_no_more_is_verified_at_once_than_may_be_wrong(guar
         pass
 
 
+async def test_wrong_attempts_of_last_month_leave_room_for_several_to_be_verified(guard: Guard, clock: Clock) -> None:
+    fail(guard, times=3)
+    clock.wait(seconds=2_592_000)
+    async with guard.trial(ELSEWHERE, "bob", "bob", b"x"), guard.trial("203.0.113.5", "bob", "bob", b"y"):
+        pass
+
+
 async def test_of_one_address_some_wait_until_others_have_been_found_wrong(guard: Guard) -> None:
     verified: list[int] = []
     going = asyncio.Event()
