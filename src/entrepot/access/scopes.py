@@ -18,7 +18,7 @@ with an access token) is a ceiling of several.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from entrepot.access.actions import SCOPE_LETTERS, Action, mask
@@ -119,6 +119,32 @@ def _with(scope: Scope, entry: str) -> Scope:
         actions = mask(found[3].split(","), SCOPE_LETTERS)
         return replace(scope, artifacts=(*scope.artifacts, ArtifactScope(found[1], _region(found[2]), actions)))
     raise ScopeInvalid(entry=ascii(entry[:100]))
+
+
+def without(text: str, gone: Callable[[str, str], bool]) -> str:
+    """Return a scope without the groups and roles that are gone; empty if it is no narrower one then.
+
+    `gone` is asked with a project and a name, folded; the project of a group is "". A scope whose last group or role goes
+    would not be bound to groups any more, and could be more than before.
+    """
+    entries = _ENTRY.findall(text)
+    left = [kept for entry in entries if (kept := _entry_without(entry, gone))]
+    if left == entries:
+        return text
+    scope = parse_scope(" ".join(left)) if left else Scope("")
+    bound = scope.whole or scope.groups or scope.all_groups or scope.roles
+    return scope.text if bound else ""
+
+
+def _entry_without(entry: str, gone: Callable[[str, str], bool]) -> str:
+    if found := _GROUPS.fullmatch(entry):
+        project, names = "", found[1]
+    elif found := _ROLES.fullmatch(entry):
+        project, names = found[1].lower(), found[2]
+    else:
+        return entry
+    left = [name[0] for name in _NAME.finditer(names) if not gone(project, (name[1] or name[2]).lower())]
+    return entry.removesuffix(names) + ",".join(left) if left else ""
 
 
 def role_group(project: str, role: str) -> str:

@@ -127,16 +127,20 @@ class ByToken:
         """Return the caller of a Docker token, which lasts no longer than what it was bought with."""
         if claims.aud != self._tokens.docker_audience:
             raise TokenUnknown
-        if claims.parent and await self._tokens.find(claims.parent) is None:
-            raise TokenRevoked
-        if claims.scp:
+        said = claims.scp
+        if claims.parent:
+            parent = await self._tokens.find(claims.parent)
+            if parent is None:
+                raise TokenRevoked
+            said = parent.scope  # which may have become narrower
+        if said:
             account, until = await self._account(claims.account, claims.epoch)
-            scope = parse_scope(claims.scp)
+            scope = parse_scope(said)
             caller = by_token(account, claims.name, scope, token_id=claims.jti, how="docker")
         else:
             caller, account, until = anonymous_docker(), None, None
         expires = None if claims.exp is None else claims.exp * 1000
-        return Credential(bound_to(caller, claims.access or ()), claims.scp, account, expires, until=until)
+        return Credential(bound_to(caller, claims.access or ()), said, account, expires, until=until)
 
     async def _owner(self, found: Stored, *, how: How = "jwt") -> Credential:
         account, until = await self._account(found.account_id, found.security_epoch)

@@ -191,12 +191,12 @@ async def store(tx: Tx, project: Project) -> None:
 
 
 async def delete(tx: Tx, key: str) -> None:
-    """Remove a project, and tokens of its roles. Raises ProjectUnknown, ProjectInUse."""
+    """Remove a project, its roles in tokens too. Raises ProjectUnknown, ProjectInUse."""
     if not await tx.execute(_DELETE, key=key):
         raise ProjectUnknown(key=key[:64])
     if used := await tx.rows(_REPOSITORIES, key=key):
         raise ProjectInUse(key=key, count=len(used), first=used[0][0])
-    await token_rows.end_naming(tx, lambda scope: any(project.lower() == key for project, _ in scope.roles))
+    await token_rows.forget(tx, lambda project, _: project == key)
 
 
 async def forget(tx: Tx, kind: str, name: str) -> None:
@@ -216,21 +216,19 @@ async def forget_role(tx: Tx, name: str) -> None:
             own.add(project.project_key)
         elif (left := _without_holders(project, name)) != project:
             await store(tx, left)
-    await _end_tokens(tx, name, lambda project: project not in own)
+    await _forget_in_tokens(tx, name, lambda project: project not in own)
 
 
 async def without_role(tx: Tx, project: Project, name: str) -> Project:
-    """Return the project without a role of its own, which nobody holds any more; tokens that name it end."""
-    await _end_tokens(tx, name, lambda key: key == project.project_key)
+    """Return the project without a role of its own, which nobody holds any more, nor any token."""
+    await _forget_in_tokens(tx, name, lambda key: key == project.project_key)
     rest = {one: role for one, role in project.roles.items() if one != name}
     return msgspec.structs.replace(_without_holders(project, name), roles=rest)
 
 
-async def _end_tokens(tx: Tx, name: str, of: Callable[[str], bool]) -> None:
+async def _forget_in_tokens(tx: Tx, name: str, of: Callable[[str], bool]) -> None:
     folded = name.lower()
-    await token_rows.end_naming(
-        tx, lambda scope: any(role.lower() == folded and of(project.lower()) for project, role in scope.roles)
-    )
+    await token_rows.forget(tx, lambda project, role: bool(project) and role == folded and of(project))
 
 
 def _without_holders(project: Project, name: str) -> Project:

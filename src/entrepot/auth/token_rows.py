@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from entrepot.access.scopes import Scope, parse_scope
+from entrepot.access.scopes import without
 from entrepot.metadata.database import Database, Reads, Row, Tx
 from entrepot.metadata.sql import sql
 
@@ -64,6 +64,7 @@ _OF_NAMES = sql("""
 SELECT id, scope FROM token WHERE id > :after AND (scope LIKE '%groups:%' OR scope LIKE '%roles:%')
 ORDER BY id LIMIT 1000
 """)
+_NARROW = sql("UPDATE token SET scope = :scope WHERE id = :id")
 _PRUNE = sql("""
 DELETE FROM token WHERE id IN (
   SELECT id FROM token AS old WHERE expires < :before
@@ -144,13 +145,19 @@ async def end_of_keys(tx: Tx) -> None:
     await tx.execute(_DELETE_OF_KEYS)
 
 
-async def end_naming(tx: Tx, names: Callable[[Scope], bool]) -> None:
-    """Remove the tokens whose scope names what is deleted, lest they count for the next group or project of that name."""
+async def forget(tx: Tx, gone: Callable[[str, str], bool]) -> None:
+    """Take groups and roles that are deleted out of scopes, lest they count for the next of that name (`scopes.without`).
+
+    Tokens that are left with nothing end.
+    """
     after = ""
     while rows := await tx.rows(_OF_NAMES, after=after):
         for token_id, scope in rows:
-            if names(parse_scope(scope)):
+            left = without(scope, gone)
+            if not left:
                 await end(tx, token_id)
+            elif left != scope:
+                await tx.execute(_NARROW, id=token_id, scope=left)
         after = rows[-1][0]
 
 

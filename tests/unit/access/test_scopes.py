@@ -5,7 +5,7 @@ from entrepot.access.caller import Caller
 from entrepot.access.decide import Verdict, decide
 from entrepot.access.patterns import PatternSet
 from entrepot.access.permissions import RepositoryFacts, Rules
-from entrepot.access.scopes import MAX_SCOPE, UNLIMITED, Ceiling, Scope, ScopeInvalid, ceiling_of, parse_scope
+from entrepot.access.scopes import MAX_SCOPE, UNLIMITED, Ceiling, Scope, ScopeInvalid, ceiling_of, parse_scope, without
 from entrepot.errors import Invalid
 
 READ, DEPLOY = Action.READ, Action.DEPLOY
@@ -157,3 +157,25 @@ def test_a_door_of_the_system_is_open_to_tokens_all_of_whose_scopes_name_it(text
 
 def test_equal_scopes_are_equal_and_can_be_keys() -> None:
     assert len({limit("artifact:libs/a:r"), limit("artifact:libs/a:r"), limit("artifact:libs/a:w")}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("applied-permissions/groups:Old,b", "applied-permissions/groups:b"),
+        ('api:* member-of-groups:"old","b c" artifact:libs:r', 'api:* member-of-groups:"b c" artifact:libs:r'),
+        ("applied-permissions/groups:a,older", "applied-permissions/groups:a,older"),
+        ("member-of-groups:old member-of-groups:*", "member-of-groups:*"),
+        ("applied-permissions/user member-of-groups:old", "applied-permissions/user"),
+        ("applied-permissions/roles:app:old,b", "applied-permissions/roles:app:old,b"),
+        ("applied-permissions/roles:App:gone,b member-of-groups:old", "applied-permissions/roles:App:b"),
+        ("applied-permissions/roles:app:Gone member-of-groups:gone", "member-of-groups:gone"),
+        ("artifact:groups:r", "artifact:groups:r"),
+        ("member-of-groups:old", ""),
+        ("api:* member-of-groups:old", ""),
+        ("member-of-groups:old artifact:libs:r", ""),
+        ("applied-permissions/roles:app:gone system:metrics:r", ""),
+    ],
+)
+def test_a_scope_without_what_is_gone_is_narrower_or_nothing(text: str, left: str) -> None:
+    assert without(text, lambda project, name: (project, name) in {("", "old"), ("app", "gone")}) == left

@@ -105,14 +105,14 @@ class Teams:
         return await self._changes.make(request, "group.members", name.lower(), work, detail=said)
 
     async def delete(self, request: Request, name: str) -> str:
-        """Remove a group with all that it was granted, and tokens of it; return its name. Raises GroupUnknown, LastAdmin."""
+        """Remove a group with all that it was granted, in tokens too; return its name. Raises GroupUnknown, LastAdmin."""
 
         async def work(tx: Tx) -> str:
             found = await groups.get(tx, name)
             await groups.delete(tx, found)
             await targets.forget(tx, "groups", found.name)
             await projects.forget(tx, "groups", found.name)
-            await token_rows.end_naming(tx, lambda scope: found.name.lower() in scope.groups)
+            await token_rows.forget(tx, lambda project, name: not project and name == found.name.lower())
             await admins.keep_one(tx)
             return found.name
 

@@ -83,6 +83,14 @@ async def test_revoking_a_token_ends_all_that_was_bought_with_it_at_any_remove(s
             await caller_of(shop, bearer)
 
 
+async def test_a_docker_token_is_no_more_than_what_its_token_has_become(shop: Site) -> None:
+    bearer = (await bought(shop, token=await shop.token("ci", "applied-permissions/groups:devs,readers")))["token"]
+    assert (await caller_of(shop, bearer)).groups == {"devs", "readers"}
+    await shop.ask("DELETE", "/artifactory/api/security/groups/devs")
+    await shop.ask("PUT", "/artifactory/api/security/groups/devs", {})
+    assert (await caller_of(shop, bearer)).groups == {"readers"}
+
+
 async def test_an_api_key_buys_nothing_that_would_outlive_it(shop: Site) -> None:
     key = (await shop.ask("POST", KEY, name="bob")).json()["apiKey"]
     told = await bought(shop, auth=("bob", key))

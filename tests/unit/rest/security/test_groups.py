@@ -82,12 +82,14 @@ async def test_a_deleted_group_is_gone_with_all_that_it_was_granted(site: Site) 
 
 async def test_tokens_of_a_deleted_group_are_none_of_the_next_of_its_name(site: Site) -> None:
     tokens = "/access/api/v1/tokens"
-    of_group = await site.token("ci", 'applied-permissions/groups:"Devs",readers')
+    of_group = await site.token("ci", "applied-permissions/groups:Devs")
+    of_two = await site.token("ci", 'applied-permissions/groups:"Devs",readers')
     another = await site.token("ci", "member-of-groups:dev")
     await site.ask("DELETE", f"{GROUPS}/devs")
     await site.ask("PUT", f"{GROUPS}/devs", {})
     assert (await site.ask("GET", tokens, token=of_group)).status_code == 401
     assert (await site.ask("GET", tokens, token=another)).status_code == 200
+    assert (await site.ask("GET", f"{tokens}/me", token=of_two)).json()["scope"] == "applied-permissions/groups:readers"
 
 
 async def test_a_plus_sign_in_a_path_is_a_space_where_no_group_has_one(site: Site) -> None:

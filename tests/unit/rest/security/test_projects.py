@@ -354,11 +354,13 @@ async def test_no_repository_comes_to_a_project_that_is_being_deleted(
 
 async def test_tokens_of_a_deleted_project_are_none_of_the_next_of_its_key(site: Site) -> None:
     await site.ask("POST", PROJECTS, APP)
-    of_role = await site.token("ci", "applied-permissions/roles:app:Viewer member-of-groups:readers")
+    of_role = await site.token("ci", "applied-permissions/roles:app:Viewer")
+    of_both = await site.token("ci", "applied-permissions/roles:app:Viewer member-of-groups:readers")
     others = [await site.token("ci", f"applied-permissions/roles:{key}:Viewer") for key in ("apples", "ap")]
     assert (await site.ask("DELETE", f"{PROJECTS}/app")).status_code == 204
     await site.ask("POST", PROJECTS, APP)
     assert (await site.ask("GET", TOKENS, token=of_role)).status_code == 401
+    assert (await site.ask("GET", f"{TOKENS}/me", token=of_both)).json()["scope"] == "member-of-groups:readers"
     for other in others:
         assert (await site.ask("GET", TOKENS, token=other)).status_code == 200
 
@@ -371,10 +373,12 @@ async def test_tokens_of_a_deleted_role_are_none_of_the_next_of_its_name(site: S
         await site.ask("POST", PROJECTS, one)
     assert (await site.ask("POST", f"{PROJECTS}/other/roles", role)).status_code == 201
     assert (await site.ask("POST", path, role)).status_code == 201
-    of_role = await site.token("ci", "applied-permissions/roles:app:qa member-of-groups:readers")
+    of_role = await site.token("ci", "applied-permissions/roles:app:qa")
+    of_two = await site.token("ci", "applied-permissions/roles:app:qa,Viewer")
     others = [await site.token("ci", f"applied-permissions/roles:{one}") for one in ("app:Viewer", "other:qa")]
     assert (await site.ask("DELETE", f"{path}/qa")).status_code == 204
     await site.ask("POST", path, role)
     assert (await site.ask("GET", TOKENS, token=of_role)).status_code == 401
+    assert (await site.ask("GET", f"{TOKENS}/me", token=of_two)).json()["scope"] == "applied-permissions/roles:app:Viewer"
     for other_token in others:
         assert (await site.ask("GET", TOKENS, token=other_token)).status_code == 200
