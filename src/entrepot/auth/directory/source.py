@@ -23,9 +23,14 @@ _AT_ONCE: Final = 16  # logins at one server, of one process; of one address few
 _WAITING: Final = 64  # that wait for it
 _TRIES: Final = 2  # failures in a row after which a server is left alone
 _PAUSE: Final = 10.0  # seconds
+_COMPLAINT: Final = 60.0  # seconds between two lines in the log of how many wait
 
 T = TypeVar("T")
 Ask = Callable[[Directory], Awaitable[Found | None]]
+
+
+class DirectoryBusy(SourceUnavailable):
+    """Too many wait for the directory server that could tell who you are; try again in a few seconds."""
 
 
 @dataclass(slots=True)
@@ -36,11 +41,15 @@ class _Circuit:
     failures: int = 0
     closed_until: float = 0.0  # seconds of the loop's clock
     under_way: int = 0
+    complained: float = -_COMPLAINT
 
     async def run(self, work: Callable[[], Awaitable[Found | None]]) -> Found | None:
-        """Do something at the server unless it is being left alone, or many wait for it. Raises DirectoryFailed."""
+        """Do something at the server unless it is being left alone, or many wait for it.
+
+        Raises DirectoryFailed, DirectoryBusy.
+        """
         if self.under_way >= _AT_ONCE + _WAITING:
-            raise DirectoryFailed("too many wait for its answer")
+            raise DirectoryBusy
         self.under_way += 1
         try:
             return await self._run(work)
@@ -117,7 +126,14 @@ class LdapSource:
 
     async def _ask(self, directory: Directory, ask: Ask) -> Found | None:
         circuit = self._circuits.setdefault(directory.setting.key, _Circuit())
-        return await circuit.run(lambda: ask(directory))
+        try:
+            return await circuit.run(lambda: ask(directory))
+        except DirectoryBusy:  # not for the next server to answer: all that is too much would fall on it
+            now = asyncio.get_running_loop().time()
+            if now - circuit.complained >= _COMPLAINT:
+                circuit.complained = now
+                log.warning("directory.busy", server=directory.setting.key)
+            raise
 
     def _refresh(self) -> None:
         """Read the documents again if they are not those of the last time."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from argon2 import PasswordHasher
+from structlog.testing import capture_logs
 
 from entrepot.access.caller import Caller
 from entrepot.auth import accounts, groups, ssh_keys, targets
@@ -18,6 +19,7 @@ from entrepot.auth.audit import Actor
 from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
+from entrepot.auth.directory import source
 from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.directory.lookup import Directory
 from entrepot.auth.directory.source import LdapSource
@@ -394,19 +396,45 @@ async def test_a_server_that_hangs_keeps_out_its_users_with_a_clear_word_and_nob
 async def test_who_comes_when_many_wait_for_a_server_is_told_at_once_and_nobody_is_later(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, answering = LdapSource(company.documents), asyncio.Event()
+    directories, answering = LdapSource(company.documents), asyncio.Event()
 
     async def login(*_: object) -> None:
         await answering.wait()
 
     monkeypatch.setattr(Directory, "login", login)
-    waiting = [asyncio.create_task(source.login(f"user{number}", "x")) for number in range(80)]
+    waiting = [asyncio.create_task(directories.login(f"user{number}", "x")) for number in range(80)]
     await asyncio.sleep(0)
     with pytest.raises(SourceUnavailable):
-        await source.login("one", "more")
+        await directories.login("one", "more")
     answering.set()
     assert await asyncio.gather(*waiting) == [None] * 80
-    assert await source.login("one", "more") is None
+    assert await directories.login("one", "more") is None
+
+
+async def test_who_is_one_too_many_at_a_server_is_not_sent_to_the_next_and_logged_once_a_minute(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await company.ask(setting(company.server), setting(company.server))
+    asked: list[str] = []
+
+    async def login(directory: Directory, *_: object) -> None:
+        asked.append(directory.setting.key)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Directory, "login", login)
+    directories = LdapSource(company.documents)
+    waiting = [asyncio.create_task(directories.login(f"user{number}", "x")) for number in range(80)]
+    await asyncio.sleep(0)
+    with capture_logs() as logged:
+        for since in (60.0, 60.0, 60.0, 0.0):
+            monkeypatch.setattr(source, "_COMPLAINT", since)
+            with pytest.raises(SourceUnavailable):
+                await directories.login("one", "more")
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert asked == ["main"] * 16
+    assert [one["event"] for one in logged] == ["directory.busy"] * 2
 
 
 async def test_many_guesses_that_wait_for_a_server_keep_nobody_from_a_password_here_and_are_told_one_by_one(
