@@ -13,7 +13,7 @@ from entrepot.access.permissions import RESOURCE_TYPES
 from entrepot.auth.targets import Body, TargetUnknown
 from entrepot.errors import Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply
-from entrepot.rest.json_bodies import json_object
+from entrepot.rest.json_bodies import LONG, json_object
 from entrepot.rest.security.bodies import asked, limit, link, word
 from entrepot.rest.security.permission_changes import PermissionChanges
 from entrepot.slips import check_names
@@ -70,7 +70,7 @@ class AccessPermissionsApi:
     async def post(self, request: Request) -> Reply:
         """POST: create."""
         self._targets.enter(request)
-        stated = await json_object(request)
+        stated = await json_object(request, LONG)
         name = stated.get("name")
         body = _body(name if isinstance(name, str) else "", stated)
         await self._targets.create(request, body["name"], body)
@@ -80,7 +80,7 @@ class AccessPermissionsApi:
         """PUT: replace the whole."""
         self._targets.enter(request)
         name = word(request, "name")
-        body = _body(name, await json_object(request))
+        body = _body(name, await json_object(request, LONG))
         await self._targets.change(request, "permission.replace", name, lambda _: body)
         return json_reply(await self._targets.get(request, name))
 
@@ -100,7 +100,7 @@ class AccessPermissionsApi:
         self._targets.enter(request)
         name, kind = _named(request)
         await self._targets.get(request, name)
-        resource = await json_object(request)
+        resource = await json_object(request, LONG)
         views.check_resource(resource)
         return await self._with_resource(request, name, kind, lambda _: resource)
 
@@ -109,7 +109,7 @@ class AccessPermissionsApi:
         self._targets.enter(request)
         name, kind = _named(request)
         await self._targets.get(request, name)
-        stated = await json_object(request)
+        stated = await json_object(request, LONG)
         views.check_resource(stated)
         return await self._with_resource(request, name, kind, lambda before: {**before, **stated})
 
