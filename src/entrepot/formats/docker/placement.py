@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.errors import ManifestInvalid
 from entrepot.formats.docker.images import Image
-from entrepot.formats.docker.layout import blob_file_name, folder_of, manifest_file_name
-from entrepot.formats.docker.manifest_rows import Manifest, manifests_by_digest
+from entrepot.formats.docker.layout import blob_file_name, digest_folder, folder_of, manifest_file_name
+from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference, manifests_by_digest
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.projection import DIGEST_PROPERTY
 from entrepot.metadata.database import Tx
@@ -17,9 +17,8 @@ from entrepot.metadata.items import NewFile
 from entrepot.metadata.properties import Properties, properties_of
 from entrepot.metadata.sql import sql
 
-_ROWS_AT_ONCE = (
-    5000  # files, properties and children: half a second of SQLite's one writer; some registries end at 4,200 layers
-)
+# Files, properties and children: half a second of SQLite's one writer. Other registries end at 4,200 layers.
+_ROWS_AT_ONCE = 5000
 
 _IN_FOLDER = sql("SELECT name, blob_id FROM item WHERE repo_id = :repo_id AND path = :folder AND kind = 1")
 
@@ -62,6 +61,14 @@ async def is_held(tx: Tx, image: Image, new: Placement, files: Sequence[NewFile]
     return bool(held) and not await _missing(tx, image, held[0], files)
 
 
+async def is_kept(tx: Tx, image: Image, new: Placement) -> bool:
+    """Whether a manifest lies whole under its digest, and not only for the grace time."""
+    kept = await manifest_by_reference(tx, image.repository.id, image.name, digest_folder(new.digest))
+    if kept is None or kept.retired is not None or kept.media_type != new.document.media_type:
+        return False
+    return kept.blob_id == new.blob_id and not await _missing(tx, image, kept, files_of(image, new, tag=""))
+
+
 async def files_again(tx: Tx, image: Image, existing: Manifest, new: Placement, *, tag: str) -> list[NewFile]:
     """Return what a push of the manifest that is there places: the manifest, for its time, and blobs that were taken away.
 
@@ -96,6 +103,7 @@ def files_of(image: Image, new: Placement, *, tag: str) -> list[NewFile]:
     }
     if not tag:
         del properties["docker.manifest"]
+    properties.pop(DIGEST_PROPERTY, None)  # what was noted where it comes from may be anything
     if new.pushed and new.pushed != str(new.digest):
         properties[DIGEST_PROPERTY] = [new.pushed]
     properties.update({f"docker.label.{key}": values for key, values in new.labels.items()})

@@ -1,9 +1,9 @@
 """Promotion: images go to another local repository, or get other names, without a client that pulls and pushes them.
 
-Each manifest arrives as if it were pushed, the children of an index before it, and with the properties that it has, unless it
-is there already. A tag that moves leaves its source after that, as if it were deleted: the children of an index stay. No
-transaction has locked more than one image, so promotions cannot wait for each other in a circle; one that fails leaves the
-source whole and may be repeated.
+Each manifest arrives as if it were pushed, the children of an index before it, and with the properties that it has, if its
+promoter may set any, unless it is there already. A tag that moves leaves its source after that, as if it were deleted: the
+children of an index stay. No transaction has locked more than one image, so promotions cannot wait for each other in a
+circle; one that fails leaves the source whole and may be repeated.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from entrepot.errors import Conflict, Denied, NotFound
 from entrepot.formats.docker.errors import ManifestBlobUnknown, ManifestTooLarge
 from entrepot.formats.docker.image_blobs import lock_blob
 from entrepot.formats.docker.images import Image, may_place, readable_manifest
-from entrepot.formats.docker.layout import digest_folder, folder_of, manifest_path
+from entrepot.formats.docker.labels import labels_of
+from entrepot.formats.docker.layout import digest_folder, folder_of, manifest_file_name, manifest_path
 from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference, manifests_by_digest
 from entrepot.formats.docker.manifests import ON_THE_LOOP, parse
 from entrepot.formats.docker.manifests import Manifest as Document
-from entrepot.formats.docker.placement import Placement, bound
+from entrepot.formats.docker.placement import Placement, bound, is_kept
 from entrepot.formats.docker.placing import Placing, refuse_immutable
 from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database, Reads, Tx
@@ -43,8 +44,9 @@ WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modi
 """)
 _CHILDREN = sql("SELECT digest FROM docker_child WHERE blob_id = :blob_id ORDER BY digest")
 _PROPERTIES = sql("""
-SELECT i.name, p.key, p.value FROM item i JOIN prop p ON p.item_id = i.id
-WHERE i.repo_id = :repo_id AND i.path = :folder ORDER BY p.id
+SELECT i.name, p.key, p.value FROM docker_manifest m
+JOIN item i ON i.repo_id = m.repo_id AND i.path = :folder JOIN prop p ON p.item_id = i.id
+WHERE m.repo_id = :repo_id AND m.image = :image AND m.reference = :reference AND m.blob_id = :blob_id ORDER BY p.id
 """)
 _NEW = sql("""
 SELECT COALESCE(SUM(i.size), 0) FROM item i WHERE i.repo_id = :repo_id AND i.path = :folder AND NOT EXISTS (
@@ -164,19 +166,32 @@ class Promotion:
             raise _Changed
         may_place(granted, target, tag or stored.digest)
         document = await self._document(stored, held, target)
-        folder, digest = folder_of(source.name, held.reference), Digest.of("sha256", stored.sha256)
+        digest = Digest.of("sha256", stored.sha256)
+        folder = folder_of(target.name, tag or digest_folder(digest))
+
+        def may_note(name: str) -> bool:
+            return granted.may(Action.ANNOTATE, target.repository, f"{folder}/{name}")
+
+        noted = may_note(manifest_file_name(document.media_type))
+        labels = {} if noted else await labels_of(self._database, self._content, source, document)
+        bound(document, len(document.required()) + len(labels), [tag])  # nobody waits for what is too much in any case
 
         async def work(tx: Tx) -> None:
             await self._placing.lock(tx, target)
+            found = await _properties(tx, source, held)
+            kept = {name: own for name, own in found.items() if may_note(name)}
             now = await manifest_by_reference(tx, source.repository.id, source.name, held.reference)
             if now is None or now.blob_id != held.blob_id or await lock_blob(tx, held.blob_id) is None:
                 raise _Changed
             blobs = await self._placing.resolve(tx, granted, target, document, source=source)
-            kept = await _properties(tx, source.repository.id, folder)
-            bound(document, len(blobs) + sum(len(own) for own in kept.values()), [tag])
+            rows = sum(len(values) for own in (labels, *kept.values()) for values in own.values())
+            bound(document, len(blobs) + rows, [tag])
+            told = now.digest or ""
+            new = Placement(document, digest, held.blob_id, stored.size, blobs, pushed=told, labels=labels, kept=kept)
+            if not tag and await is_kept(tx, target, new):
+                return
             if tag and wish.moving and _is_one(source, target):  # before tags are counted, so that no other must go
                 await self._placing.untag(tx, granted, source, now)
-            new = Placement(document, digest, held.blob_id, stored.size, blobs=blobs, pushed="", labels={}, kept=kept)
             await self._placing.place(tx, granted, target, new=new, references=[tag])
 
         async with self._room_for(wish, held, tag, digest):
@@ -256,9 +271,17 @@ async def _let_others(number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def _properties(reads: Reads, repo_id: int, folder: str) -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """Return the properties of the files of a folder, by their names."""
+async def _properties(reads: Reads, image: Image, held: Manifest) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """Return the properties of a manifest's files, by their names; none when its reference is another's by now."""
     found: dict[str, dict[str, list[str]]] = {}
-    for name, key, value in await reads.rows(_PROPERTIES, repo_id=repo_id, folder=folder):
+    rows = await reads.rows(
+        _PROPERTIES,
+        repo_id=image.repository.id,
+        image=image.name,
+        reference=held.reference,
+        blob_id=held.blob_id,
+        folder=folder_of(image.name, held.reference),
+    )
+    for name, key, value in rows:
         found.setdefault(name, {}).setdefault(key, []).append(value)
     return found

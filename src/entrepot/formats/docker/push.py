@@ -12,9 +12,9 @@ from entrepot.blobs.intake import Intake
 from entrepot.blobs.threads import HASHING
 from entrepot.errors import TooLarge
 from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge
-from entrepot.formats.docker.image_blobs import named_blob
 from entrepot.formats.docker.images import Image, may_place, writable_image
-from entrepot.formats.docker.manifests import ON_THE_LOOP, labels, parse
+from entrepot.formats.docker.labels import labels_of
+from entrepot.formats.docker.manifests import ON_THE_LOOP, parse
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.names import check_tag, parse_reference
 from entrepot.formats.docker.placement import Placement, bound
@@ -27,7 +27,6 @@ from entrepot.repositories.content import Content
 from entrepot.repositories.mending import mend
 
 _TAGS_AT_ONCE = 100
-_CONFIG_LIMIT = 1 << 20
 
 
 class Push:
@@ -49,7 +48,7 @@ class Push:
         wanted = parse_reference(reference)
         tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
         document, body, checksums = await self._read(request, image, wanted.digest)
-        properties = await self._labels(image, document)
+        properties = await labels_of(self._database, self._content, image, document)
         bound(document, len(document.required()) + sum(map(len, properties.values())), tags)
         received = await self._intake.receive(_one(body), Hashes.none())
         pieces = (Piece(received.key, received.size),) if received.key is not None else ()
@@ -113,16 +112,6 @@ class Push:
         if stated is not None and stated.raw != (checksums.sha512 if algorithm == "sha512" else checksums.sha256):
             raise DigestInvalid("The digest does not match the manifest.", detail=str(stated))
         return document, body, checksums
-
-    async def _labels(self, image: Image, document: Document) -> dict[str, list[str]]:
-        """Return the labels of the image's configuration, if it is here and reasonably small."""
-        if document.config is None:
-            return {}
-        named = await named_blob(self._database, image.repository.id, image.name, document.config.digest)
-        stored = None if named is None else await self._content.find(named.blob_id)
-        if stored is None or stored.size > _CONFIG_LIMIT:
-            return {}
-        return labels(await self._content.whole(stored, _CONFIG_LIMIT))
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ import pytest
 
 from entrepot.blobs.ingest import Hashes
 from entrepot.formats.docker import placement, push
-from tests.world import Node, manifest, sha256
+from tests.world import INDEX, Node, index, manifest, sha256
 
 ONE = b"one"
 
@@ -63,6 +63,18 @@ async def test_one_request_sets_no_more_tags_than_its_transaction_can_write_whil
     for tags, status in (("tag=a&tag=b&tag=c", 201), ("tag=a&tag=b&tag=c&tag=d", 400)):
         assert (await node.put("r/app", f"{sha256(body)}?{tags}", body)).status == status
     assert (await node.ask("GET", "/v2/r/app/tags/list")).json["tags"] == ["a", "b", "c"]
+
+
+async def test_the_children_of_an_index_count_among_what_one_transaction_writes(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.upload("r/app", ONE)
+    monkeypatch.setattr(placement, "_ROWS_AT_ONCE", 2)
+    children = [manifest(ONE, note=note) for note in ("a", "b", "c")]
+    for child in children:
+        assert (await node.put("r/app", sha256(child), child)).status == 201
+    for most, status in ((2, 201), (3, 400)):
+        assert (await node.put("r/app", "1.0", index(*children[:most]), kind=INDEX)).status == status
 
 
 async def test_no_more_tags_are_set_at_once_than_the_repository_keeps(node: Node) -> None:

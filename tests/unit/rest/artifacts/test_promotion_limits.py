@@ -1,5 +1,6 @@
 """What promotion must not do: give rights or properties that its caller has not, count twice."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from entrepot.formats.docker.promotion import Promotion
+from entrepot.metadata.tree import Tree
 from tests.unit.rest.artifacts.test_images import KIND, LAYER, docker
 from tests.unit.rest.artifacts.test_promotion import PASSWORD, pair, promote, properties, push, put, tags
 from tests.world import INDEX, index, manifest, sha256
@@ -78,6 +80,58 @@ async def test_the_properties_of_a_tag_that_is_there_stay(http: httpx.AsyncClien
     me = await user_with(http, f"m-{key}", (key, ["read"], ["**"]), (fixed, ["write"], ["**"]))
     assert (await promote(http, key, fixed, tag="1.0", copy=True, auth=me)).status_code == 200
     assert (await properties(http, f"{fixed}/app/1.0/manifest.json"))["qa"] == ["failed"]
+
+
+async def test_properties_arrive_only_where_the_caller_may_set_any_and_labels_always(
+    http: httpx.AsyncClient, pair: tuple[str, str]
+) -> None:
+    key, other = pair
+    await push(http, key, "1.0")
+    for file in ("manifest.json", f"sha256__{sha256(LAYER).partition(':')[2]}"):
+        assert await annotate(http, f"{key}/app/1.0/{file}", "qa=passed;docker.label.team=red") == 204
+    rights: Sequence[Right] = [(key, ["read"], ["**"]), (other, ["write"], ["**"]), (other, ["annotate"], ["app/2.0/*.json"])]
+    me = await user_with(http, f"m-{key}", *rights)
+    for tag in ("1.0", "2.0"):
+        assert (await promote(http, key, other, tag="1.0", targetTag=tag, copy=True, auth=me)).status_code == 200
+        layer = f"/artifactory/api/storage/{other}/app/{tag}/sha256__{sha256(LAYER).partition(':')[2]}?properties"
+        assert (await http.get(layer)).status_code == 404
+    without, noted = [await properties(http, f"{other}/app/{tag}/manifest.json") for tag in ("1.0", "2.0")]
+    assert ("qa" in without, without["docker.label.team"]) == (False, ["blue"])
+    assert (noted["qa"], noted["docker.label.team"]) == (["passed"], ["red"])
+
+
+async def test_a_tag_is_told_by_the_digest_it_was_pushed_by_however_often_it_is_promoted(
+    http: httpx.AsyncClient, pair: tuple[str, str]
+) -> None:
+    key, other = pair
+    body = await push(http, key, "")
+    digest = f"sha512:{hashlib.sha512(body).hexdigest()}"
+    assert await put(http, f"{key}/app", f"{digest}?tag=1.0", body) == 201
+    for _ in range(2):
+        assert (await promote(http, key, other, tag="1.0", copy=True)).status_code == 200
+        assert (await http.head(f"/v2/{other}/app/manifests/1.0")).headers["docker-content-digest"] == digest
+
+
+async def test_children_that_are_there_already_are_left_as_they_are(
+    http: httpx.AsyncClient, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = pair
+    child = await push(http, key, "", note="child")
+    assert await put(http, f"{key}/app", "1.0", index(child), INDEX) == 201
+    assert (await promote(http, key, other, tag="1.0", copy=True)).status_code == 200
+    put_files, written = Tree.put_files, []
+
+    async def noted(self: Tree, tx: Any, where: Any, folder: str, *words: Any, **more: Any) -> Any:
+        written.append(folder)
+        return await put_files(self, tx, where, folder, *words, **more)
+
+    monkeypatch.setattr(Tree, "put_files", noted)
+    assert (await promote(http, key, other, tag="1.0", copy=True)).status_code == 200
+    assert written == ["app/1.0"]
+    url = f"/artifactory/{other}/app/{sha256(child)}/sha256__{sha256(LAYER).partition(':')[2]}"
+    assert (await http.delete(url)).status_code == 204
+    assert (await promote(http, key, other, tag="1.0", copy=True)).status_code == 200
+    assert (await http.head(url)).status_code == 200
 
 
 async def test_a_tag_that_is_pushed_while_it_goes_arrives_with_its_own_properties(
