@@ -10,7 +10,7 @@ from entrepot.access.actions import Action
 from entrepot.errors import Invalid, NotFound
 from entrepot.formats.docker.images import Image
 from entrepot.formats.docker.names import check_image, check_tag
-from entrepot.formats.docker.promotion import Promotion, Wish
+from entrepot.formats.docker.promotion import Promotion, Wish, is_one
 from entrepot.messages import Reply, Request, Row, text_reply
 from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granted, Granter
@@ -49,21 +49,27 @@ class PromotionApi:
     async def promote(self, request: Request) -> Reply:
         """POST."""
         asked = await typed(request, ImagePromotion)
-        granted: Granted = request.granted
+        key = request.granted.key
         name, to = asked.docker_repository, asked.target_docker_repository or asked.docker_repository
         tag, target_tag = asked.tag or "", asked.target_tag or ""
-        source = _local(granted)
-        check_image(name, source.key)
+        _local(request.granted)
+        check_image(name, key)
         check_image(to, asked.target_repo)
-        target = _local(self._granter.grant(request.caller, Action.DEPLOY, asked.target_repo, to, folder=True))
-        wish = Wish(Image(source, name), Image(target, to), tag, target_tag, moving=not asked.copy)
+
+        def ask() -> tuple[Granted, Wish]:
+            granted = self._granter.grant(request.caller, Action.READ, key, "", folder=True)
+            placing = self._granter.grant(request.caller, Action.DEPLOY, asked.target_repo, to, folder=True)
+            source, target = Image(_local(granted), name), Image(_local(placing), to)
+            return granted, Wish(source, target, tag, target_tag, moving=not asked.copy)
+
+        _, wish = ask()
         for one in filter(None, (tag, target_tag)):
             check_tag(one)
         if target_tag and not tag:
             raise Invalid("The field targetTag needs a tag that it is given to.")
-        if source.id == target.id and name == to and target_tag in {"", tag}:
+        if is_one(wish.source, wish.target) and target_tag in {"", tag}:
             raise Invalid("The image cannot be promoted to where it is.")
-        await self._promotion.run(granted, wish)
+        await self._promotion.run(ask)
         return text_reply("Promotion ended successfully")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,8 +89,12 @@ class Promotion:
         self._room = room
         self._limit = manifest_limit
 
-    async def run(self, granted: Granted, wish: Wish) -> None:
-        """Carry a wish out. Raises NothingToPromote, ChangedMeanwhile, Denied, TagIsImmutable and what a push would."""
+    async def run(self, ask: Callable[[], tuple[Granted, Wish]]) -> None:
+        """Carry a wish out, which is asked for again before each tag: rights and settings may change while many go.
+
+        Raises NothingToPromote, ChangedMeanwhile, Denied, TagIsImmutable, and what `ask` and a push would.
+        """
+        granted, wish = ask()
         tags = [wish.tag] if wish.tag else await self._tags(granted, wish.source)
         for number, tag in enumerate(tags):  # nothing is begun that its caller may not end
             _judge(granted, wish, tag)
@@ -99,6 +103,8 @@ class Promotion:
             raise NothingToPromote(tag="", image=wish.source.name, key=wish.source.repository.key)
         arrived: set[int] = set()
         for tag in tags:
+            granted, wish = ask()
+            _judge(granted, wish, tag)
             await self._promote(granted, wish, tag, arrived)
 
     async def _tags(self, granted: Granted, image: Image) -> list[str]:
@@ -190,7 +196,7 @@ class Promotion:
             new = Placement(document, digest, held.blob_id, stored.size, blobs, pushed=told, labels=labels, kept=kept)
             if not tag and await is_kept(tx, target, new):
                 return
-            if tag and wish.moving and _is_one(source, target):  # before tags are counted, so that no other must go
+            if tag and wish.moving and is_one(source, target):  # before tags are counted, so that no other must go
                 await self._placing.untag(tx, granted, source, now)
             await self._placing.place(tx, granted, target, new=new, references=[tag])
 
@@ -262,7 +268,8 @@ def _may(granted: Granted, action: Action, image: Image, tag: str) -> bool:
     return granted.may(action, image.repository, manifest_path(image.name, tag))
 
 
-def _is_one(source: Image, target: Image) -> bool:
+def is_one(source: Image, target: Image) -> bool:
+    """Whether the source and the target are one image."""
     return (source.repository.id, source.name) == (target.repository.id, target.name)
 
 

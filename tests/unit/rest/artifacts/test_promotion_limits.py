@@ -234,3 +234,29 @@ async def test_no_promotion_writes_more_than_a_push_may(http: httpx.AsyncClient,
     assert (await http.put(f"/artifactory/api/storage/{key}/app/1.0?properties={said}&recursive=1")).status_code == 204
     answer = await promote(http, key, other, tag="1.0", copy=True)
     assert (answer.status_code, "more than 5000" in answer.text) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("change", ["rights", "blackedOut", "immutableTags"])
+async def test_what_changes_while_many_tags_go_holds_for_those_that_follow(
+    http: httpx.AsyncClient, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    key, other = pair
+    for tag in ("1.0", "2.0", "3.0"):
+        await push(http, key, tag, note=tag)
+    name = f"m-{key}"
+    me = await user_with(http, name, (key, ["read", "delete"], ["**"]), (other, ["write"], ["**"]))
+    leave = Promotion._leave
+
+    async def leaves(self: Promotion, *words: Any) -> None:
+        await leave(self, *words)
+        if change == "rights":
+            await http.delete(f"/artifactory/api/v2/security/permissions/{name}1")
+        else:
+            await http.post(f"/artifactory/api/repositories/{key}", json={change: True})
+        await http.get("/artifactory/api/system/ping")  # whose request finds the rules that changed
+
+    monkeypatch.setattr(Promotion, "_leave", leaves)
+    refused = await promote(http, key, other, auth=me)
+    assert refused.status_code in {403, 404}
+    await http.post(f"/artifactory/api/repositories/{key}", json={"blackedOut": False})
+    assert (await tags(http, key), await tags(http, other)) == (["2.0", "3.0"], ["1.0"])
