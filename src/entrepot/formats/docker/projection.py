@@ -8,7 +8,8 @@ delete, import), this follows.
 from __future__ import annotations
 
 from entrepot.blobs.digest import Digest, DigestInvalid
-from entrepot.formats.docker.layout import Place, deeper_than, place_of
+from entrepot.formats.docker.layout import Place, deeper_than, manifest_file_name, place_of
+from entrepot.formats.docker.wire import SHAPES
 from entrepot.metadata.database import Tx
 from entrepot.metadata.eventlog import Where
 from entrepot.metadata.items import Item, below
@@ -88,10 +89,15 @@ class DockerProjection:
             reference=place.reference,
             is_tag=int(place.is_tag),
             blob_id=item.blob_id,
-            media_type=stated[0] if stated else document[0],
+            media_type=stated[0] if stated and _is_media_type(place, stated[0]) else document[0],
             subject=document[1],
             digest=told[0] if told and place.is_tag and await _is_digest(tx, item, told[0]) else None,
         )
+
+
+def _is_media_type(place: Place, stated: str) -> bool:
+    """Whether a manifest of this name may have the media type that a property states, which anybody may write who may annotate."""
+    return stated in SHAPES and manifest_file_name(stated) == place.file.value
 
 
 async def _is_digest(tx: Tx, item: Item, told: str) -> bool:

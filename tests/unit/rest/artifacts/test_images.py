@@ -1,6 +1,7 @@
 """Images as files of the tree: deleted, restored, copied and moved by the artifact API, over HTTP, on both engines."""
 
 import httpx
+import pytest
 
 from tests.world import manifest, sha256
 
@@ -49,6 +50,18 @@ async def test_a_manifest_is_told_with_its_own_media_type(http: httpx.AsyncClien
         f"/artifactory/api/search/artifact?name=manifest.json&repos={key}", headers={"x-result-detail": "info"}
     )
     assert [told["mimeType"], *(one["mimeType"] for one in found.json()["results"])] == [KIND, KIND]
+
+
+@pytest.mark.parametrize("claimed", ["text/html", "a%0D%0Ab:c", "application/vnd.oci.image.index.v1%2Bjson"])
+async def test_no_image_is_pulled_as_the_media_type_that_a_property_claims(
+    http: httpx.AsyncClient, repo: str, claimed: str
+) -> None:
+    key = await docker(http, repo)
+    await push(http, key, "1.0")
+    said = f"/artifactory/api/storage/{key}/app/1.0/manifest.json?properties=docker.manifest.type={claimed}"
+    assert (await http.put(said)).status_code == 204
+    assert (await http.post(f"/artifactory/api/copy/{key}/app/1.0?to=/{key}/app/2.0")).status_code == 200
+    assert (await http.get(f"/v2/{key}/app/manifests/2.0")).headers["content-type"] == KIND
 
 
 async def test_a_copied_and_a_moved_image_pull_where_they_are(http: httpx.AsyncClient, repo: str) -> None:
