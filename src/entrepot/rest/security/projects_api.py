@@ -202,7 +202,7 @@ class ProjectsApi:
         return json_reply(await self._put_role(request, made, new=False))
 
     async def delete_role(self, request: Request) -> Reply:
-        """DELETE: members lose it, and tokens that name it end."""
+        """DELETE: members and tokens lose it."""
         name = word(request, "name")
 
         async def removed(tx: Tx, project: Project) -> Project:

@@ -1,13 +1,17 @@
+import asyncio
 import base64
 import json
 from typing import Any
 
 import pytest
 
+from entrepot.auth import api_keys
 from entrepot.auth.audit import Actor
 from entrepot.auth.orders import order_of
 from entrepot.auth.tokens import Order
+from entrepot.metadata.database import Tx
 from entrepot.rest.security import tokens_api
+from tests.stores import done_or_waiting
 from tests.unit.rest.security.support import PASSWORD, Site, message
 
 TOKENS = "/access/api/v1/tokens"
@@ -342,6 +346,25 @@ async def test_an_api_key_that_is_revoked_meanwhile_buys_nothing(site: Site, mon
     monkeypatch.setattr(tokens_api, "order_of", revoked_before)
     assert (await site.ask("POST", TOKENS, {}, auth=("bob", key))).status_code == 401
     assert (await site.ask("GET", TOKENS)).json() == {"tokens": []}
+
+
+async def test_who_revokes_an_api_key_waits_for_what_is_just_being_bought(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if site.database.engine == "sqlite":
+        pytest.skip("there is one writer at a time")
+    key, hold = (await site.ask("POST", KEY, name="bob")).json()["apiKey"], api_keys.hold
+    revoking: list[asyncio.Task[Any]] = []
+
+    async def held(tx: Tx, of: str) -> None:
+        await hold(tx, of)
+        revoking.append(asyncio.create_task(site.ask("DELETE", KEY, name="bob")))
+        await done_or_waiting(site.database, revoking[0])
+
+    monkeypatch.setattr(api_keys, "hold", held)
+    told = await made(site, {}, auth=("bob", key))
+    assert (await revoking[0]).status_code == 200
+    assert not await works(site, told["access_token"])
 
 
 # --- the old API ------------------------------------------------------------------------------------------------------
