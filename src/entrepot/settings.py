@@ -155,7 +155,8 @@ class Settings:
     gc_grace_seconds: int = declare(
         whole(1, _YEAR, "seconds"),
         14_400,
-        "How long a blob outlives its last reference or its last mention to a client.",
+        "How long a blob outlives its last reference or its last mention to a client. What was stored or mentioned before "
+        "a change keeps its time.",
     )
     drain_seconds: int = declare(
         whole(0, 86_400, "seconds"), 30, "How long running requests may take to finish when the node stops."
@@ -325,5 +326,6 @@ def _meant(name: str, known: Iterable[str], prefix: str = "") -> str:
     from entrepot.slips import meant  # noqa: PLC0415 - only when somebody erred
 
     shared = max(len(prefix) - 1, 0)  # its last character stays: of four letters two may be swapped
-    close = meant(name[shared:], (one[shared:] for one in known))
+    keys = [one[shared:] for one in known]
+    close = next((one for one in keys if one.startswith(f"{name[shared:]}.")), "") or meant(name[shared:], keys)
     return f" (did you mean {name[:shared]}{close}?)" if close else ""

@@ -112,12 +112,15 @@ def test_a_first_start_says_where_it_is_who_may_enter_and_what_to_try(served: No
     assert re.search(r"^ready in \d+\.\d\d s$", served.printed, re.MULTILINE)
 
 
-def test_a_start_says_which_ports_stand_for_nothing_and_why_the_node_is_not_ready(tmp_path: Path) -> None:
+def test_a_start_says_which_ports_stand_for_nothing_where_the_password_is_and_why_the_node_is_not_ready(tmp_path: Path) -> None:
     idle, fine = free_port(), free_port()
     notes = json.dumps({"blob.store": "ConnectError:\n" + "refused " * 3, str(idle): "nosuch"})
     made = node(tmp_path, "--docker-ports", f"{idle}=nosuch,{fine}=docker-local", ENTREPOT_TEST_NOTES=notes)
+    made.home.mkdir(mode=0o700, exist_ok=True)
+    (made.home / "admin.password").write_text("of a start that failed")
     made.start(lambda: "ready" in made.printed, seconds=SECONDS)
     try:
+        assert f"user admin, password in {made.home}/admin.password\n" in made.printed
         assert re.search(f":{idle}/v2/ +answers 404: there is no Docker repository nosuch yet\n", made.printed)
         assert re.search(f":{fine}/v2/ +Docker registry of docker-local\n", made.printed)
         assert made.printed.splitlines()[-1] == (

@@ -83,6 +83,13 @@ def test_an_unknown_variable_is_refused_with_the_name_that_was_meant_where_one_i
     assert refusal({}, {"ENTREPOT_BOGUS": "1"}) == "environment: unknown setting ENTREPOT_BOGUS"
 
 
+def test_the_beginning_of_a_setting_is_told_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "e.toml"
+    file.write_text("gc.grace = 3\n")
+    with pytest.raises(SettingsInvalid, match=r"unknown setting gc\.grace \(did you mean gc\.grace\.seconds\?\)"):
+        load({}, {}, file)
+
+
 @pytest.mark.parametrize("password", ["", "x" * 1025, "\u20ac" * 342])
 def test_a_first_password_that_no_account_can_have_is_refused_with_the_settings_name(password: str) -> None:
     assert refusal({"admin.password": password}, {}) == "--admin-password must be text of 1 to 1024 bytes"

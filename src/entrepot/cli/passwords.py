@@ -1,4 +1,4 @@
-"""`entrepot admin reset-password`: through the database, so that a running server knows at once."""
+"""`entrepot admin reset-password`: through the database, so that a running server knows within a second."""
 
 # ruff: noqa: T201 - what a command prints is what it is for
 
@@ -30,6 +30,7 @@ def reset(flags: Mapping[str, str], file: Path | None, *, user: str, from_stdin:
     name = asyncio.run(wiring.reset_password(settings, user, password))
     if name == "admin":
         (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # what it holds opens nothing any more
+    print("It counts on running nodes within a second.", file=sys.stderr)
     print(f"{name} has a new password." if from_stdin else f"The new password of {name}: {password}")
 
 

@@ -24,15 +24,17 @@ def ping(flags: Mapping[str, str], file: Path | None) -> int:
     settings = loaded.settings
     if "home" in loaded.origins and not settings.home.is_dir():  # who answers at the port then is another one
         return _complain(NoInstance(home=settings.home).message)
+    asked = serving(settings.home) or settings
     try:
-        status = _asked(serving(settings.home) or settings)
+        status = _asked(asked)
     except (OSError, http.client.HTTPException) as error:
-        reason = str(error) or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     else:
         if status == http.client.OK:
             return 0
         reason = f"status {status}"
-    return _complain(f"The node does not answer: {reason}.")
+    hint = "" if "home" in loaded.origins else " The home folder of another node is named by --home DIR."
+    return _complain(f"The node at {asked.host}:{asked.port} does not answer: {reason}.{hint}")
 
 
 def _complain(message: str) -> int:

@@ -42,7 +42,7 @@ def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
         known = password.exists()
         supervisor = Supervisor(settings, programs, log)
         return supervisor.run(
-            lambda notes: _greet(settings, float(started), None if known else password, notes), prepare=bool(prepare)
+            lambda notes: _greet(settings, float(started), password, notes, shown=known), prepare=bool(prepare)
         )
     except EntrepotError as error:
         return complain(error.message)
@@ -52,26 +52,30 @@ def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
         log.close()
 
 
-def _greet(settings: Settings, started: float, password: Path | None, notes: Mapping[str, str]) -> None:
-    """Tell the user where it is, who may enter, what to try next, and what the workers note (`worker.build`)."""
-    shown = _EVERYWHERE.get(settings.host, settings.host)
-    shown = f"[{shown}]" if ":" in shown else shown
+def _greet(settings: Settings, started: float, password: Path, notes: Mapping[str, str], *, shown: bool) -> None:
+    """Tell the user where it is, who may enter, what to try next, and what the workers note (`worker.build`).
+
+    A start that failed may have made the password before: where it is kept is told for as long as it is.
+    """
+    host = _EVERYWHERE.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host else host
     scheme = "https" if settings.tls_cert else "http"
-    url = settings.base_url or f"{scheme}://{shown}:{settings.port}"
+    url = settings.base_url or f"{scheme}://{host}:{settings.port}"
     registry = url.partition("://")[2]
     places = [
         (f"{url}/artifactory/", "Artifactory API; in a browser, its description"),
         (f"{url}/v2/", "Docker registry"),
         *(
-            (f"{scheme}://{shown}:{port}/v2/", _registry_of(key, there=str(port) not in notes))
+            (f"{scheme}://{host}:{port}/v2/", _registry_of(key, there=str(port) not in notes))
             for port, key in settings.docker_ports.items()
         ),
     ]
     width = max(len(place) for place, _ in places)
     lines = [f"Entrepot {__version__} serves {settings.home}", ""]
     lines += [f"  {place:{width}}   {words}" for place, words in places]
-    if password is not None and password.exists():
-        lines += ["", f"  user admin, password {password.read_text().strip()}   (shown once; kept in {password})"]
+    if password.exists():
+        kept = f"in {password}" if shown else f"{password.read_text().strip()}   (shown once; kept in {password})"
+        lines += ["", f"  user admin, password {kept}"]
     image = f"{registry}/docker-local/hello-world"
     lines += [
         "",

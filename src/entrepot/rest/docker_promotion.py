@@ -15,7 +15,9 @@ from entrepot.messages import Reply, Request, Row, text_reply
 from entrepot.repositories.fields import DOCKER
 from entrepot.repositories.granted import Granted, Granter
 from entrepot.repositories.repository import Repository
-from entrepot.rest.security.bodies import typed
+from entrepot.rest.json_bodies import json_object
+from entrepot.rest.security.bodies import converted
+from entrepot.slips import check_names
 
 _FACES: Final = ("docker", "oci", "helmoci")
 
@@ -48,7 +50,9 @@ class PromotionApi:
 
     async def promote(self, request: Request) -> Reply:
         """POST."""
-        asked = await typed(request, ImagePromotion)
+        stated = await json_object(request)
+        check_names(stated, ImagePromotion.__struct_encode_fields__)  # without a tag, misspelt, all of them would go
+        asked = converted(stated, ImagePromotion)
         key = request.granted.key
         name, to = asked.docker_repository, asked.target_docker_repository or asked.docker_repository
         tag, target_tag = asked.tag or "", asked.target_tag or ""

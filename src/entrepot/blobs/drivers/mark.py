@@ -17,7 +17,7 @@ NAME: Final = "@entrepot"
 
 
 class NotThisStore(StoreUnavailable):
-    """The folder of the blob store is not that of this database; is the volume mounted?"""
+    """The folder of the blob store is not that of this database; is the volume mounted? See docs/howto/lost-bytes.md."""
 
 
 class Mark:
@@ -31,7 +31,9 @@ class Mark:
         """Raise NotThisStore when the root is not that of the store. Raises OSError."""
         if self.expected and self.read() != self.expected:
             file = self._root / NAME  # for the log: clients are not told where it is
-            raise NotThisStore from FileNotFoundError(errno.ENOENT, f"no file that says {self.expected}", str(file))
+            raise NotThisStore from FileNotFoundError(
+                errno.ENOENT, f"there should be a file with the line {self.expected}", str(file)
+            )
 
     def read(self) -> str:
         """Return what the file says, empty when there is none. Raises OSError."""

@@ -214,7 +214,7 @@ async def test_a_volume_that_is_not_mounted_is_no_empty_store(unmounted: Files) 
         with pytest.raises(NotThisStore, match="is the volume mounted") as told:
             await call
         assert str(unmounted.root) not in told.value.message
-        assert reason(told.value).endswith(f"no file that says this one: '{unmounted.root}/@entrepot'")
+        assert reason(told.value).endswith(f"there should be a file with the line this one: '{unmounted.root}/@entrepot'")
     for prefix in ("", "w/2026112400"):
         with pytest.raises(NotThisStore):
             assert [found async for found in unmounted.list(prefix)]

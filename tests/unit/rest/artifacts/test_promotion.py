@@ -125,6 +125,7 @@ async def test_what_makes_no_sense_is_refused_and_says_why(http: httpx.AsyncClie
     for status, source, target, fields in [
         (400, key, None, {}), (400, key, other, {"dockerRepository": None}), (400, key, other, {"copy": "yes"}),
         (400, key, other, {"dockerRepository": "App"}), (400, key, other, {"tag": "a b"}), (400, key, other, {"targetTag": "2.0"}),
+        (400, key, other, {"tagg": "1.0"}),
         (400, key, other, {"targetDockerRepository": "../app"}), (400, key, key, {"tag": "1.0"}), (400, key, key, {}),
         (400, key, repo, {}), (400, repo, other, {}), (400, key, f"v-{repo}", {}), (400, f"v-{repo}", key, {}),
         (404, key, "none", {}), (404, "none", other, {}), (404, key, other, {"tag": "2.0"}),
