@@ -156,7 +156,7 @@ def test_ping_asks_the_node_of_the_home_folder_whatever_its_port_and_proxies_say
         assert made.stop() == 0
     silent = run([*ask, "--port", str(made.port)], fails=True)
     assert (silent.code, silent.err.count("\n")) == (1, 1)
-    assert "The node does not answer: " in silent.err
+    assert f"The node at 127.0.0.1:{made.port} does not answer: Connection refused." in silent.err
 
 
 def test_a_second_start_does_not_show_the_password_again(tmp_path: Path) -> None:
