@@ -164,17 +164,7 @@ async def _application(
         store, settings, at, granter, repositories, downloads,
         anonymous=lambda: snapshots.rules().anonymous, taking=(disk.check, projects.check), room=projects.admit,
     )  # fmt: skip
-    table: Table
-    table = Table(
-        (
-            *OpenApi(lambda: table.rows).rows(),
-            *docker(shared, key=derived(secret, "upload sessions")),
-            *security_rows(at, repositories),
-            *administration(shared, readiness=readiness.check, metrics=watching.metrics),
-            *searches(shared),
-            *artifacts(shared, key=derived(secret, "multi-part uploads")),
-        )
-    )
+    table = _table(shared, secret, readiness, watching)
     application = Application(
         table,
         Pipeline(
@@ -197,6 +187,21 @@ async def _application(
     await downloads.flush()
     await refusals.flush()
     watching.close()
+
+
+def _table(shared: Shared, secret: bytes, readiness: Readiness, watching: Watching) -> Table:
+    table: Table
+    table = Table(
+        (
+            *OpenApi(lambda: table.rows).rows(),
+            *docker(shared, key=derived(secret, "upload sessions")),
+            *security_rows(shared.entrance, shared.repositories),
+            *administration(shared, readiness=readiness.check, metrics=watching.metrics),
+            *searches(shared),
+            *artifacts(shared, key=derived(secret, "multi-part uploads")),
+        )
+    )
+    return table
 
 
 def _rules(
