@@ -71,6 +71,16 @@ class Checksums:
     sha512: bytes | None
     size: int
 
+    def packed(self) -> bytes:
+        """Return them as one value of a row, which says of how many bytes they are."""
+        return b"".join((self.size.to_bytes(8), self.sha256, self.sha1, self.md5, self.sha512 or b""))
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Checksums:
+        """Return what `packed` made a value of."""
+        sha256, sha1, md5 = packed[8:40], packed[40:60], packed[60:76]
+        return cls(sha256, sha1, md5, packed[76:] or None, int.from_bytes(packed[:8]))
+
 
 def _shown(text: str) -> str:
     # What was sent may be megabytes, or a lone surrogate that no encoder takes.

@@ -4,12 +4,16 @@ A session has no row until its first bytes have arrived: opening one only signs 
 it becomes part of the session only if the session is still at the epoch that the chunk began with, so of two chunks that
 race one is refused, and a writer that comes back from the dead can never append. Epochs begin with the time, so that
 those of one row are never those of another that has its id.
+
+The row also has the checksums of all bytes so far, where the process that took the last ones in knew them: most clients send
+all in one chunk and end with an empty request, which any process can then answer without having seen a byte.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from entrepot.blobs.digest import Checksums
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Reads, Tx
 from entrepot.metadata.sql import Parameter, sql
@@ -18,18 +22,20 @@ OPEN, DONE, CANCELLED = "open", "done", "cancelled"
 
 # In one statement, so that the size is that of the pieces, whoever adds one or finishes meanwhile.
 _GET = sql("""
-SELECT CASE WHEN u.expires > {now} THEN u.state ELSE 'expired' END, u.epoch, u.size, u.inline, u.digest, s.storage_key, s.size
+SELECT CASE WHEN u.expires > {now} THEN u.state ELSE 'expired' END, u.epoch, u.size, u.inline, u.digest, u.checksums,
+  s.storage_key, s.size
 FROM upload u LEFT JOIN upload_segment s ON s.upload_id = u.id
 WHERE u.id = :id AND u.repo_id = :repo_id AND u.image = :image ORDER BY s.seq
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM upload_segment WHERE upload_id = :id ORDER BY seq")
 _BEGIN = sql("""
-INSERT INTO upload (id, repo_id, image, state, epoch, size, inline, digest, created_by, created, expires)
-VALUES (:id, :repo_id, :image, :state, {now}, :size, :inline, :digest, :actor, {now}, {now} + :lifetime)
+INSERT INTO upload (id, repo_id, image, state, epoch, size, inline, digest, checksums, created_by, created, expires)
+VALUES (:id, :repo_id, :image, :state, {now}, :size, :inline, :digest, :checksums, :actor, {now}, {now} + :lifetime)
 ON CONFLICT (id) DO NOTHING
 """)
 _GO_ON = sql("""
-UPDATE upload SET state = :state, epoch = epoch + 1, size = :size, inline = :inline, digest = :digest, expires = {now} + :lifetime
+UPDATE upload SET state = :state, epoch = epoch + 1, size = :size, inline = :inline, digest = :digest, checksums = :checksums,
+  expires = {now} + :lifetime
 WHERE id = :id AND epoch = :epoch AND state = 'open'
 """)
 _ADD_SEGMENT = sql("""
@@ -43,7 +49,7 @@ _DROP = sql("DELETE FROM upload WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where an upload stands. `epoch` 0: nothing has arrived yet, and there is no row."""
+    """Where an upload stands. `epoch` 0: nothing has arrived yet, and there is no row. `checksums` are of all of it, if known."""
 
     id: str
     repo_id: int
@@ -54,6 +60,7 @@ class Session:
     inline: bytes | None = None
     digest: str | None = None
     pieces: tuple[Piece, ...] = ()
+    checksums: Checksums | None = None
 
 
 async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Session:
@@ -62,17 +69,32 @@ async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Sessio
     if not rows:
         return Session(upload_id, repo_id, image)
     pieces = tuple(Piece(key, length) for *_, key, length in rows if key is not None)
-    state, epoch, size, inline, digest, *_ = rows[0]
-    return Session(upload_id, repo_id, image, state, epoch, size, inline, digest, pieces)
+    state, epoch, size, inline, digest, packed, *_ = rows[0]
+    checksums = Checksums.unpacked(packed) if packed is not None else None
+    if checksums is not None and checksums.size != size:  # a node that knows nothing of them has added bytes since
+        checksums = None
+    return Session(upload_id, repo_id, image, state, epoch, size, inline, digest, pieces, checksums)
 
 
 async def append(
-    tx: Tx, session: Session, *, inline: bytes | None, piece: Piece | None, actor: str, lifetime: int
+    tx: Tx,
+    session: Session,
+    *,
+    inline: bytes | None,
+    piece: Piece | None,
+    checksums: Checksums | None,
+    actor: str,
+    lifetime: int,
 ) -> bool:
-    """Add a chunk: either the whole content so far as `inline`, or one more object. False: another chunk came first."""
+    """Add a chunk: either the whole content so far as `inline`, or one more object. False: another chunk came first.
+
+    `checksums` are those of all bytes with the chunk, if they are known.
+    """
     before = 0 if session.inline is not None else session.size  # what was inline has become part of the object
     size = len(inline) if inline is not None else before + (piece.size if piece else 0)
-    if not await _step(tx, session, state=OPEN, size=size, inline=inline, digest=None, actor=actor, lifetime=lifetime):
+    if not await _step(
+        tx, session, state=OPEN, size=size, inline=inline, checksums=checksums, actor=actor, lifetime=lifetime
+    ):
         return False
     if piece is not None:
         await tx.execute(_ADD_SEGMENT, id=session.id, seq=len(session.pieces), storage_key=piece.key, size=piece.size)
@@ -81,9 +103,7 @@ async def append(
 
 async def finish(tx: Tx, session: Session, digest: str, *, actor: str, lifetime: int) -> bool:
     """Close a session whose objects become a blob's in this transaction. False: another request was first."""
-    done = await _step(
-        tx, session, state=DONE, size=session.size, inline=None, digest=digest, actor=actor, lifetime=lifetime
-    )
+    done = await _step(tx, session, state=DONE, size=session.size, digest=digest, actor=actor, lifetime=lifetime)
     if done and session.pieces:
         await tx.execute(_ADOPT, id=session.id)
     return done
@@ -91,7 +111,7 @@ async def finish(tx: Tx, session: Session, digest: str, *, actor: str, lifetime:
 
 async def cancel(tx: Tx, session: Session, *, actor: str, lifetime: int) -> bool:
     """Close a session and throw its objects away. False: another request was first."""
-    done = await _step(tx, session, state=CANCELLED, size=0, inline=None, digest=None, actor=actor, lifetime=lifetime)
+    done = await _step(tx, session, state=CANCELLED, size=0, actor=actor, lifetime=lifetime)
     if done and session.pieces:
         await discard(tx, session.pieces)
         await tx.execute(_ADOPT, id=session.id)
@@ -119,37 +139,21 @@ async def _step(
     *,
     state: str,
     size: int,
-    inline: bytes | None,
-    digest: str | None,
     actor: str,
     lifetime: int,
+    inline: bytes | None = None,
+    digest: str | None = None,
+    checksums: Checksums | None = None,
 ) -> bool:
+    stands: dict[str, Parameter] = {
+        "state": state,
+        "size": size,
+        "inline": inline,
+        "digest": digest,
+        "checksums": checksums.packed() if checksums is not None else None,
+        "lifetime": lifetime,
+    }
     if session.epoch == 0:
-        place: dict[str, Parameter] = {"repo_id": session.repo_id, "image": session.image}
-        return (
-            await tx.execute(
-                _BEGIN,
-                id=session.id,
-                **place,
-                state=state,
-                size=size,
-                inline=inline,
-                digest=digest,
-                actor=actor,
-                lifetime=lifetime,
-            )
-            > 0
-        )
-    return (
-        await tx.execute(
-            _GO_ON,
-            id=session.id,
-            epoch=session.epoch,
-            state=state,
-            size=size,
-            inline=inline,
-            digest=digest,
-            lifetime=lifetime,
-        )
-        > 0
-    )
+        place: dict[str, Parameter] = {"repo_id": session.repo_id, "image": session.image, "actor": actor}
+        return await tx.execute(_BEGIN, id=session.id, **place, **stands) > 0
+    return await tx.execute(_GO_ON, id=session.id, epoch=session.epoch, **stands) > 0

@@ -150,8 +150,11 @@ def _administrators_only(caller: Caller) -> None:
 
 
 def _named(request: Request) -> tuple[str, str]:
-    """Return repository key and image: the access method names the key, or the first segment of the name does."""
-    name = unquote(request.words["name"])
+    """Return repository key and image: the access method names the key, or the first segment of the name does.
+
+    No character of a name has to be percent-encoded, so names are taken as they are sent, and `%2f` is no slash here.
+    """
+    name = request.words["name"]
     key = request.words.get("repo")
     if key:
         check_image(name)

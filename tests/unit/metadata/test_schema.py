@@ -242,6 +242,7 @@ def test_an_earlier_schema_is_brought_to_this_one_on_sqlite(tmp_path: Path) -> N
     migrate(tmp_path, "")
     with sqlite3.connect(tmp_path / "entrepot.db") as connection:
         connection.execute("ALTER TABLE account DROP COLUMN unlocked")
+        connection.execute("ALTER TABLE upload DROP COLUMN checksums")
         connection.execute("DROP TABLE image_blob_claim")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
@@ -261,6 +262,7 @@ async def test_an_earlier_schema_is_brought_to_this_one_on_postgresql(postgres_s
         await connection.execute(text("DROP INDEX ix_event_unnumbered"))
         await connection.execute(text("DROP TABLE image_blob_claim"))
         await connection.execute(text("ALTER TABLE account DROP COLUMN unlocked"))
+        await connection.execute(text("ALTER TABLE upload DROP COLUMN checksums"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     await asyncio.to_thread(migrate, Path(), url)
     async with engine.connect() as connection:

@@ -94,6 +94,7 @@ async def test_a_file_that_was_cut_is_an_answer_of_its_own_and_told_to_the_logs(
         blobs = blob_folder(settings)
         assert blobs is not None
         [object_] = [path for path in blobs.rglob("*/*") if path.is_file()]
+        object_.chmod(0o600)
         os.truncate(object_, 0)
         with capture_logs() as logs:
             answer = await client.get(FILE)

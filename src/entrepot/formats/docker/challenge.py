@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from entrepot.access.actions import Action
 from entrepot.formats.docker.errors import NameInvalid
@@ -101,7 +100,7 @@ def challenge_for(request: Request, action: Action, error: str = "") -> str:
         scopes = (CATALOG,)
     elif "name" in request.words:
         sources = request.query.get("from") if request.query.get("mount") else None
-        scopes = scope_for(action, unquote(request.words["name"]), sources[0] if sources else "")
+        scopes = scope_for(action, request.words["name"], sources[0] if sources else "")
     service = request.base.partition("://")[2].partition("/")[0]
     return str(Challenge(f"{request.base}{_prefix(request, service)}/v2/token", service, scopes, error))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
@@ -44,7 +43,7 @@ class Image:
 
 def image_name(request: Request) -> str:
     """Return the image's name within its repository."""
-    name = unquote(request.words["name"])
+    name = request.words["name"]
     return name if request.words.get("repo") else split_name(name)[1]
 
 

@@ -48,7 +48,7 @@ class Lists:
         if not known:
             raise NameUnknown(name, f"there is no image {shown(name)}")
         listed = sorted(found)[: page.n]
-        reply = json_reply({"name": unquote(request.words["name"]), "tags": listed})
+        reply = json_reply({"name": request.words["name"], "tags": listed})
         if page.n and len(found) > page.n:
             target = f"{request.prefix}/v2/{request.words['name']}/tags/list"
             reply.headers.append(("link", link(target, n=page.n, last=listed[-1])))

@@ -25,6 +25,7 @@ from entrepot.formats.docker.manifest_rows import (
 )
 from entrepot.formats.docker.manifests import Manifest as Document
 from entrepot.formats.docker.placement import Held, Placement, files_again, files_of, is_held
+from entrepot.formats.docker.tag_limit import surplus_tags
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
@@ -40,11 +41,6 @@ UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference AND retired IS NOT NULL
 """)
 _SHARE = sql("SELECT item_id FROM docker_manifest WHERE item_id = :item_id {share}")
-_COUNT_TAGS = sql("SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1")
-_OLDEST_TAGS = sql("""
-SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
-WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1 ORDER BY i.modified, m.item_id LIMIT :limit
-""")
 
 
 class TagIsImmutable(EntrepotError):  # no `Denied`, which looks like an unknown name where such are hidden
@@ -111,7 +107,7 @@ class Placing:
             await self._place_one(tx, granted, image, new=new, tag=tag)
         limit = image.repository.number("maxUniqueTags")
         if limit > 0:
-            await self._drop_oldest(tx, granted, image, limit)
+            await self._drop_surplus(tx, granted, image, limit)
 
     async def untag(self, tx: Tx, granted: Granted, image: Image, tag: Manifest) -> None:
         """Take a tag away; what it pointed to stays by digest. The caller has locked the image."""
@@ -168,17 +164,11 @@ class Placing:
         await self._tree.rename_folder(tx, place, folder, folder_of(image.name, kept))
         await tx.execute(_RETIRE, repo_id=image.repository.id, image=image.name, reference=kept, tag=retired_as)
 
-    async def _drop_oldest(self, tx: Tx, granted: Granted, image: Image, limit: int) -> None:
-        repo_id = image.repository.id
-        row = await tx.row(_COUNT_TAGS, repo_id=repo_id, image=image.name)
-        too_many = (row[0] if row else 0) - limit
-        if too_many > 0:
-            rows = await tx.rows(_OLDEST_TAGS, repo_id=repo_id, image=image.name, limit=too_many)
-            await self._hold(tx, image, [row[0] for row in rows])
-            for (reference,) in rows:
-                tag = await manifest_by_reference(tx, repo_id, image.name, reference)
-                if tag is not None:
-                    await self._retire(tx, granted, image, tag, dropped=True)
+    async def _drop_surplus(self, tx: Tx, granted: Granted, image: Image, limit: int) -> None:
+        dropped = await surplus_tags(tx, image, limit)
+        await self._hold(tx, image, [tag.reference for tag in dropped])
+        for tag in dropped:
+            await self._retire(tx, granted, image, tag, dropped=True)
 
     async def _hold(self, tx: Tx, image: Image, references: Sequence[str]) -> None:
         """Lock the blobs of several references at once; those of one are let go by one statement, which does so itself."""

@@ -88,11 +88,13 @@ class Uploads:
         chunk = await self._receive(request, session, self._stated(request, session), sha512=sha512)
         merged, piece = _pieces(session, chunk)
         size = len(merged) if merged is not None else _size(session, piece)
+        checksums = _so_far(session, chunk, size)
 
         async def body(tx: Tx) -> bool:
             await assert_writer(tx, self._intake.writer)
+            actor = request.caller.name
             return await append(
-                tx, session, inline=merged, piece=piece, actor=request.caller.name, lifetime=self._lifetime
+                tx, session, inline=merged, piece=piece, checksums=checksums, actor=actor, lifetime=self._lifetime
             )
 
         if not await self._commit(body, chunk):
@@ -145,7 +147,7 @@ class Uploads:
         merged, piece = _pieces(session, chunk)
         pieces = (*session.pieces, piece) if piece is not None else session.pieces
         try:
-            checksums = await self._checksums(chunk, merged, pieces, digest)
+            checksums = await self._checksums(session, chunk, merged, digest=digest, pieces=pieces)
         except BaseException:  # reading all again may take minutes, in which clients go away
             await self._intake.abandon(chunk.received)
             raise
@@ -233,12 +235,11 @@ class Uploads:
         return _Chunk(received, hashes)
 
     async def _checksums(
-        self, chunk: _Chunk, merged: bytes | None, pieces: tuple[Piece, ...], digest: Digest
+        self, session: Session, chunk: _Chunk, merged: bytes | None, *, digest: Digest, pieces: tuple[Piece, ...]
     ) -> Checksums:
         """Return the checksums of the whole content. Raises DigestInvalid, BlobUploadUnknown when a chunk is lost."""
         size = len(merged) if merged is not None and not pieces else sum(piece.size for piece in pieces)
-        hashes = chunk.hashes
-        checksums = None if hashes is None else hashes.checksums(size)
+        checksums = _so_far(session, chunk, size)
         if checksums is None or _raw(checksums, digest.algorithm) is None:
             source = self._content.read(pieces, 0, size) if pieces else _preceded(merged or b"", None)
             try:
@@ -267,6 +268,13 @@ def _size(session: Session, piece: Piece | None) -> int:
 
 def _raw(checksums: Checksums, algorithm: str) -> bytes | None:
     return checksums.sha512 if algorithm == "sha512" else checksums.sha256
+
+
+def _so_far(session: Session, chunk: _Chunk, size: int) -> Checksums | None:
+    """Return the checksums of all `size` bytes with the chunk, or None when nobody has seen them all in a row."""
+    if chunk.received.size == 0 and session.checksums is not None:
+        return session.checksums
+    return None if chunk.hashes is None else chunk.hashes.checksums(size)
 
 
 def created(request: Request, digest: str) -> Reply:

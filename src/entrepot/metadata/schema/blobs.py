@@ -69,6 +69,7 @@ upload = table(
     int64("size"),
     Column("inline", LargeBinary),  # all bytes so far, while they are few
     Column("digest", Text),  # of a finished one
+    Column("checksums", LargeBinary),  # of all bytes so far (`Checksums.packed`), where they are known
     key("created_by"),
     int64("created"),
     int64("expires", index=True),

@@ -147,7 +147,7 @@ def test_the_catalog_has_a_scope_of_its_own() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_image_is_challenged_alike_for_get_and_head(method: str) -> None:
-    asked = request(method, "/v2/docker-local/app/manifests/1", words={"name": "docker-local%2Fapp"})
+    asked = request(method, "/v2/docker-local/app/manifests/1", words={"name": "docker-local/app"})
     assert challenge_for(asked, Action.READ, "insufficient_scope") == (
         f'{START},scope="repository:docker-local/app:pull",error="insufficient_scope"'
     )

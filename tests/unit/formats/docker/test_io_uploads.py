@@ -9,6 +9,7 @@ import pytest
 
 from entrepot.metadata.blob_rows import Piece
 from entrepot.metadata.database import Database, Row, Tx
+from entrepot.metadata.sql import sql
 from entrepot.metadata.uploads import append, load
 from tests.stores import write
 from tests.world import GRACE, Node, Sent, another, sha256
@@ -147,6 +148,33 @@ async def test_another_process_goes_on_with_an_upload(node: Node) -> None:
     await node.ask("PATCH", where, BIG[60_000:])
     assert (await other.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
     assert await readable(node, BIG)
+
+
+async def test_another_process_ends_an_upload_without_reading_a_byte_of_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, where = await another(node), await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    await node.ask("PATCH", where, BIG[30_000:])
+    await other.ask("PATCH", where, b"")
+    monkeypatch.setattr(type(other.content), "read", None)
+    assert (await other.ask("PUT", f"{where}?digest={sha256(SMALL)}")).status == 400
+    assert (await other.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
+    monkeypatch.undo()
+    assert await readable(node, BIG)
+    [row] = await node.database.rows(sql("SELECT sha1, md5 FROM blob"))
+    assert tuple(row) == (hashlib.sha1(BIG).digest(), hashlib.md5(BIG).digest())
+
+
+async def test_checksums_of_fewer_bytes_than_have_arrived_do_not_count(node: Node) -> None:
+    where = await start(node)
+    await node.ask("PATCH", where, BIG[:30_000])
+    [(earlier,)] = await node.database.rows(sql("SELECT checksums FROM upload"))
+    await node.ask("PATCH", where, BIG[30_000:])
+    await write(node.database, "UPDATE upload SET checksums = :earlier", earlier=earlier)  # a node of an earlier version
+    other = await another(node)
+    assert (await other.ask("PUT", f"{where}?digest={sha256(BIG[:30_000])}")).status == 400
+    assert (await other.ask("PUT", f"{where}?digest={sha256(BIG)}")).status == 201
 
 
 async def test_a_put_may_be_repeated(node: Node) -> None:
@@ -330,7 +358,8 @@ async def test_a_chunk_that_began_with_an_upload_is_not_admitted_to_a_later_one_
     await other.ask("PATCH", where, BIG[30_000:60_000])
 
     async def late(tx: Tx) -> bool:
-        return await append(tx, before, inline=None, piece=Piece("w/2026010100/x", 9), actor="admin", lifetime=1000)
+        piece = Piece("w/2026010100/x", 9)
+        return await append(tx, before, inline=None, piece=piece, checksums=None, actor="admin", lifetime=1000)
 
     assert not await node.database.transact(late)
 
