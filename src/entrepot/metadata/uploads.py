@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entrepot.blobs.digest import Checksums
 from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Reads, Tx
 from entrepot.metadata.sql import Parameter, sql
@@ -49,7 +48,10 @@ _DROP = sql("DELETE FROM upload WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where an upload stands. `epoch` 0: nothing has arrived yet, and there is no row. `checksums` are of all of it, if known."""
+    """Where an upload stands. `epoch` 0: nothing has arrived yet, and there is no row.
+
+    `checksums` are, packed, those that somebody knew last: of `size` bytes, unless a node that knows nothing of them went on.
+    """
 
     id: str
     repo_id: int
@@ -60,7 +62,7 @@ class Session:
     inline: bytes | None = None
     digest: str | None = None
     pieces: tuple[Piece, ...] = ()
-    checksums: Checksums | None = None
+    checksums: bytes | None = None
 
 
 async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Session:
@@ -69,10 +71,7 @@ async def load(reads: Reads, upload_id: str, repo_id: int, image: str) -> Sessio
     if not rows:
         return Session(upload_id, repo_id, image)
     pieces = tuple(Piece(key, length) for *_, key, length in rows if key is not None)
-    state, epoch, size, inline, digest, packed, *_ = rows[0]
-    checksums = Checksums.unpacked(packed) if packed is not None else None
-    if checksums is not None and checksums.size != size:  # a node that knows nothing of them has added bytes since
-        checksums = None
+    state, epoch, size, inline, digest, checksums, *_ = rows[0]
     return Session(upload_id, repo_id, image, state, epoch, size, inline, digest, pieces, checksums)
 
 
@@ -82,13 +81,13 @@ async def append(
     *,
     inline: bytes | None,
     piece: Piece | None,
-    checksums: Checksums | None,
+    checksums: bytes | None,
     actor: str,
     lifetime: int,
 ) -> bool:
     """Add a chunk: either the whole content so far as `inline`, or one more object. False: another chunk came first.
 
-    `checksums` are those of all bytes with the chunk, if they are known.
+    `checksums` are those of all bytes with the chunk, packed, if they are known.
     """
     before = 0 if session.inline is not None else session.size  # what was inline has become part of the object
     size = len(inline) if inline is not None else before + (piece.size if piece else 0)
@@ -143,14 +142,14 @@ async def _step(
     lifetime: int,
     inline: bytes | None = None,
     digest: str | None = None,
-    checksums: Checksums | None = None,
+    checksums: bytes | None = None,
 ) -> bool:
     stands: dict[str, Parameter] = {
         "state": state,
         "size": size,
         "inline": inline,
         "digest": digest,
-        "checksums": checksums.packed() if checksums is not None else None,
+        "checksums": checksums,
         "lifetime": lifetime,
     }
     if session.epoch == 0:

@@ -88,7 +88,8 @@ class Uploads:
         chunk = await self._receive(request, session, self._stated(request, session), sha512=sha512)
         merged, piece = _pieces(session, chunk)
         size = len(merged) if merged is not None else _size(session, piece)
-        checksums = _so_far(session, chunk, size)
+        known = _so_far(session, chunk, size)
+        checksums = known.packed() if known is not None else None
 
         async def body(tx: Tx) -> bool:
             await assert_writer(tx, self._intake.writer)
@@ -272,9 +273,10 @@ def _raw(checksums: Checksums, algorithm: str) -> bytes | None:
 
 def _so_far(session: Session, chunk: _Chunk, size: int) -> Checksums | None:
     """Return the checksums of all `size` bytes with the chunk, or None when nobody has seen them all in a row."""
-    if chunk.received.size == 0 and session.checksums is not None:
-        return session.checksums
-    return None if chunk.hashes is None else chunk.hashes.checksums(size)
+    if chunk.hashes is not None:
+        return chunk.hashes.checksums(size)
+    known = Checksums.unpacked(session.checksums) if session.checksums is not None else None
+    return known if known is not None and known.size == size else None
 
 
 def created(request: Request, digest: str) -> Reply:
