@@ -75,10 +75,18 @@ class StreamedBody:
         return b"".join(pieces)
 
 
+class TooManyParameters(Invalid):
+    """The query string has too many parameters."""
+
+    status = 414
+
+
 def parse_query(query: str) -> dict[str, list[str]]:
-    """Return the decoded parameters. Raises Invalid on too many, or on escapes that are not UTF-8."""
+    """Return the decoded parameters. Raises TooManyParameters, and Invalid on escapes that are not UTF-8."""
     if not query:
         return {}
+    if query.count("&") >= _FIELDS:
+        raise TooManyParameters
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
     except ValueError as error:

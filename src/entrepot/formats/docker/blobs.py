@@ -45,7 +45,7 @@ class Blobs:
     async def delete(self, request: Request) -> Reply:
         """DELETE: a blob that no manifest of the image names becomes unknown to it at once."""
         digest = parse_digest(request.words["digest"])
-        image = writable_image(request)
+        image = writable_image(request, "delete blobs from")
         granted, whose = request.granted, claimant(request.granted, image)
 
         async def body(tx: Tx) -> None:

@@ -30,7 +30,7 @@ class Discard:
 
     async def delete(self, request: Request) -> Reply:
         """Remove the reference; 202, and gone for the next request."""
-        image = writable_image(request)
+        image = writable_image(request, "delete a manifest from")
         reference = unquote(request.words["reference"])
         granted: Granted = request.granted
         wanted = parse_reference(reference)

@@ -88,6 +88,18 @@ class NameUnknown(NotFound):
         super().__init__(why=why, detail={"name": shown(name)})
 
 
+class RemoteRepository(Invalid):
+    """Unable to {doing} a remote repository."""  # Artifactory's status and words (A4)
+
+    code = "UNSUPPORTED"
+
+
+class TooManyTags(Invalid):
+    """More than {most} tags at once."""
+
+    code, status = "TAG_INVALID", 414  # Distribution specification, "Pushing Manifests"
+
+
 class PaginationNumberInvalid(Invalid):
     """invalid number of results requested"""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
 from entrepot.errors import Denied, NotAllowed
-from entrepot.formats.docker.errors import NameUnknown, RejectedByPatterns, shown
+from entrepot.formats.docker.errors import NameUnknown, RejectedByPatterns, RemoteRepository, shown
 from entrepot.formats.docker.image_blobs import NamedBlob, holder_paths, named_blob
 from entrepot.formats.docker.layout import manifest_path
 from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference, manifests_by_digest, references
@@ -56,15 +56,18 @@ def readable_images(request: Request) -> Iterator[Image]:
         yield Image(repository, name)
 
 
-def writable_image(request: Request) -> Image:
-    """Return the image that is written to. Raises NameUnknown, NotAllowed where nothing can be pushed."""
+def writable_image(request: Request, doing: str) -> Image:
+    """Return the image that is written to. Raises NameUnknown, NotAllowed and RemoteRepository where nothing can be pushed.
+
+    `doing` says what the request is about to do, for the latter.
+    """
     granted: Granted = request.granted
     addressed = _known(granted)
     if not granted.physical:
         raise NotAllowed(f"The virtual repository {addressed.key} has no default deployment repository.")
     repository = granted.physical[0]
     if not repository.is_local:
-        raise NotAllowed("Unable to upload to a remote repository.")
+        raise RemoteRepository(doing=doing)
     return Image(repository, image_name(request))
 
 

@@ -46,7 +46,7 @@ class Lists:
             known = known or await self._is_known(request.granted, image)
             found.update(await self._tags_of(request.granted, image, page))
         if not known:
-            raise NameUnknown(name, f"there is no image {shown(name)}")
+            raise NameUnknown(name, f"there is no image {shown(name)}.{request.granted.caches}".removesuffix("."))
         listed = sorted(found)[: page.n]
         reply = json_reply({"name": request.words["name"], "tags": listed})
         if page.n and len(found) > page.n:

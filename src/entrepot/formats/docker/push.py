@@ -11,7 +11,7 @@ from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.blobs.threads import HASHING
 from entrepot.errors import TooLarge
-from entrepot.formats.docker.errors import ManifestInvalid, ManifestTooLarge
+from entrepot.formats.docker.errors import ManifestTooLarge, TooManyTags
 from entrepot.formats.docker.images import Image, may_place, writable_image
 from entrepot.formats.docker.labels import labels_of
 from entrepot.formats.docker.manifests import ON_THE_LOOP, parse
@@ -43,7 +43,7 @@ class Push:
 
     async def store(self, request: Request) -> Reply:
         """Store a manifest under a tag, or under its digest and any number of tags (`?tag=`)."""
-        image = writable_image(request)
+        image = writable_image(request, "upload a manifest to")
         reference = unquote(request.words["reference"])
         wanted = parse_reference(reference)
         tags = self._tags(request, image, reference, is_digest=wanted.digest is not None)
@@ -87,7 +87,7 @@ class Push:
             kept = image.repository.number("maxUniqueTags")
             most = min(kept, _TAGS_AT_ONCE) if kept > 0 else _TAGS_AT_ONCE
             if len(tags) > most:
-                raise ManifestInvalid(f"More than {most} tags at once.")
+                raise TooManyTags(most=most)
         for tag in tags:
             check_tag(tag)
             may_place(request.granted, image, tag)

@@ -66,7 +66,7 @@ class Uploads:
 
     async def start(self, request: Request) -> Reply:
         """POST: begin a session, or do all at once. Raises RejectedByPatterns where no file of the image may be."""
-        image = writable_image(request)
+        image = writable_image(request, "upload blobs to")
         if not image.repository.patterns.accepts(image.name, folder=True, start=True):
             raise RejectedByPatterns(key=image.repository.key, path=image.name)
         algorithm = (request.query.get("digest-algorithm") or [""])[0]
@@ -185,7 +185,7 @@ class Uploads:
         return done
 
     async def _session(self, request: Request, *, finished: bool = False) -> tuple[Image, Session]:
-        image = writable_image(request)
+        image = writable_image(request, "upload blobs to")
         upload_id = request.words["upload"]
         if not self._tickets.valid(upload_id, image, request.caller.name):
             raise BlobUploadUnknown

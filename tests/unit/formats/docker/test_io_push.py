@@ -81,6 +81,23 @@ async def test_no_more_tags_are_set_at_once_than_the_repository_keeps(node: Node
     await node.create("few", maxUniqueTags=2)
     await node.upload("few/app", ONE)
     body = manifest(ONE)
-    for tags, status in (("tag=a&tag=b", 201), ("tag=c&tag=d&tag=e", 400)):
+    for tags, status in (("tag=a&tag=b", 201), ("tag=c&tag=d&tag=e", 414)):
         assert (await node.put("few/app", f"{sha256(body)}?{tags}", body)).status == status
     assert (await node.ask("GET", "/v2/few/app/tags/list")).json["tags"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("many", [101, 400])
+async def test_too_many_tags_at_once_are_told_as_that(node: Node, many: int) -> None:
+    await node.upload("r/app", ONE)
+    body = manifest(ONE)
+    answer = await node.put("r/app", f"{sha256(body)}?{'&'.join(f'tag=t{n}' for n in range(many))}", body)
+    assert answer.status == 414
+    assert answer.error is not None
+    assert answer.error.message.startswith(("More than 100 tags", "The query string has too many"))
+
+
+@pytest.mark.parametrize("name", ["r%2fapp", "r/a%2Fb", "r/%61pp", "r/app%00"])
+async def test_names_are_not_percent_decoded(node: Node, name: str) -> None:
+    answer = await node.ask("POST", f"/v2/{name}/blobs/uploads/")
+    assert answer.error is not None
+    assert (answer.status, answer.error.code) == (400, "NAME_INVALID")
