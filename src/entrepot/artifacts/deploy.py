@@ -12,9 +12,10 @@ from entrepot.artifacts import checksums
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import Conflict, Denied, NotAllowed, NotFound, Unavailable
-from entrepot.metadata.blob_rows import Admitted, Arrival, Piece, Stored, admit, assert_writer, keep
+from entrepot.metadata.blob_rows import Admitted, Arrival, Stored, admit, assert_writer, keep
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.items import BATCH, Item, NewFile, Stamps, find, split
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
 from entrepot.paths import RepoPath

@@ -23,9 +23,10 @@ from entrepot.clock import new_id
 from entrepot.errors import Conflict, Invalid, Unauthenticated
 from entrepot.jobs.queue import Job, Renew, enqueue
 from entrepot.metadata import multipart
-from entrepot.metadata.blob_rows import Piece, assert_writer
+from entrepot.metadata.blob_rows import assert_writer
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.multipart import CANCELLED, DONE, FAILED, HASHING, PARTS, READY, Multipart, Sums
+from entrepot.metadata.objects import Piece
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted

@@ -16,8 +16,9 @@ import structlog
 
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.intake import Intake
-from entrepot.metadata.blob_rows import Piece, WriterFenced, discard
+from entrepot.metadata.blob_rows import WriterFenced
 from entrepot.metadata.database import Database, Reads, ReferenceLost, Tx
+from entrepot.metadata.objects import Piece, discard, named
 from entrepot.metadata.sql import sql
 
 BEAT_SECONDS = 5.0
@@ -43,17 +44,6 @@ _BEATING = sql("SELECT DISTINCT node FROM writer WHERE heartbeat > {now} - :late
 _FENCE = sql("""
 UPDATE writer SET fenced = {now} WHERE heartbeat < {now} - :dead_after AND fenced IS NULL AND {now} < :until
 """)
-_NAMED = sql("""
-SELECT storage_key FROM blob WHERE storage_key {any:keys}
-UNION ALL SELECT storage_key FROM blob_segment WHERE storage_key {any:keys}
-UNION ALL SELECT storage_key FROM upload_segment WHERE storage_key {any:keys}
-UNION ALL SELECT storage_key FROM delete_queue WHERE storage_key {any:keys}
-""")
-
-
-async def named(reads: Reads, keys: list[str]) -> set[str]:
-    """Return those of the keys that some row names."""
-    return {row[0] for row in await reads.rows(_NAMED, keys=keys)} if keys else set()
 
 
 async def live_nodes(reads: Reads) -> set[str]:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import structlog
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
-from entrepot.metadata.blob_rows import Piece, discard, grace, segments
+from entrepot.metadata.blob_rows import segments
 from entrepot.metadata.database import Database, ReferenceLost, Tx
+from entrepot.metadata.objects import Piece, discard, grace, in_use
 from entrepot.metadata.sql import Statement, sql
 from entrepot.metadata.uploads import expire, expired
 
@@ -39,11 +40,6 @@ _POSTPONE = sql("UPDATE blob SET review = {now} + (SELECT millis FROM grace) WHE
 _LATER = sql("UPDATE blob SET review = keep_until WHERE id = :id")
 _DELETE = sql("DELETE FROM blob WHERE id = :id AND keep_until < {now}")
 _QUEUED = sql("SELECT storage_key FROM delete_queue WHERE not_before < {now} ORDER BY not_before LIMIT :limit")
-_USED = sql("""
-SELECT storage_key FROM blob WHERE storage_key {any:keys}
-UNION ALL SELECT storage_key FROM blob_segment WHERE storage_key {any:keys}
-UNION ALL SELECT storage_key FROM upload_segment WHERE storage_key {any:keys}
-""")
 _DONE = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key")
 _AGAIN = sql("""
 UPDATE delete_queue SET attempts = attempts + 1, not_before = {now} + :wait WHERE storage_key = :storage_key
@@ -143,7 +139,7 @@ class Collection:
 
     async def _delete_objects(self, report: Report) -> None:
         while page := [row[0] for row in await self._database.rows(_QUEUED, limit=_PAGE)]:
-            used = {row[0] for row in await self._database.rows(_USED, keys=page)}
+            used = await in_use(self._database, page)
             done, failed = sorted(used), []
             if used:  # the second lock: nothing that is named should be in the queue
                 log.error("collection.in_use", count=len(used), objects=", ".join(done[:5]))

@@ -9,8 +9,9 @@ import structlog
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
 from entrepot.errors import EntrepotError, Unavailable
-from entrepot.metadata.blob_rows import Piece, assert_writer, discard, grace, move, segments
+from entrepot.metadata.blob_rows import assert_writer, move, segments
 from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.objects import Piece, discard, grace
 from entrepot.metadata.sql import sql
 
 log = structlog.get_logger()

@@ -9,8 +9,9 @@ from typing import Final
 from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.errors import reason
-from entrepot.metadata.blob_rows import Piece, locate, segments
+from entrepot.metadata.blob_rows import locate, segments
 from entrepot.metadata.database import Database, Reads, Row, Tx
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
 

@@ -15,8 +15,8 @@ from entrepot.blobs.contract import Driver
 from entrepot.errors import Invalid
 from entrepot.jobs.damage import MISSING, NO_BYTES, Seen, damage_of, fault_of, give_up, lies_there, seen_now
 from entrepot.jobs.orphans import give_back, orphans, queue
-from entrepot.metadata.blob_rows import Piece
 from entrepot.metadata.database import Database, Reads
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
 
 _PAGE = 500

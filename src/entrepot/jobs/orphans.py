@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 from entrepot.blobs.contract import BlobMissing, Driver
 from entrepot.blobs.ingest import Hashes, rehash
-from entrepot.cluster.writers import named
-from entrepot.metadata.blob_rows import Piece, discard, grace, heal
+from entrepot.metadata.blob_rows import heal
 from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.objects import Piece, discard, grace, named
 from entrepot.metadata.sql import sql
 
 _PAGE = 500

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from entrepot.jobs.queue import Job, Renew
-from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.objects import Piece, discard
 from entrepot.metadata.sql import sql
 
 KIND = "repository.purge"

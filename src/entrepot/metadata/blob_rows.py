@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from entrepot.errors import Unavailable
 from entrepot.metadata.database import Reads, Tx
+from entrepot.metadata.objects import Piece, discard, spare, take_back
 from entrepot.metadata.sql import sql
 
 _ALIVE = sql("SELECT 1 FROM writer WHERE id = :writer AND fenced IS NULL")
@@ -34,25 +35,10 @@ _IS_INLINE = sql("SELECT 1 FROM blob_inline WHERE blob_id = :id")
 _LOCK = sql("SELECT storage_key, size FROM blob WHERE id = :id {update}")
 _MOVE = sql("UPDATE blob SET storage_key = :storage_key WHERE id = :id")
 _DROP_SEGMENTS = sql("DELETE FROM blob_segment WHERE blob_id = :id")
-_TAKE_BACK = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key AND not_before > {now} + :spare")
-_DISCARD = sql("""
-INSERT INTO delete_queue (storage_key, not_before, attempts) VALUES (:storage_key, {now} + :wait, 0) ON CONFLICT DO NOTHING
-""")
 _LOCATE = sql("""
 SELECT b.size, b.sha256, b.sha1, b.md5, b.storage_key, i.data FROM blob b LEFT JOIN blob_inline i ON i.blob_id = b.id WHERE b.id = :id
 """)
 _SEGMENTS = sql("SELECT storage_key, size FROM blob_segment WHERE blob_id = :id ORDER BY seq")
-_GRACE = sql("SELECT millis FROM grace")
-# ms, within a grace time, that redundant objects are kept; for the first half of it they may be taken back.
-_SPARE = 600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One stored object and its size in bytes."""
-
-    key: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +156,7 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
         return ()
     before = await _objects(tx, blob_id, storage_key, arrival.size)
     if before:
-        await discard(tx, tuple(piece for piece in arrival.pieces if piece not in before), wait=await _spare(tx))
+        await discard(tx, tuple(piece for piece in arrival.pieces if piece not in before), wait=await spare(tx))
     elif not await _bare(tx, blob_id):
         await discard(tx, arrival.pieces)
     else:
@@ -178,10 +164,6 @@ async def _place_again(tx: Tx, blob_id: int, storage_key: str | None, arrival: A
             await tx.execute(_MOVE, id=blob_id, storage_key=arrival.pieces[0].key)
         await _place(tx, blob_id, arrival)
     return before
-
-
-async def _spare(tx: Tx) -> int:
-    return min(_SPARE, await grace(tx))
 
 
 async def _objects(reads: Reads, blob_id: int, storage_key: str | None, size: int) -> tuple[Piece, ...]:
@@ -200,9 +182,7 @@ async def replace(tx: Tx, admitted: Admitted, arrival: Arrival) -> bool:
         return False
     if await _objects(tx, admitted.id, *locked) not in (admitted.before, ()):  # none: it was given up a moment ago
         return False
-    spare = await _spare(tx) // 2  # the rest is for the commit
-    taken = [await tx.execute(_TAKE_BACK, storage_key=piece.key, spare=spare) for piece in arrival.pieces]
-    if not all(taken):
+    if not await take_back(tx, arrival.pieces):
         await discard(tx, arrival.pieces)
         return False
     single = arrival.pieces[0].key if len(arrival.pieces) == 1 else None
@@ -229,19 +209,6 @@ async def _bare(tx: Tx, blob_id: int) -> bool:
     if locked is None or locked[0] is not None or await tx.row(_IS_INLINE, id=blob_id) is not None:
         return False
     return not await segments(tx, blob_id)
-
-
-async def discard(tx: Tx, pieces: tuple[Piece, ...], wait: int = 0) -> None:
-    """Queue objects that no row names any more for deletion, `wait` milliseconds from now."""
-    if pieces:
-        await tx.many(_DISCARD, [{"storage_key": piece.key, "wait": wait} for piece in pieces])
-
-
-async def grace(reads: Reads) -> int:
-    """Return the grace time, in milliseconds."""
-    row = await reads.row(_GRACE)
-    assert row is not None
-    return int(row[0])
 
 
 async def segments(reads: Reads, blob_id: int) -> tuple[Piece, ...]:

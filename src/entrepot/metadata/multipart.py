@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Reads, Tx
+from entrepot.metadata.objects import Piece, discard
 from entrepot.metadata.sql import sql
 
 PARTS, HASHING, READY, DONE, FAILED, CANCELLED = "parts", "hashing", "ready", "done", "failed", "cancelled"

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entrepot.metadata.blob_rows import Piece, discard
 from entrepot.metadata.database import Reads, Tx
+from entrepot.metadata.objects import Piece, discard
 from entrepot.metadata.sql import Parameter, sql
 
 OPEN, DONE, CANCELLED = "open", "done", "cancelled"

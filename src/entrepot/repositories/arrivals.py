@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from entrepot.blobs.digest import Checksums
-from entrepot.metadata.blob_rows import Arrival, Piece
+from entrepot.metadata.blob_rows import Arrival
+from entrepot.metadata.objects import Piece
 
 
 def arrival(checksums: Checksums, *, inline: bytes | None, pieces: tuple[Piece, ...]) -> Arrival:

@@ -17,8 +17,9 @@ from entrepot.blobs.contract import BlobMissing, Driver, StoreUnavailable
 from entrepot.blobs.threads import ARCHIVES
 from entrepot.errors import Unavailable
 from entrepot.messages import FileSpan, Reply
-from entrepot.metadata.blob_rows import Piece, Stored, locate
+from entrepot.metadata.blob_rows import Stored, locate
 from entrepot.metadata.database import Reads
+from entrepot.metadata.objects import Piece
 from entrepot.repositories.seekable import seekable
 
 _REMEMBERED = 8192  # blobs

@@ -10,7 +10,8 @@ from entrepot.blobs.contract import StoredObject
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.jobs import inspection
 from entrepot.jobs.inspection import Inspection, check, fsck
-from entrepot.metadata.blob_rows import Arrival, Piece, admit, discard, heal
+from entrepot.metadata.blob_rows import Arrival, admit, heal
+from entrepot.metadata.objects import Piece, discard
 from entrepot.metadata.sql import sql
 from tests.stores import value
 from tests.world import GRACE, Answer, Node, another, manifest, sha256

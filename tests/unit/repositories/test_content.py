@@ -15,8 +15,9 @@ from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.blobs.drivers.files import Files
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.threads import ARCHIVES
-from entrepot.metadata.blob_rows import Piece, Stored
+from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Row
+from entrepot.metadata.objects import Piece
 from entrepot.repositories.archives import open_archive
 from entrepot.repositories.content import BytesLost, Content
 

@@ -14,7 +14,8 @@ from entrepot.blobs.drivers.files import Files
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.ingest import Hashes
 from entrepot.jobs.inspection import check
-from entrepot.metadata.blob_rows import Piece, admit
+from entrepot.metadata.blob_rows import admit
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
 from entrepot.repositories import content as contents
 from entrepot.repositories.arrivals import arrival

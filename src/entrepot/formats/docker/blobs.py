@@ -10,8 +10,9 @@ from entrepot.formats.docker.images import Image, claimant, readable_blob, reada
 from entrepot.formats.docker.layout import blob_file_name
 from entrepot.formats.docker.names import parse_digest
 from entrepot.messages import Reply, Request
-from entrepot.metadata.blob_rows import Stored, grace
+from entrepot.metadata.blob_rows import Stored
 from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.objects import grace
 from entrepot.repositories.content import Content
 from entrepot.repositories.delivery import deliver
 from entrepot.repositories.granted import FROM_CACHE

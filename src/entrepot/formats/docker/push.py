@@ -20,8 +20,9 @@ from entrepot.formats.docker.names import check_tag, parse_reference
 from entrepot.formats.docker.placement import Placement, bound
 from entrepot.formats.docker.placing import Placing
 from entrepot.messages import Reply, Request
-from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
+from entrepot.metadata.blob_rows import Admitted, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.objects import Piece
 from entrepot.repositories.arrivals import arrival
 from entrepot.repositories.content import Content
 from entrepot.repositories.mending import mend

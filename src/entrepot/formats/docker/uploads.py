@@ -28,8 +28,9 @@ from entrepot.formats.docker.images import Image, claimant, writable_image
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.tickets import FINISHED, Tickets
 from entrepot.messages import Body, Reply, Request
-from entrepot.metadata.blob_rows import Admitted, Piece, admit, assert_writer
+from entrepot.metadata.blob_rows import Admitted, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.uploads import DONE, OPEN, Session, append, cancel, finish, load
 from entrepot.ranges import Span, parse_content_range
 from entrepot.repositories.arrivals import arrival

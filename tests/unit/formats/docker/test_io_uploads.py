@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from entrepot.metadata.blob_rows import Piece
 from entrepot.metadata.database import Database, Row, Tx
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
 from entrepot.metadata.uploads import append, load
 from tests.stores import write
