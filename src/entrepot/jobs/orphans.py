@@ -8,7 +8,7 @@ from entrepot.blobs.contract import BlobMissing, Driver
 from entrepot.blobs.ingest import Hashes, rehash
 from entrepot.metadata.blob_rows import heal
 from entrepot.metadata.database import Database, Reads, Tx
-from entrepot.metadata.objects import Piece, discard, grace, named
+from entrepot.metadata.objects import Piece, discard, grace, in_use, named, queued, take_back
 from entrepot.metadata.sql import sql
 
 _PAGE = 500
@@ -71,22 +71,23 @@ async def _lost(reads: Reads) -> dict[int, dict[bytes, int]]:
 
 
 async def give_back(database: Database, driver: Driver) -> int:
-    """Give objects to the blobs that have lost just their bytes; return how many."""
+    """Give objects to the blobs that have lost just their bytes, those that wait to be deleted too; return how many."""
     lost = await _lost(database)
     if not lost:
         return 0
     given = 0
     async for stored in driver.list(""):
         if stored.size in lost:
-            given += await _given(database, driver, stored.key, lost[stored.size])
+            given += await _given(database, driver, Piece(stored.key, stored.size), lost[stored.size])
     return given
 
 
-async def _given(database: Database, driver: Driver, key: str, lost: dict[bytes, int]) -> bool:
-    if await _in_flight(database, key) or await named(database, [key]):
+async def _given(database: Database, driver: Driver, piece: Piece, lost: dict[bytes, int]) -> bool:
+    """Give an object to the blob that has lost its bytes, also one that waits to be deleted."""
+    if await _in_flight(database, piece.key) or await in_use(database, [piece.key]):
         return False
     try:
-        read = await rehash(driver.read(key), Hashes.proof())
+        read = await rehash(driver.read(piece.key), Hashes.proof())
     except BlobMissing:  # it has just been collected
         return False
     blob_id = lost.get(read.sha256)
@@ -94,7 +95,14 @@ async def _given(database: Database, driver: Driver, key: str, lost: dict[bytes,
         return False
 
     async def work(tx: Tx) -> bool:
-        return not await named(tx, [key]) and await heal(tx, blob_id, key)
+        waits = await queued(tx, piece.key)
+        if (waits and not await take_back(tx, [piece])) or await named(tx, [piece.key]):
+            return False
+        if await heal(tx, blob_id, piece.key):
+            return True
+        if waits:
+            await discard(tx, [piece], wait=await grace(tx))
+        return False
 
     return await database.transact(work)
 

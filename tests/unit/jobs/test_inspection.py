@@ -174,6 +174,37 @@ class TestInspection:
         await node.collect()
         assert await node.objects() == []
 
+    async def test_restored_bytes_are_given_back_although_their_object_waits_to_be_deleted(
+        self, node: Node, objects: dict[str, bytes]
+    ) -> None:
+        await node.push("r/app", "1.0", BIG)
+        (key,) = objects
+        objects[key] = BIG[:-1] + b"?"
+        await fsck(node.database, node.driver, repair=True)
+        await write(node.database, "DELETE FROM writer")
+        await check(node.database, node.driver, repair=True)
+        assert await node.database.row(sql("SELECT storage_key FROM delete_queue")) == (key,)
+        objects[key] = BIG
+        assert (await check(node.database, node.driver, repair=True)).repaired == 1
+        await node.later(2 * GRACE)
+        await node.collect()
+        fresh = await another(node)
+        assert (await fresh.ask("GET", f"/v2/r/app/blobs/{sha256(BIG)}")).body == BIG
+
+    async def test_an_object_that_may_be_deleted_any_moment_is_given_to_nobody(
+        self, node: Node, objects: dict[str, bytes]
+    ) -> None:
+        await node.push("r/app", "1.0", BIG)
+        (key,) = objects
+        body = objects.pop(key)
+        await check(node.database, node.driver, repair=True)
+        objects[key] = body
+        await write(node.database, "DELETE FROM writer")
+        await write(node.database, f"INSERT INTO delete_queue (storage_key, not_before) VALUES ('{key}', 0)")
+        assert (await check(node.database, node.driver, repair=True)).repaired == 0
+        await node.collect()
+        assert await node.objects() == []
+
     async def test_lost_bytes_that_are_back_are_given_back(self, node: Node, objects: dict[str, bytes]) -> None:
         await node.push("r/app", "1.0", BIG, HUGE)
         key = next(key for key, body in objects.items() if body == BIG)
