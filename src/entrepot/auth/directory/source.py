@@ -33,6 +33,10 @@ class DirectoryBusy(SourceUnavailable):
     """Too many wait for the directory server that could tell who you are; try again in a few seconds."""
 
 
+class _LeftAlone(DirectoryFailed):
+    """It has just failed, and is tried again in some seconds. Whoever found that out has logged it."""
+
+
 @dataclass(slots=True)
 class _Circuit:
     """What this process knows of the state of one server."""
@@ -60,12 +64,15 @@ class _Circuit:
         async with self.room:
             now = asyncio.get_running_loop().time()
             if now < self.closed_until:
-                raise DirectoryFailed("it has just failed, and is tried again in some seconds")
-            if self.failures >= _TRIES:
+                raise _LeftAlone
+            tries = self.failures >= _TRIES
+            if tries:
                 self.closed_until = now + _PAUSE  # for all but this one, who tries
             try:
                 found = await work()
             except Unreachable:
+                if self.failures >= _TRIES and not tries:  # it was asked before another found out
+                    raise _LeftAlone from None
                 self.failures += 1
                 if self.failures >= _TRIES:
                     self.closed_until = asyncio.get_running_loop().time() + _PAUSE
@@ -112,6 +119,9 @@ class LdapSource:
                 for directory in self._directories:
                     try:
                         found = await self._ask(directory, ask)
+                    except _LeftAlone:
+                        failed = True
+                        continue
                     except DirectoryFailed as error:
                         log.warning("directory.failed", server=directory.setting.key, reason=str(error)[:500])
                         failed = True

@@ -20,6 +20,7 @@ from entrepot.auth.authenticate import Authenticator
 from entrepot.auth.by_token import GivenOut
 from entrepot.auth.credentials import BadCredentials
 from entrepot.auth.directory import source
+from entrepot.auth.directory.connection import Unreachable
 from entrepot.auth.directory.fixed import fixed
 from entrepot.auth.directory.lookup import Directory
 from entrepot.auth.directory.source import LdapSource
@@ -435,6 +436,29 @@ async def test_who_is_one_too_many_at_a_server_is_not_sent_to_the_next_and_logge
     await asyncio.gather(*waiting, return_exceptions=True)
     assert asked == ["main"] * 16
     assert [one["event"] for one in logged] == ["directory.busy"] * 2
+
+
+async def test_a_server_that_is_down_is_logged_when_it_is_found_out_and_not_at_each_login(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def login(*_: object) -> None:
+        await asyncio.sleep(0)  # all that there is room for ask at once
+        raise Unreachable("connection refused")
+
+    monkeypatch.setattr(Directory, "login", login)
+    directories = LdapSource(company.documents)
+
+    async def logged() -> list[str]:
+        with capture_logs() as lines:
+            many = [directories.login(f"user{number}", "x") for number in range(40)]
+            for refused in await asyncio.gather(*many, return_exceptions=True):
+                assert isinstance(refused, SourceUnavailable)
+        return [line["reason"] for line in lines]
+
+    assert await logged() == ["connection refused"] * 2  # the second failure closes the circuit
+    assert await logged() == []
+    directories._circuits["main"].closed_until = 0.0
+    assert await logged() == ["connection refused"]  # who tried it again
 
 
 async def test_many_guesses_that_wait_for_a_server_keep_nobody_from_a_password_here_and_are_told_one_by_one(
