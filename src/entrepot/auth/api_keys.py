@@ -86,6 +86,10 @@ class ApiKeys:
         row = await self._database.row(_OWNER, secret_hash=digest(key))
         return None if row is None else row[0]
 
+    async def counts(self, key: str) -> bool:
+        """Whether a key is there that tokens call so."""
+        return await self._database.row(_OWNER, secret_hash=bytes.fromhex(key)) is not None
+
     async def get(self, account_id: int) -> str | None:
         """Return a user's key. Raises SealBroken."""
         row = await self._database.row(_SEALED, account_id=account_id)

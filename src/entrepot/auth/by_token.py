@@ -133,6 +133,8 @@ class ByToken:
             if parent is None:
                 raise TokenRevoked
             said = parent.scope  # which may have become narrower
+        elif claims.key and not (self._given.api_keys and await self._given.api_keys.counts(claims.key)):
+            raise TokenRevoked
         if said:
             account, until = await self._account(claims.account, claims.epoch)
             scope = parse_scope(said)

@@ -64,6 +64,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     account: int | None = None
     epoch: int = 0
     parent: str = ""  # the token that bought this one, and takes it along when it is revoked
+    key: str = ""  # or the API key, likewise (`api_keys.ident`)
 
     @property
     def name(self) -> str:

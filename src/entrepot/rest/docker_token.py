@@ -133,6 +133,7 @@ class DockerTokens:
             account=account.id if account else None,
             epoch=account.security_epoch if account else 0,
             parent=credential.parent or "",
+            key="" if credential.parent else credential.key or "",
         )
         return await tokens.sign(claims, "docker+jwt")
 

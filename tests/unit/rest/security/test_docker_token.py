@@ -98,6 +98,17 @@ async def test_an_api_key_buys_nothing_that_would_outlive_it(shop: Site) -> None
     assert (await caller_of(shop, told["token"])).name == "bob"
 
 
+@pytest.mark.parametrize("end", ["DELETE", "PUT"])
+async def test_what_an_api_key_bought_ends_when_it_is_revoked_or_renewed(shop: Site, end: str) -> None:
+    key = (await shop.ask("POST", KEY, name="bob")).json()["apiKey"]
+    token, by_password = (await bought(shop, auth=("bob", key)))["token"], (await bought(shop, name="bob"))["token"]
+    assert (await caller_of(shop, token)).name == "bob"
+    assert (await shop.ask(end, KEY, name="bob")).status_code == 200
+    with pytest.raises(TokenRevoked):
+        await caller_of(shop, token)
+    assert (await caller_of(shop, by_password)).name == "bob"
+
+
 # --- who has no account here -----------------------------------------------------------------------------------------
 
 
