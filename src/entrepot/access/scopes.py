@@ -136,15 +136,34 @@ def without(text: str, gone: Callable[[str, str], bool]) -> str:
     return scope.text if bound else ""
 
 
+def named(text: str) -> set[tuple[str, str]]:
+    """Return what `without` would ask for: the groups and roles in a scope, as projects and names."""
+    return {
+        (bound[0], _folded(name)) for entry in _ENTRY.findall(text) if (bound := _bound(entry))
+        for name in _NAME.finditer(bound[1]) if name[0] != "*"
+    }  # fmt: skip
+
+
 def _entry_without(entry: str, gone: Callable[[str, str], bool]) -> str:
-    if found := _GROUPS.fullmatch(entry):
-        project, names = "", found[1]
-    elif found := _ROLES.fullmatch(entry):
-        project, names = found[1].lower(), found[2]
-    else:
+    bound = _bound(entry)
+    if bound is None:
         return entry
-    left = [name[0] for name in _NAME.finditer(names) if not gone(project, (name[1] or name[2]).lower())]
+    project, names = bound
+    left = [name[0] for name in _NAME.finditer(names) if not gone(project, _folded(name))]
     return entry.removesuffix(names) + ",".join(left) if left else ""
+
+
+def _bound(entry: str) -> tuple[str, str] | None:
+    """Return the project and the names in an entry of groups or roles."""
+    if found := _GROUPS.fullmatch(entry):
+        return "", found[1]
+    if found := _ROLES.fullmatch(entry):
+        return found[1].lower(), found[2]
+    return None
+
+
+def _folded(name: re.Match[str]) -> str:
+    return (name[1] or name[2]).lower()
 
 
 def role_group(project: str, role: str) -> str:

@@ -196,7 +196,7 @@ async def delete(tx: Tx, key: str) -> None:
         raise ProjectUnknown(key=key[:64])
     if used := await tx.rows(_REPOSITORIES, key=key):
         raise ProjectInUse(key=key, count=len(used), first=used[0][0])
-    await token_rows.forget(tx, lambda project, _: project == key)
+    await token_rows.forget_project(tx, key)
 
 
 async def forget(tx: Tx, kind: str, name: str) -> None:
@@ -216,19 +216,14 @@ async def forget_role(tx: Tx, name: str) -> None:
             own.add(project.project_key)
         elif (left := _without_holders(project, name)) != project:
             await store(tx, left)
-    await _forget_in_tokens(tx, name, lambda project: project not in own)
+    await token_rows.forget_role(tx, name, lambda project: project not in own)
 
 
 async def without_role(tx: Tx, project: Project, name: str) -> Project:
     """Return the project without a role of its own, which nobody holds any more, nor any token."""
-    await _forget_in_tokens(tx, name, lambda key: key == project.project_key)
+    await token_rows.forget_role(tx, name, lambda key: key == project.project_key)
     rest = {one: role for one, role in project.roles.items() if one != name}
     return msgspec.structs.replace(_without_holders(project, name), roles=rest)
-
-
-async def _forget_in_tokens(tx: Tx, name: str, of: Callable[[str], bool]) -> None:
-    folded = name.lower()
-    await token_rows.forget(tx, lambda project, role: bool(project) and role == folded and of(project))
 
 
 def _without_holders(project: Project, name: str) -> Project:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from entrepot.access.scopes import without
+from entrepot.access.scopes import named, without
 from entrepot.metadata.database import Database, Reads, Row, Tx
-from entrepot.metadata.sql import sql
+from entrepot.metadata.sql import Parameter, sql
 
 Kind = Literal["access", "refresh", "docker"]  # docker: what `docker login` keeps, and buys Docker tokens with
 
@@ -60,10 +60,15 @@ WITH RECURSIVE ended (id) AS (
   UNION SELECT token.id FROM token JOIN ended ON token.parent = ended.id)
 DELETE FROM token WHERE id IN (SELECT id FROM ended)
 """)
-_OF_NAMES = sql("""
-SELECT id, scope FROM token WHERE id > :after AND (scope LIKE '%groups:%' OR scope LIKE '%roles:%')
-ORDER BY id LIMIT 1000
+_NAME = sql("INSERT INTO token_name (name, project, token_id) VALUES (:name, :project, :token_id)")
+_PROJECTS = sql("SELECT DISTINCT project FROM token_name WHERE name = :name")
+_NAMES = sql("SELECT DISTINCT name FROM token_name WHERE project = :project")
+_OF_NAME = sql("""
+SELECT token.id, token.scope FROM token_name JOIN token ON token.id = token_name.token_id
+WHERE token_name.name = :name AND token_name.project = :project AND token_name.token_id > :after
+ORDER BY token_name.token_id LIMIT 1000
 """)
+_UNNAME = sql("DELETE FROM token_name WHERE name = :name AND project = :project")
 _NARROW = sql("UPDATE token SET scope = :scope WHERE id = :id")
 _PRUNE = sql("""
 DELETE FROM token WHERE id IN (
@@ -117,7 +122,7 @@ async def page(reads: Reads, *, subject: str, after: str, limit: int, now: int) 
 
 
 async def insert(tx: Tx, new: Stored, secret: str | None) -> None:
-    """Add a row, and the hash of its secret."""
+    """Add a row, the hash of its secret, and what its scope names."""
     await tx.execute(
         _INSERT,
         id=new.id,
@@ -133,6 +138,11 @@ async def insert(tx: Tx, new: Stored, secret: str | None) -> None:
         issued=new.issued,
         expires=new.expires,
     )
+    names: list[dict[str, Parameter]] = [
+        {"name": name, "project": project, "token_id": new.id} for project, name in named(new.scope)
+    ]
+    if names:
+        await tx.many(_NAME, names)
 
 
 async def end(tx: Tx, token_id: str) -> None:
@@ -145,20 +155,38 @@ async def end_of_keys(tx: Tx) -> None:
     await tx.execute(_DELETE_OF_KEYS)
 
 
-async def forget(tx: Tx, gone: Callable[[str, str], bool]) -> None:
-    """Take groups and roles that are deleted out of scopes, lest they count for the next of that name (`scopes.without`).
+async def forget_group(tx: Tx, name: str) -> None:
+    """Take a group that is deleted out of scopes, lest it counts for the next of that name (`scopes.without`).
 
     Tokens that are left with nothing end.
     """
+    await _forget(tx, "", name.lower())
+
+
+async def forget_role(tx: Tx, name: str, of: Callable[[str], bool]) -> None:
+    """Likewise a role, of the projects that `of` says."""
+    for (project,) in await tx.rows(_PROJECTS, name=name.lower()):
+        if project and of(project):
+            await _forget(tx, project, name.lower())
+
+
+async def forget_project(tx: Tx, project: str) -> None:
+    """Likewise all roles of a project."""
+    for (name,) in await tx.rows(_NAMES, project=project):
+        await _forget(tx, project, name)
+
+
+async def _forget(tx: Tx, project: str, name: str) -> None:
     after = ""
-    while rows := await tx.rows(_OF_NAMES, after=after):
+    while rows := await tx.rows(_OF_NAME, name=name, project=project, after=after):
         for token_id, scope in rows:
-            left = without(scope, gone)
-            if not left:
-                await end(tx, token_id)
-            elif left != scope:
+            left = without(scope, lambda *one: one == (project, name))
+            if left:
                 await tx.execute(_NARROW, id=token_id, scope=left)
+            else:
+                await end(tx, token_id)
         after = rows[-1][0]
+    await tx.execute(_UNNAME, name=name, project=project)
 
 
 async def prune(database: Database) -> int:

@@ -5,7 +5,17 @@ from entrepot.access.caller import Caller
 from entrepot.access.decide import Verdict, decide
 from entrepot.access.patterns import PatternSet
 from entrepot.access.permissions import RepositoryFacts, Rules
-from entrepot.access.scopes import MAX_SCOPE, UNLIMITED, Ceiling, Scope, ScopeInvalid, ceiling_of, parse_scope, without
+from entrepot.access.scopes import (
+    MAX_SCOPE,
+    UNLIMITED,
+    Ceiling,
+    Scope,
+    ScopeInvalid,
+    ceiling_of,
+    named,
+    parse_scope,
+    without,
+)
 from entrepot.errors import Invalid
 
 READ, DEPLOY = Action.READ, Action.DEPLOY
@@ -179,3 +189,21 @@ def test_equal_scopes_are_equal_and_can_be_keys() -> None:
 )
 def test_a_scope_without_what_is_gone_is_narrower_or_nothing(text: str, left: str) -> None:
     assert without(text, lambda project, name: (project, name) in {("", "old"), ("app", "gone")}) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('api:* member-of-groups:Old,"b c" artifact:libs:r', {("", "old"), ("", "b c")}),
+        (
+            "applied-permissions/groups:a applied-permissions/roles:App:Dev,Ops",
+            {("", "a"), ("app", "dev"), ("app", "ops")},
+        ),
+        ("applied-permissions/user member-of-groups:*", set()),
+        ("artifact:groups:r", set()),
+    ],
+)
+def test_what_a_scope_names_is_what_it_can_be_without(text: str, names: set[tuple[str, str]]) -> None:
+    asked: set[tuple[str, str]] = set()
+    without(text, lambda *one: bool(asked.add(one)))
+    assert named(text) == names == asked - {("", "*")}

@@ -2,6 +2,8 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -11,10 +13,10 @@ from entrepot.auth.audit import Actor
 from entrepot.auth.epochs import Epochs
 from entrepot.auth.jwt import TokenExpired
 from entrepot.auth.keys import SigningKey
-from entrepot.auth.token_rows import prune
+from entrepot.auth.token_rows import forget_group, prune
 from entrepot.auth.tokens import Order, RefreshRefused, TokenAbsent, Tokens, reference_token
-from entrepot.metadata.database import Tx
-from entrepot.metadata.sql import sql
+from entrepot.metadata.database import Row, Tx
+from entrepot.metadata.sql import Parameter, Statement, sql
 from tests.unit.auth.support import Clocked
 
 BY = Actor("root", "192.0.2.1")
@@ -283,3 +285,28 @@ async def test_every_change_leaves_a_trail_without_secrets(tokens: Tokens, bob: 
         ("token.refresh", "root", "192.0.2.1", new.token_id),
         ("token.revoke", "root", "192.0.2.1", new.token_id),
     ]
+
+
+async def test_a_deleted_group_costs_no_more_than_the_tokens_that_name_it(
+    tokens: Tokens, database: Clocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scopes = ("member-of-groups:devs", "member-of-groups:devs,ops", "member-of-groups:ops", "applied-permissions/user")
+    made = [(await tokens.issue(order(scope=scope), BY)).token_id for scope in scopes]
+    seen: list[str] = []
+
+    async def work(tx: Tx) -> None:
+        rows = type(tx).rows
+
+        async def noted(self: Any, statement: Statement, **parameters: Parameter) -> Sequence[Row]:
+            found = await rows(self, statement, **parameters)
+            seen.extend(row[0] for row in found)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(tx), "rows", noted)
+            await forget_group(tx, "devs")
+
+    await database.transact(work)
+    assert sorted(seen) == sorted(made[:2])
+    left = await database.rows(sql("SELECT token.scope, n.name FROM token LEFT JOIN token_name n ON n.token_id = token.id"))
+    assert sorted(tuple(row) for row in left if row[1]) == [(scopes[2], "ops")] * 2

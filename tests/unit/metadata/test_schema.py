@@ -292,6 +292,25 @@ async def test_who_could_name_an_upload_before_the_claims_can_name_it_after(engi
     await database.close()
 
 
+async def test_what_tokens_named_before_is_known_after(engine: Engine, tmp_path: Path) -> None:
+    url = engine.new(tmp_path)
+    database = await open_database(tmp_path, url)
+    for number, scope in enumerate(("applied-permissions/user", "member-of-groups:A,b applied-permissions/roles:p:Dev")):
+        await write(
+            database,
+            """INSERT INTO token (id, kind, security_epoch, subject, scope, audience, issued)
+            VALUES (:id, 'access', 0, 'x', :scope, '', 0)""",
+            id=f"t{number}",
+            scope=scope,
+        )
+    await write(database, "DROP TABLE token_name")
+    await write(database, "UPDATE alembic_version SET version_num = '0005'")
+    await asyncio.to_thread(migrate, tmp_path, url)
+    found = await database.rows(sql("SELECT token_id, project, name FROM token_name ORDER BY name"))
+    assert [tuple(row) for row in found] == [("t1", "", "a"), ("t1", "", "b"), ("t1", "p", "dev")]
+    await database.close()
+
+
 async def test_events_without_a_number_are_found_among_many_by_an_index(postgres_server: Postgres) -> None:
     url = postgres_server.new_database()
     await asyncio.to_thread(migrate, Path(), url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, LargeBinary, Text
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Text
 
 from entrepot.metadata.schema.base import INT64, KEY, flag, int64, key, surrogate_id, table
 
@@ -99,6 +99,13 @@ token = table(
     Column("parent", KEY, index=True),
     int64("issued"),
     Column("expires", INT64, index=True),
+)
+token_name = table(  # a group or role that a token's scope names; see `access.scopes.named`
+    "token_name",
+    Column("name", KEY, primary_key=True),
+    Column("project", KEY, primary_key=True),
+    Column("token_id", KEY, ForeignKey("token.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Index("ix_token_name_project", "project", "name"),
 )
 audit = table(
     "audit",

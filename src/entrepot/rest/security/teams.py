@@ -112,7 +112,7 @@ class Teams:
             await groups.delete(tx, found)
             await targets.forget(tx, "groups", found.name)
             await projects.forget(tx, "groups", found.name)
-            await token_rows.forget(tx, lambda project, name: not project and name == found.name.lower())
+            await token_rows.forget_group(tx, found.name)
             await admins.keep_one(tx)
             return found.name
 
