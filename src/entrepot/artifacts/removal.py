@@ -24,6 +24,9 @@ from entrepot.repositories.catalog import TRASH_KEY
 from entrepot.repositories.granted import Granted, where
 from entrepot.repositories.repository import Repository
 
+Refusal = Callable[[Item], str | None]
+"""Gives the reason why an item must stay where it is, or None."""
+
 
 class NothingToDelete(NotFound):
     """Could not locate artifact '{key}:{path}' (Nothing to delete)."""
@@ -75,8 +78,10 @@ class Removal:
             ):
                 continue
             refuse_immutable(repository)
-            await self._judge(granted, repository, path, item)
-            await self._take_away(granted, repository, path)
+            refusal = _refusal(granted, repository, path)
+            if refusal is not None and not await self._all_may_go(repository, path, item, refusal):
+                raise Denied(_not_permitted(granted, repository, path))
+            await self._take_away(granted, repository, path, refusal or (lambda _: None))
             return
         raise NothingToDelete(key=granted.key, path=path)
 
@@ -114,29 +119,19 @@ class Removal:
             raise NotAllRestored(restored=count.files, left=count.left_out, reason=count.reasons[0])
         return count.files + count.folders
 
-    async def _judge(self, granted: Granted, repository: Repository, path: str, item: Item | None) -> None:
-        """Refuse where anything below could not be deleted by the caller: all or nothing."""
-        if granted.throughout(Action.DELETE, repository, path):
-            return
+    async def _all_may_go(self, repository: Repository, path: str, item: Item | None, refusal: Refusal) -> bool:
+        """Whether everything below may be deleted: all goes or nothing."""
         if item is not None and item.is_file:
-            if granted.may_by_right(Action.DELETE, repository, path):
-                return
-        else:
-            held = self._branches.below(repository.id, path)
-            if all([granted.may_by_right(Action.DELETE, repository, one.path) async for one in held if one.is_file]):
-                return
-        raise Denied(_not_permitted(granted, repository, path))
+            return refusal(item) is None
+        async for one in self._branches.below(repository.id, path):
+            if refusal(one) is not None:
+                return False
+        return True
 
-    async def _take_away(self, granted: Granted, repository: Repository, path: str) -> None:
+    async def _take_away(self, granted: Granted, repository: Repository, path: str, refusal: Refusal) -> None:
+        """Delete for good or into the trash can. What came after all was judged is judged, too."""
         trash = self._repository(TRASH_KEY)
         settings = self._documents.one("trashcanConfig")
-        everything = granted.throughout(Action.DELETE, repository, path)
-
-        def refusal(item: Item, *_: object) -> str | None:  # what came after all was judged is judged, too
-            if everything or not item.is_file or granted.may_by_right(Action.DELETE, repository, item.path):
-                return None
-            return _not_permitted(granted, repository, item.path)
-
         if trash is None or not repository.is_local or repository.id == trash.id or settings.get("enabled") is False:
             await self._branches.remove(where(granted, repository), path, refusal)
             return
@@ -149,7 +144,9 @@ class Removal:
         }
         to = "/".join(filter(None, (repository.key, path)))
         source, target = where(granted, repository), where(granted, trash)
-        journey = Journey(source, path, target, to, moving=True, refusal=refusal, more=told, clears=True)
+        journey = Journey(
+            source, path, target, to, moving=True, refusal=lambda item, *_: refusal(item), more=told, clears=True
+        )
         count = await self._journeys.carry(journey)
         if count.left_out:
             raise Denied(count.reasons[0])
@@ -159,6 +156,19 @@ class Removal:
         if trash is None:
             raise NotFound("There is no trash can.")
         return trash
+
+
+def _refusal(granted: Granted, repository: Repository, path: str) -> Refusal | None:
+    """Return what says why a file below a path must stay; None where the caller may delete whatever is there."""
+    if granted.throughout(Action.DELETE, repository, path):
+        return None
+
+    def refusal(item: Item) -> str | None:
+        if not item.is_file or granted.may_by_right(Action.DELETE, repository, item.path):
+            return None
+        return _not_permitted(granted, repository, item.path)
+
+    return refusal
 
 
 def _not_permitted(granted: Granted, repository: Repository, path: str) -> str:

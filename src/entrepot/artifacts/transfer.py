@@ -14,7 +14,7 @@ from entrepot.metadata.items import Item, below, find
 from entrepot.metadata.sql import sql
 from entrepot.paths import RepoPath, path_fault
 from entrepot.repositories.granted import Granted, where
-from entrepot.repositories.project_quota import Room, project_of
+from entrepot.repositories.project_quota import Room
 from entrepot.repositories.repository import Repository
 
 _SIZE = sql("""
@@ -71,7 +71,7 @@ class Transfer:
             dry=wish.dry,
         )
         self._judge_top(granted, wish, top, to)
-        if project_of(wish.target) and not (wish.moving and project_of(wish.source) == project_of(wish.target)):
+        if wish.target.project and not (wish.moving and wish.source.project == wish.target.project):
             await self._room(wish.target, 0 if wish.dry else await self._size(wish, top))
         return _outcome(wish, to, await self._journeys.carry(journey))
 

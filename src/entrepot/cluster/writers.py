@@ -8,7 +8,6 @@ transaction that would name its objects asks for its row first; it finds out at 
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ import structlog
 
 from entrepot.blobs.contract import Driver
 from entrepot.blobs.intake import Intake
+from entrepot.ending import end_process
 from entrepot.metadata.blob_rows import WriterFenced
 from entrepot.metadata.database import Database, Reads, ReferenceLost, Tx
 from entrepot.metadata.objects import Piece, discard, named
@@ -51,10 +51,6 @@ async def live_nodes(reads: Reads) -> set[str]:
     return {row[0].partition(" ")[0] for row in await reads.rows(_BEATING, late=_LATE)}
 
 
-def _end() -> None:
-    signal.raise_signal(signal.SIGTERM)  # what is under way is finished; the supervisor starts another
-
-
 @dataclass(slots=True)
 class Writer:
     """This process as a writer of objects."""
@@ -63,7 +59,7 @@ class Writer:
     id: str
     node: str
     entered: bool = False
-    end: Callable[[], None] = _end
+    end: Callable[[], None] = end_process
     ending: bool = False
 
     async def enter(self) -> None:

@@ -40,11 +40,13 @@ class Compaction:
 
     async def round(self) -> int:
         """Join what there is; return how many blobs."""
-        joined, after = 0, 0
+        joined, after, seen = 0, 0, set[int]()
         while page := [row[0] for row in await self._database.rows(_SEGMENTED, after=after, limit=_PAGE)]:
             for blob_id in page:
                 joined += await self._tried(blob_id)
+            seen.update(page)
             after = page[-1]
+        self._damaged = {blob_id: failed for blob_id, failed in self._damaged.items() if blob_id in seen}
         return joined
 
     async def _tried(self, blob_id: int) -> bool:
@@ -61,7 +63,6 @@ class Compaction:
             self._damaged[blob_id] = pieces, now
             log.warning("compaction.failed", blob=blob_id, reason=error.message)
             return False
-        self._damaged.pop(blob_id, None)
         return joined
 
     async def _join(self, blob_id: int, pieces: tuple[Piece, ...]) -> bool:

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 import queue
-import signal
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -21,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from entrepot.ending import end_process
 from entrepot.metadata.database import DatabaseBusy, DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -61,10 +61,6 @@ class _Work:
             self.future.set_result(self.result)
 
 
-def _end() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)  # what is under way is finished; the supervisor starts another
-
-
 class Writer(Generic[X]):
     """Run transaction bodies one after another on a thread; `X` is what a body gets."""
 
@@ -74,7 +70,7 @@ class Writer(Generic[X]):
         make_tx: Callable[[sqlite3.Connection], X],
         lock: Path,
         *,
-        end: Callable[[], None] = _end,
+        end: Callable[[], None] = end_process,
     ) -> None:
         self._connect = connect
         self._end = end

@@ -24,6 +24,7 @@ from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.queue import enqueue
 from entrepot.metadata.database import Database, Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
+from entrepot.repositories.fields import project_of
 from entrepot.repositories.repository import Repository
 
 _ALL = sql("SELECT id, key, rclass, package_type, config FROM repository WHERE deleted IS NULL ORDER BY position, id")
@@ -117,8 +118,8 @@ class Repositories:
         async def work(tx: Tx) -> None:
             repo_id, config = await _row(tx, key)
             new = change(config)
-            project = _project(new)
-            if project and project != _project(config):
+            project = project_of(new)
+            if project and project != project_of(config):
                 await projects.keep(tx, project)
             await tx.execute(_UPDATE, id=repo_id, config=_packed(new), project_key=project)
             await record(tx, by, "repository.update", key)
@@ -148,7 +149,7 @@ class Repositories:
             await enqueue(tx, PURGE, {"repo_id": repo_id}, dedup=f"purge:{repo_id}", max_attempts=_ATTEMPTS)
             for member_of, config in await _virtuals_with(tx, key):
                 new = _packed(_without(config, key))
-                await tx.execute(_UPDATE, id=member_of, config=new, project_key=_project(config))
+                await tx.execute(_UPDATE, id=member_of, config=new, project_key=project_of(config))
 
         await self._change(work, "repositories", "security")
 
@@ -178,7 +179,7 @@ async def insert(tx: Tx, config: Mapping[str, Any]) -> None:
         raise CacheExists(key=keeps[0])
     if kept_by is not None and kept_by[1] == "remote":
         raise CacheExists(key=kept_by[0])
-    if project := _project(config):
+    if project := project_of(config):
         await projects.keep(tx, project)
     await tx.execute(
         _INSERT,
@@ -252,10 +253,6 @@ def _unfolded(key: str, configs: Mapping[str, Mapping[str, Any]], seen: set[str]
         seen.add(member)
         found += _unfolded(member, configs, seen) if configs[member]["rclass"] == "virtual" else [member]
     return found
-
-
-def _project(config: Mapping[str, Any]) -> str:
-    return str(config.get("projectKey") or "")
 
 
 def _packed(config: Mapping[str, Any]) -> str:

@@ -18,6 +18,11 @@ VIRTUAL: Final = frozenset({"virtual"})
 DOCKER: Final = frozenset({"docker", "oci", "helmoci"})
 
 
+def project_of(config: Mapping[str, Any]) -> str:
+    """Return the key of the project that a configuration is of; empty: none."""
+    return str(config.get("projectKey") or "")
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field. It is emitted for its classes and package types; `types` empty: for all of them."""

@@ -17,7 +17,7 @@ def located(repositories: Iterable[Repository]) -> list[Located]:
     return [
         Located(
             one.key,
-            str(one.config.get("projectKey") or ""),
+            one.project,
             tuple(map(str, one.config.get("environments") or ())),
             shared_with_all(one),
         )

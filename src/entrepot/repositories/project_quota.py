@@ -120,7 +120,7 @@ class ProjectQuota:
 
     async def _judge(self, repository: Repository, length: int) -> _Count | None:
         """Return what counts for a repository, if there is a limit. Raises ProjectQuotaExceeded."""
-        project = project_of(repository)
+        project = repository.project
         if not project:
             return None
         count = await self._count(project)
@@ -160,18 +160,13 @@ class ProjectQuota:
         found = await projects.find(self._database, project)
         if found is None or found.storage_quota_bytes < 0:
             return _Limit()
-        ids = (one.id for one in self._repositories.all() if project_of(one) == project)
+        ids = (one.id for one in self._repositories.all() if one.project == project)
         return _Limit(found.storage_quota_bytes, found.soft_limit, tuple(sorted(ids)))
 
     def _warn(self, project: str, count: _Count) -> None:
         if time.monotonic() - count.warned > _WARNED:
             count.warned = time.monotonic()
             log.warning("project.quota", project=project, held=count.held, quota=int(count.limit.quota))
-
-
-def project_of(repository: Repository) -> str:
-    """Return the key of the project that a repository belongs to; empty: none."""
-    return str(repository.config.get("projectKey") or "")
 
 
 def _is_fresh(count: _Count) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from entrepot.access.decide import RepositoryFacts
 from entrepot.access.patterns import PatternSet
+from entrepot.repositories.fields import project_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Repository:
     facts: RepositoryFacts
     members: tuple[str, ...] = ()  # of a virtual: the keys of physical repositories in order, virtuals within unfolded
     deploy_target: str | None = None  # of a virtual: where what is pushed to it goes
+
+    @property
+    def project(self) -> str:
+        """The key of the project that it belongs to; empty: none."""
+        return project_of(self.config)
 
     @property
     def is_virtual(self) -> bool:

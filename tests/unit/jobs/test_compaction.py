@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from entrepot.jobs.compaction import Compaction
-from tests.stores import value
+from tests.stores import value, write
 from tests.world import Node, sha256
 
 BIG = b"x" * 60_000
@@ -50,3 +50,16 @@ async def test_a_damaged_blob_is_read_once_a_day_until_it_has_other_chunks(
     await node.driver.delete(key)
     await in_chunks(node)
     assert await compaction.round() == 1
+
+
+async def test_a_damaged_blob_that_is_gone_is_forgotten(node: Node) -> None:
+    await in_chunks(node)
+    key = str(await value(node.database, "SELECT storage_key FROM blob_segment ORDER BY seq LIMIT 1"))
+    await node.driver.delete(key)
+    await node.driver.put(key, other_bytes())
+    compaction = Compaction(node.database, node.intake)
+    await compaction.round()
+    assert compaction._damaged
+    await write(node.database, "DELETE FROM blob_segment")
+    await compaction.round()
+    assert not compaction._damaged

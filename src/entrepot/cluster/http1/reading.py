@@ -88,7 +88,7 @@ class Reader:
         self._in_body = False
         self._resumed = False  # a new parser is told what the one before it knew
         self._partial = 0
-        self._seen = b""  # what came since the piece that a head which is not complete has begun in
+        self._seen: list[bytes] = []  # what came since the piece that a head which is not complete has begun in
         self._headers: list[tuple[bytes, bytes]] = []
         self._target = b""
         self._size = 0
@@ -107,13 +107,13 @@ class Reader:
             self._framed += len(data)
         elif in_line and not data.isascii():
             data = _escaped(data, between=between)
-        self._seen = self._seen + data if self.in_head else data
+        self._seen.append(data)
         if not self._parse(data):
             self._parse_renamed(data, between=between)
         if self.in_head:
             self._in_line = in_line and b"\n" not in (data.lstrip(_EMPTY_LINES) if between else data)
         else:
-            self._seen = b""
+            self._seen.clear()
         if self._partial > self._most:
             raise Refused(431)
         if self._framed > _FRAMES:
@@ -240,10 +240,12 @@ class Reader:
 
     def _is_of_another_protocol(self) -> bool:
         """Whether the request line names a protocol that llhttp speaks as well, and does not tell from HTTP."""
-        if b" RTSP/" not in self._seen and b" ICE/" not in self._seen:
+        seen = b"".join(self._seen)
+        self._seen = [seen]
+        if b" RTSP/" not in seen and b" ICE/" not in seen:
             return False
         method = self._unknown.encode() or self._parser.get_method()
-        return re.search(_OTHER_PROTOCOL % (re.escape(method), re.escape(self._target)), self._seen) is not None
+        return re.search(_OTHER_PROTOCOL % (re.escape(method), re.escape(self._target)), seen) is not None
 
     def _grow(self, size: int) -> None:
         self._size += size

@@ -33,7 +33,7 @@ from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories.content import Content
 from entrepot.repositories.granted import Granted
-from entrepot.repositories.project_quota import Room, project_of
+from entrepot.repositories.project_quota import Room
 
 _ATTEMPTS: Final = 3  # for a tag that is pushed while it goes
 _AT_ONCE: Final = 100  # tags or children that are judged before others have their turn
@@ -226,8 +226,8 @@ class Promotion:
     async def _room_for(self, wish: Wish, held: Manifest, tag: str, digest: Digest) -> AsyncIterator[None]:
         """Count what is new in the target's project, unless it fails to come."""
         repository = wish.target.repository
-        project = project_of(repository)
-        stays = wish.moving and project_of(wish.source.repository) == project
+        project = repository.project
+        stays = wish.moving and wish.source.repository.project == project
         size = await self._new(wish, held, tag, digest) if project and not stays else 0
         await self._room(repository, size)
         try:
