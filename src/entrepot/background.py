@@ -38,9 +38,11 @@ from entrepot.jobs.queue import Queue, release
 from entrepot.logs.setup import configure
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
+from entrepot.periodic import in_background
 from entrepot.repositories.catalog import Repositories
+from entrepot.repositories.ports import idle_ports
 from entrepot.search.archive_index import ArchiveIndex
-from entrepot.wiring import Store, idle_ports, in_background, open_store, writing
+from entrepot.store import Store, open_store, writing
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings

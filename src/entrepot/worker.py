@@ -27,34 +27,25 @@ from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable, reason
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
+from entrepot.periodic import in_background
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.downloads import FLUSH_SECONDS, Downloads
 from entrepot.repositories.granted import Granter
 from entrepot.repositories.located import located
+from entrepot.repositories.ports import idle_ports
 from entrepot.repositories.project_quota import ProjectQuota
 from entrepot.repositories.quota import DiskQuota
 from entrepot.rest.openapi import OpenApi
 from entrepot.rest.security.roles_api import global_roles
 from entrepot.rest.security.routes import rows as security_rows
 from entrepot.snapshots import Snapshots
+from entrepot.store import Store, blob_folder, open_store, writing
 from entrepot.watching import Watching
 from entrepot.web.application import Application
 from entrepot.web.base import Doors
 from entrepot.web.pipeline import Pipeline
 from entrepot.web.table import Table
-from entrepot.wiring import (
-    Shared,
-    Store,
-    administration,
-    artifacts,
-    blob_folder,
-    docker,
-    idle_ports,
-    in_background,
-    open_store,
-    searches,
-    writing,
-)
+from entrepot.wiring import Shared, administration, artifacts, docker, searches
 
 if TYPE_CHECKING:
     from entrepot.settings import Settings

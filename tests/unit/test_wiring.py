@@ -10,7 +10,7 @@ from entrepot.blobs.drivers.mark import Mark, NotThisStore
 from entrepot.errors import Unavailable
 from entrepot.metadata.open import open_database
 from entrepot.settings import Settings, load
-from entrepot.wiring import blob_folder
+from entrepot.store import blob_folder
 from entrepot.worker import build
 from tests.served import prepared, settings_of
 from tests.stores import write

@@ -47,7 +47,7 @@ async def _inspect(flags: Mapping[str, str], file: Path | None, inspect: Inspect
 
     from entrepot.cluster.store_mark import expect_mark  # noqa: PLC0415 - as above
     from entrepot.metadata.open import open_database  # noqa: PLC0415 - as above
-    from entrepot.wiring import open_blobs  # noqa: PLC0415 - as above
+    from entrepot.store import open_blobs  # noqa: PLC0415 - as above
 
     settings = existing(flags, file)
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # stdout is for what is found

@@ -25,9 +25,9 @@ def reset(flags: Mapping[str, str], file: Path | None, *, user: str, from_stdin:
     password = _line_of_stdin() if from_stdin else secrets.token_urlsafe(18)
     if not password or len(password) > _MOST:
         raise Invalid(f"A password has 1 to {_MOST} characters.")
-    from entrepot import wiring  # noqa: PLC0415 - heavy, and not before the arguments are right
+    from entrepot.auth import resetting  # noqa: PLC0415 - heavy, and not before the arguments are right
 
-    name = asyncio.run(wiring.reset_password(settings, user, password))
+    name = asyncio.run(resetting.reset_password(settings, user, password))
     if name == "admin":
         (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # what it holds opens nothing any more
     print("It counts on running nodes within a second.", file=sys.stderr)

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from entrepot import __version__, first_contents, wiring
+from entrepot import __version__, first_contents
+from entrepot.auth import resetting
 from entrepot.auth.keys import unlocked
 from entrepot.blobs.drivers.places import S3Place, located
 from entrepot.cli import ping as pinging
@@ -572,11 +573,11 @@ def test_only_admin_is_let_in_again_by_a_reset_and_anonymous_has_no_password(ins
     database = instance / "entrepot.db"
     with sqlite3.connect(database) as changed:
         changed.execute("UPDATE account SET disabled = 1 WHERE name = 'admin'")
-    assert asyncio.run(wiring.reset_password(settings, "ADMIN", "Fresh-pass-1")) == "admin"
+    assert asyncio.run(resetting.reset_password(settings, "ADMIN", "Fresh-pass-1")) == "admin"
     with sqlite3.connect(database) as found:
         assert found.execute("SELECT disabled FROM account WHERE name = 'admin'").fetchone() == (0,)
     with pytest.raises(Invalid, match="has no password"):
-        asyncio.run(wiring.reset_password(settings, "anonymous", "Fresh-pass-1"))
+        asyncio.run(resetting.reset_password(settings, "anonymous", "Fresh-pass-1"))
 
 
 def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
@@ -590,7 +591,7 @@ def test_a_password_is_reset_to_a_random_one_that_is_shown_once(
         given.append((user.lower(), password))
         return user.lower()
 
-    monkeypatch.setattr(wiring, "reset_password", reset)
+    monkeypatch.setattr(resetting, "reset_password", reset)
     kept = instance / "admin.password"
     kept.write_text("the first one")
     assert cli("admin", "reset-password", "bea", "--home", str(instance))[0] == 0

@@ -5,7 +5,7 @@ import pytest
 from entrepot.blobs.contract import StoreUnavailable
 from entrepot.cluster.writers import Sweep, sweep_dead
 from entrepot.metadata.database import DatabaseUnavailable
-from entrepot.wiring import Store, writing
+from entrepot.store import Store, writing
 from tests.stores import value, write
 from tests.world import Node, another, sha256
 

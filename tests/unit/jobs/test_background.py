@@ -10,7 +10,7 @@ from entrepot import background
 from entrepot.artifacts.retention import TrashRetention
 from entrepot.jobs.collection import Report
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue
-from entrepot.wiring import Store
+from entrepot.store import Store
 from tests.served import settings_of
 from tests.world import GRACE, Node
 

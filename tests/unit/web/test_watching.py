@@ -15,7 +15,7 @@ from entrepot.cluster.home import logs_folder
 from entrepot.metadata import items
 from entrepot.metadata.database import DatabaseUnavailable
 from entrepot.settings import Settings
-from entrepot.wiring import blob_folder
+from entrepot.store import blob_folder
 from tests.served import PASSWORD, prepared, served, settings_of
 
 FILE = "/artifactory/generic-local/file"

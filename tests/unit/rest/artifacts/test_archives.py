@@ -25,7 +25,7 @@ from entrepot.repositories.content import Content
 from entrepot.search import archive_index
 from entrepot.search.archive_index import ArchiveIndex
 from entrepot.settings import Settings
-from entrepot.wiring import open_blobs
+from entrepot.store import open_blobs
 from tests.stores import value
 
 

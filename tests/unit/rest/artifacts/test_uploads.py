@@ -12,7 +12,7 @@ from entrepot.artifacts.deploy import Deploy, Deployed
 from entrepot.artifacts.multipart import KIND, FindChecksums
 from entrepot.jobs.queue import Queue
 from entrepot.settings import Settings
-from entrepot.wiring import open_store, writing
+from entrepot.store import open_store, writing
 from tests.served import PASSWORD
 
 API = "/artifactory/api/v1/uploads"
