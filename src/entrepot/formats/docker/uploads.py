@@ -11,26 +11,20 @@ GET, DELETE              204  where it stands; cancel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
-
-from entrepot.blobs.contract import BlobMissing
-from entrepot.blobs.digest import Checksums, Digest, DigestInvalid
-from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, rehash
+from entrepot.blobs.digest import Digest, DigestInvalid
 from entrepot.blobs.intake import Intake
-from entrepot.errors import TooLarge
+from entrepot.formats.docker.chunks import Chunk, Chunks, checksums_so_far, pieces_of, size_with
 from entrepot.formats.docker.errors import BlobUploadUnknown, RangeInvalid, RejectedByPatterns, SizeInvalid
 from entrepot.formats.docker.image_blobs import name_for_now
 from entrepot.formats.docker.images import Image, claimant, writable_image
 from entrepot.formats.docker.mounts import Mounts
 from entrepot.formats.docker.tickets import FINISHED, Tickets
-from entrepot.messages import Body, Reply, Request
+from entrepot.messages import Reply, Request
 from entrepot.metadata.blob_rows import Admitted, admit, assert_writer
 from entrepot.metadata.database import Database, Tx
-from entrepot.metadata.objects import Piece
 from entrepot.metadata.uploads import DONE, OPEN, Session, append, cancel, finish, load
 from entrepot.ranges import Span, parse_content_range
 from entrepot.repositories.arrivals import arrival
@@ -40,16 +34,6 @@ from entrepot.repositories.mending import mend
 T = TypeVar("T")
 
 _UNTOLD = ""  # the id of a session that is one request
-
-log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """What one request added: bytes received, the running hashes over all of the session, None when not known."""
-
-    received: Received
-    hashes: Hashes | None
 
 
 class Uploads:
@@ -63,6 +47,7 @@ class Uploads:
         self._intake = intake
         self._tickets = tickets
         self._mounts = mounts
+        self._chunks = Chunks(content, intake, tickets)
         self._lifetime = lifetime
 
     async def start(self, request: Request) -> Reply:
@@ -83,13 +68,16 @@ class Uploads:
         return _accepted(request, upload_id, 0)
 
     async def add(self, request: Request) -> Reply:
-        """PATCH: append a chunk."""
+        """PATCH: append a chunk.
+
+        Raises BlobUploadUnknown, SizeInvalid, and RangeInvalid with where the session stands.
+        """
         _, session = await self._session(request)
         sha512 = self._tickets.sha512(session.id)
-        chunk = await self._receive(request, session, self._stated(request, session), sha512=sha512)
-        merged, piece = _pieces(session, chunk)
-        size = len(merged) if merged is not None else _size(session, piece)
-        known = _so_far(session, chunk, size)
+        chunk = await self._chunks.receive(request.body, session, self._stated(request, session), sha512=sha512)
+        merged, piece = pieces_of(session, chunk)
+        size = len(merged) if merged is not None else size_with(session, piece)
+        known = checksums_so_far(session, chunk, size)
         checksums = known.packed() if known is not None else None
 
         async def body(tx: Tx) -> bool:
@@ -107,7 +95,10 @@ class Uploads:
         return _accepted(request, session.id, size)
 
     async def close(self, request: Request) -> Reply:
-        """PUT: append the last bytes, verify the digest and name the blob."""
+        """PUT: append the last bytes, verify the digest and name the blob.
+
+        The same may be asked again for an hour. Raises as `add`, and DigestInvalid.
+        """
         wanted = request.query.get("digest")
         if not wanted:
             raise DigestInvalid("The parameter digest is missing.")
@@ -118,16 +109,22 @@ class Uploads:
                 raise BlobUploadUnknown
             return created(request, str(digest))
         span = self._stated(request, session)
-        chunk = await self._receive(request, session, span, sha512=digest.algorithm == "sha512")
+        chunk = await self._chunks.receive(request.body, session, span, sha512=digest.algorithm == "sha512")
         return await self._finish(request, image, session, chunk=chunk, digest=digest)
 
     async def status(self, request: Request) -> Reply:
-        """GET: how far it is."""
+        """GET: how far it is.
+
+        Raises BlobUploadUnknown.
+        """
         _, session = await self._session(request)
         return _accepted(request, session.id, session.size, status=204)
 
     async def cancel(self, request: Request) -> Reply:
-        """DELETE: end a session; nothing of it stays."""
+        """DELETE: end a session; nothing of it stays.
+
+        Raises BlobUploadUnknown.
+        """
         _, session = await self._session(request)
 
         async def body(tx: Tx) -> bool:
@@ -140,16 +137,14 @@ class Uploads:
 
     async def _at_once(self, request: Request, image: Image, digest: Digest) -> Reply:
         session = Session(_UNTOLD, image.repository.id, image.name)
-        chunk = await self._receive(request, session, None, sha512=digest.algorithm == "sha512")
+        chunk = await self._chunks.receive(request.body, session, None, sha512=digest.algorithm == "sha512")
         return await self._finish(request, image, session, chunk=chunk, digest=digest)
 
-    async def _finish(
-        self, request: Request, image: Image, session: Session, *, chunk: _Chunk, digest: Digest
-    ) -> Reply:
-        merged, piece = _pieces(session, chunk)
+    async def _finish(self, request: Request, image: Image, session: Session, *, chunk: Chunk, digest: Digest) -> Reply:
+        merged, piece = pieces_of(session, chunk)
         pieces = (*session.pieces, piece) if piece is not None else session.pieces
         try:
-            checksums = await self._checksums(session, chunk, merged, digest=digest, pieces=pieces)
+            checksums = await self._chunks.checksums(session, chunk, merged, digest=digest, pieces=pieces)
         except BaseException:  # reading all again may take minutes, in which clients go away
             await self._intake.abandon(chunk.received)
             raise
@@ -177,7 +172,7 @@ class Uploads:
         self._tickets.forget(session.id)
         return created(request, str(digest))
 
-    async def _commit(self, body: Callable[[Tx], Awaitable[T]], chunk: _Chunk) -> T:
+    async def _commit(self, body: Callable[[Tx], Awaitable[T]], chunk: Chunk) -> T:
         """Run the transaction that names the chunk's object; take the object away if it says that it has not."""
         async with self._intake.naming(chunk.received):
             done = await asyncio.shield(self._database.transact(body))
@@ -208,51 +203,6 @@ class Uploads:
             raise SizeInvalid
         return span
 
-    async def _receive(self, request: Request, session: Session, span: Span | None, *, sha512: bool) -> _Chunk:
-        """Take the request's bytes in, as many as `span` says.
-
-        Content that was small so far is taken along, so that it becomes one object. Raises SizeInvalid.
-        """
-        prefix = session.inline or b""
-        stored = session.size - len(prefix)
-        hashes: Hashes | None
-        if stored:
-            hashes = self._tickets.recall(session.id, session.pieces[-1].key)
-            source = aiter(request.body)
-        else:
-            hashes = Hashes(sha512=sha512)
-            source = _preceded(prefix, request.body)
-        wanted = span.stop - stored if span is not None else None
-        try:
-            received = await self._intake.receive(
-                source, hashes or Hashes.none(), limit=wanted, inline=0 if stored else INLINE_LIMIT
-            )
-        except TooLarge as error:
-            if error.words.get("limit") != wanted:  # that of the store
-                raise
-            raise SizeInvalid from error
-        if wanted is not None and received.size != wanted:
-            await self._intake.abandon(received)
-            raise SizeInvalid
-        return _Chunk(received, hashes)
-
-    async def _checksums(
-        self, session: Session, chunk: _Chunk, merged: bytes | None, *, digest: Digest, pieces: tuple[Piece, ...]
-    ) -> Checksums:
-        """Return the checksums of the whole content. Raises DigestInvalid, BlobUploadUnknown when a chunk is lost."""
-        size = len(merged) if merged is not None and not pieces else sum(piece.size for piece in pieces)
-        checksums = _so_far(session, chunk, size)
-        if checksums is None or _raw(checksums, digest.algorithm) is None:
-            source = self._content.read(pieces, 0, size) if pieces else _preceded(merged or b"", None)
-            try:
-                checksums = (await rehash(source, Hashes(sha512=digest.algorithm == "sha512"))).checksums(size)
-            except BlobMissing as error:
-                log.warning("upload.lost", reason=error.message)
-                raise BlobUploadUnknown from error
-        if _raw(checksums, digest.algorithm) != digest.raw:
-            raise DigestInvalid("The digest does not match the uploaded content.", detail=str(digest))
-        return checksums
-
 
 def _accepted(request: Request, upload_id: str, size: int, *, status: int = 202) -> Reply:
     return Reply(status, [*_where(request, upload_id, size), ("docker-upload-uuid", upload_id)])
@@ -263,42 +213,7 @@ def _where(request: Request, upload_id: str, size: int) -> list[tuple[str, str]]
     return [("location", location), ("range", f"0-{max(size - 1, 0)}")]
 
 
-def _size(session: Session, piece: Piece | None) -> int:
-    before = 0 if session.inline is not None else session.size
-    return before + (piece.size if piece is not None else 0)
-
-
-def _raw(checksums: Checksums, algorithm: str) -> bytes | None:
-    return checksums.sha512 if algorithm == "sha512" else checksums.sha256
-
-
-def _so_far(session: Session, chunk: _Chunk, size: int) -> Checksums | None:
-    """Return the checksums of all `size` bytes with the chunk, or None when nobody has seen them all in a row."""
-    if chunk.hashes is not None:
-        return chunk.hashes.checksums(size)
-    known = Checksums.unpacked(session.checksums) if session.checksums is not None else None
-    return known if known is not None and known.size == size else None
-
-
 def created(request: Request, digest: str) -> Reply:
     """Answer that a blob is here."""
     location = f"{request.prefix}/v2/{request.words['name']}/blobs/{digest}"
     return Reply(201, [("location", location), ("docker-content-digest", digest)])
-
-
-def _pieces(session: Session, chunk: _Chunk) -> tuple[bytes | None, Piece | None]:
-    """Return the whole content when it is small enough to be kept inline, and the object that this request added."""
-    received = chunk.received
-    if received.key is not None:
-        return None, Piece(received.key, received.size)
-    if session.pieces:
-        return None, None
-    return received.inline or b"", None
-
-
-async def _preceded(prefix: bytes, body: Body | None) -> AsyncIterator[bytes]:
-    if prefix:
-        yield prefix
-    if body is not None:
-        async for piece in body:
-            yield piece
