@@ -133,6 +133,17 @@ async def test_a_deploy_tells_the_properties_that_were_set(
     assert stored.json().get("properties", {}) == told
 
 
+@pytest.mark.parametrize("how", ["copy", "move"])
+async def test_copies_and_moves_take_properties_along_without_the_right_to_set_any(
+    http: httpx.AsyncClient, repo: str, how: str
+) -> None:
+    await put(http, repo, "a.txt;k=v")
+    user = await reader(http, repo, "**", may=("read", "write", "delete"))
+    assert (await http.post(f"/artifactory/api/{how}/{repo}/a.txt?to=/{repo}/b.txt", auth=user)).status_code == 200
+    stored = await http.get(f"/artifactory/api/storage/{repo}/b.txt?properties")
+    assert stored.json()["properties"] == {"k": ["v"]}
+
+
 async def test_copies_in_repositories_of_others_are_not_even_looked_at(
     http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
