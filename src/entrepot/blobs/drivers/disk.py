@@ -57,9 +57,9 @@ def flush(fd: int) -> None:
     os.fsync(fd)
 
 
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def flush_path(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         flush(fd)
     finally:
@@ -97,7 +97,7 @@ class Folders:
             self._check()
         with contextlib.suppress(FileExistsError):  # pathlib's would look again, and raise if it were gone by then
             os.mkdir(folder, 0o700)  # noqa: PTH102 - see above
-        flush_folder(folder.parent)  # also when it was there: whoever made it may have died before this
+        flush_path(folder.parent)  # also when it was there: whoever made it may have died before this
         if len(self._durable) >= _REMEMBERED:
             self._durable = {self._root}
         self._durable.add(folder)
@@ -130,7 +130,7 @@ class NewFile:
         assert self._fd is not None
         os.fchmod(self._fd, _WHOLE)
         flush(self._fd)
-        flush_folder(self._path.parent)
+        flush_path(self._path.parent)
         self._close()
 
     def discard(self) -> None:
@@ -224,7 +224,7 @@ def remove(path: Path, root: Path, check: Callable[[], None] = _accept) -> None:
     while folder != root and _remove_empty(folder):
         folder = folder.parent
     with contextlib.suppress(FileNotFoundError):  # another deletion took the folder away, and flushes the one above
-        flush_folder(folder)
+        flush_path(folder)
 
 
 def _remove_empty(folder: Path) -> bool:

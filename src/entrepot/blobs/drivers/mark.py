@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, Final
 
 from entrepot.blobs.contract import StoreUnavailable
+from entrepot.blobs.drivers.disk import flush_path
 from entrepot.clock import new_id
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Mark:
         draft = self._root / f"{NAME}.{new_id()}"
         draft.write_text(f"{mark}\n", encoding="utf-8")
         try:
-            _flush(draft)
+            flush_path(draft)
             _name(draft, self._root / NAME)
-            _flush(self._root)
+            flush_path(self._root)
         finally:
             draft.unlink(missing_ok=True)
         return self.read()
@@ -62,11 +62,3 @@ def _name(draft: Path, file: Path) -> None:
         return  # another process or node was first
     except OSError:  # a volume without hard links
         draft.rename(file)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

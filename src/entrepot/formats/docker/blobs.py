@@ -30,7 +30,7 @@ class Blobs:
     async def fetch(self, request: Request) -> Reply:
         """GET and HEAD. Who is told that an upload exists may rely on it for half the grace time.
 
-        What was given up is unknown to HEAD, by which clients ask what they need to push.
+        What was given up is unknown to HEAD, by which clients ask what they need to push. Raises BlobUnknown.
         """
         digest = parse_digest(request.words["digest"])
         for image in readable_images(request):
@@ -44,7 +44,10 @@ class Blobs:
         raise BlobUnknown(told, detail={"blobSum": str(digest)})
 
     async def delete(self, request: Request) -> Reply:
-        """DELETE: a blob that no manifest of the image names becomes unknown to it at once."""
+        """DELETE: a blob that no manifest of the image names becomes unknown to it at once.
+
+        Raises BlobUnknown, NotAllowed where a manifest names it.
+        """
         digest = parse_digest(request.words["digest"])
         image = writable_image(request, "delete blobs from")
         granted, whose = request.granted, claimant(request.granted, image)

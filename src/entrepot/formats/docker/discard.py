@@ -29,7 +29,10 @@ class Discard:
         self._placing = placing
 
     async def delete(self, request: Request) -> Reply:
-        """Remove the reference; 202, and gone for the next request."""
+        """Remove the reference; 202, and gone for the next request.
+
+        Raises ManifestUnknown, Denied, TagIsImmutable.
+        """
         image = writable_image(request, "delete a manifest from")
         reference = unquote(request.words["reference"])
         granted: Granted = request.granted

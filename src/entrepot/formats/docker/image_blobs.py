@@ -153,9 +153,7 @@ async def holder_paths(reads: Reads, repo_id: int, image: str, blob_id: int, *, 
     return [f"{folder}/{name}" for folder, name in rows]
 
 
-async def holders(
-    reads: Reads, blob_id: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
-) -> list[tuple[int, str]]:
-    """Return (repository id, image) pairs, in order, of images that name a blob: their manifests do, or an upload does for now."""
+async def holders(reads: Reads, blob_id: int, *, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+    """Return a page of the (repository id, image) pairs of images that name a blob, for good or for now, beyond `after`."""
     rows = await reads.rows(_ANY_HOLDER, blob_id=blob_id, repo_id=after[0], image=after[1], limit=limit)
     return [(row[0], row[1]) for row in rows]

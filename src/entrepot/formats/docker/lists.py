@@ -37,7 +37,10 @@ class Lists:
         self._repositories = repositories
 
     async def tags(self, request: Request) -> Reply:
-        """GET tags/list."""
+        """GET tags/list.
+
+        Raises NameUnknown, PaginationNumberInvalid.
+        """
         page = parse_page(request.query, default=_TAGS, most=_MOST)
         name = image_name(request)
         found: set[str] = set()
@@ -55,7 +58,10 @@ class Lists:
         return reply
 
     async def catalog(self, request: Request) -> Reply:
-        """GET _catalog: of the whole registry, or of the repository that the access method names."""
+        """GET _catalog: of the whole registry, or of the repository that the access method names.
+
+        Raises NameUnknown, PaginationNumberInvalid.
+        """
         page = parse_page(request.query, default=_CATALOG, most=_TAGS)
         only = unquote(request.words.get("repo", ""))
         found: set[str] = set()

@@ -23,6 +23,7 @@ from entrepot.repositories.granted import Granter
 from entrepot.repositories.repository import Repository
 
 _SOURCES = 500  # images looked at for a mount that names no source
+_AT_ONCE = 100  # of them that are read at once
 _PATHS = 20  # in each of them; a client that is told no uploads, which costs less than looking on
 
 
@@ -58,7 +59,7 @@ class Mounts:
         if blob_id is None:
             return
         after, seen = (0, ""), 0
-        while seen < _SOURCES and (page := await holders(self._database, blob_id, after=after)):
+        while seen < _SOURCES and (page := await holders(self._database, blob_id, after=after, limit=_AT_ONCE)):
             for repo_id, name in page:
                 repository = self._by_id(repo_id)
                 if repository is not None:

@@ -32,9 +32,6 @@ class Reference:
     tag: Tag | None
     digest: Digest | None
 
-    def __str__(self) -> str:
-        return str(self.tag if self.tag is not None else self.digest)
-
 
 def check_image(name: str, key: str = "") -> ImageName:
     """Return the name of an image within the repository `key`. Raises NameInvalid."""

@@ -34,7 +34,8 @@ class Pull:
     async def fetch(self, request: Request) -> Reply:
         """Return the manifest from the first repository that holds it.
 
-        One whose bytes were given up is unknown to HEAD, by which clients ask whether they need to push it.
+        One whose bytes were given up is unknown to HEAD, by which clients ask whether they need to push it. Raises
+        ManifestUnknown.
         """
         reference = unquote(request.words["reference"])
         for image in readable_images(request):

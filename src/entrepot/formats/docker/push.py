@@ -43,7 +43,11 @@ class Push:
         self._limit = manifest_limit
 
     async def store(self, request: Request) -> Reply:
-        """Store a manifest under a tag, or under its digest and any number of tags (`?tag=`)."""
+        """Store a manifest under a tag, or under its digest and any number of tags (`?tag=`).
+
+        Raises ManifestInvalid, ManifestTooLarge, ManifestBlobUnknown, TagInvalid, DigestInvalid, Denied, RejectedByPatterns,
+        TagIsImmutable.
+        """
         image = writable_image(request, "upload a manifest to")
         reference = unquote(request.words["reference"])
         wanted = parse_reference(reference)
@@ -80,7 +84,10 @@ class Push:
         return _stored(request, document, reference, [tag for tag in tags if tag])
 
     def _tags(self, request: Request, image: Image, reference: str, *, is_digest: bool) -> list[str]:
-        """Return the references to place: tags, or the empty string for the digest alone."""
+        """Return the references to place: tags, or the empty string for the digest alone.
+
+        Raises ManifestInvalid, TagInvalid, Denied, RejectedByPatterns.
+        """
         if not is_digest:
             tags = [reference]
         else:

@@ -54,7 +54,10 @@ class Referrers:
         self._content = content
 
     async def fetch(self, request: Request) -> Reply:
-        """GET referrers: always an index, also for a digest that nobody knows (a 404 would tell: no such API)."""
+        """GET referrers: always an index, also for a digest that nobody knows (a 404 would tell: no such API).
+
+        Raises DigestInvalid, PaginationNumberInvalid.
+        """
         digest = parse_digest(request.words["digest"])
         wanted = (request.query.get("artifactType") or [""])[0]
         repo_id, after = _place(request)

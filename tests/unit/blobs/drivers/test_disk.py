@@ -8,7 +8,7 @@ import pytest
 
 from entrepot.blobs.contract import BlobMissing, StoreFull, StoreUnavailable
 from entrepot.blobs.drivers import disk
-from entrepot.blobs.drivers.disk import Folders, NewFile, Reading, flush, flush_folder, mapped, remove, walk
+from entrepot.blobs.drivers.disk import Folders, NewFile, Reading, flush, flush_path, mapped, remove, walk
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     reading = Reading(tmp_path / "a", 0, None)
     reading.piece(10)
     reading.close()
-    flush_folder(tmp_path)
+    flush_path(tmp_path)
     remove(tmp_path / "a", tmp_path)
     assert open_files() == before
 
@@ -191,7 +191,7 @@ def test_where_the_drives_cache_can_be_flushed_it_is(tmp_path: Path, monkeypatch
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
     monkeypatch.setattr(fcntl, "fcntl", lambda _, command: asked.append(command))
     monkeypatch.setattr(os, "fsync", failing(errno.EIO))
-    flush_folder(tmp_path)
+    flush_path(tmp_path)
     assert asked == [51]
 
 
@@ -201,7 +201,7 @@ def test_where_a_volume_does_not_offer_that_the_plain_flush_is_made(
 ) -> None:
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
     monkeypatch.setattr(fcntl, "fcntl", failing(code))
-    flush_folder(tmp_path)
+    flush_path(tmp_path)
     assert flushed == [tmp_path]
 
 
@@ -229,7 +229,7 @@ def test_a_removed_file_is_removed_durably_with_the_folders_it_leaves_empty(
 def test_a_folder_that_goes_while_it_is_being_flushed_does_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disk, "flush_folder", failing(errno.ENOENT))
+    monkeypatch.setattr(disk, "flush_path", failing(errno.ENOENT))
     (tmp_path / "x").touch()
     remove(tmp_path / "x", tmp_path)
     assert not (tmp_path / "x").exists()

@@ -84,7 +84,6 @@ def test_tags(tag: str) -> None:
     assert check_tag(tag) == tag
     assert parse_reference(tag).tag == tag
     assert parse_reference(tag).digest is None
-    assert str(parse_reference(tag)) == tag
 
 
 @pytest.mark.parametrize("tag", ["", ".a", "-a", "a" * 129, "a b", "a/b", "a+b", "é", "a\n", "a\x00", "..", "%61"])
@@ -99,7 +98,6 @@ def test_a_colon_makes_a_reference_a_digest(text: str) -> None:
     reference = parse_reference(text)
     assert reference.digest == Digest.parse(text)
     assert reference.tag is None
-    assert str(reference) == text
 
 
 @pytest.mark.parametrize("text", ["sha256:baddigeststring", ":", f"md5:{HEX}", f"sha256:{HEX.upper()}", "sha256:"])
