@@ -8,6 +8,7 @@ import pytest
 from entrepot.settings import Settings
 from tests.served import prepared, served, settings_of
 from tests.stores import postgres_engine, postgres_server
+from tests.unit.rest.artifacts.test_images import docker
 
 __all__ = ["postgres_engine", "postgres_server"]
 
@@ -23,6 +24,12 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     async with served(settings) as client:
         yield client
+
+
+@pytest.fixture
+async def pair(http: httpx.AsyncClient, repo: str) -> tuple[str, str]:
+    """Two local Docker repositories."""
+    return await docker(http, repo), await docker(http, f"o{repo}")
 
 
 _NUMBERS = iter(range(1, 1_000_000))

@@ -1,18 +1,13 @@
 """The storage quota of a project, over HTTP, on both engines."""
 
-import hashlib
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from entrepot.repositories import project_quota
+from tests.unit.rest.artifacts.filling import GIB, KNOWN, LARGE, PROJECTS, fill, project
 from tests.unit.rest.artifacts.test_images import docker
-
-PROJECTS = "/access/api/v1/projects"
-LARGE = bytes(64 << 20)
-KNOWN = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
-GIB = 1 << 30
 
 
 async def unannounced() -> AsyncIterator[bytes]:
@@ -30,35 +25,29 @@ async def statuses(http: httpx.AsyncClient, repo: str) -> list[int]:
 
 
 async def test_a_project_takes_in_no_more_than_its_quota(http: httpx.AsyncClient, repo: str) -> None:
-    project = {"project_key": "full", "display_name": "Full", "storage_quota_bytes": GIB}
-    await http.post(PROJECTS, json={**project, "storage_quota_bytes": 2 * GIB})
-    for key in (repo, "docker-local"):
-        assert (await http.put(f"{PROJECTS}/_/attach/repositories/{key}/full?force=true")).status_code == 204
+    full = {**await project(http, "full", repo, "docker-local", gib=2), "storage_quota_bytes": GIB}
     assert await statuses(http, repo) == [201, 200, 202]
-    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
-    for number in range(1, 16):
-        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
+    await fill(http, repo)
 
-    await http.put(f"{PROJECTS}/full", json=project)
+    await http.put(f"{PROJECTS}/full", json=full)
     assert await statuses(http, repo) == [413] * 3
     refused = await http.put(f"/artifactory/{repo}/small", content=b"x")
     assert "The storage quota of the project 'full' is used up" in refused.json()["errors"][0]["message"]
-    await http.put(f"{PROJECTS}/full", json={**project, "soft_limit": True})
+    await http.put(f"{PROJECTS}/full", json={**full, "soft_limit": True})
     assert await statuses(http, repo) == [201, 200, 202]
     await http.delete(f"/artifactory/{repo}/1")
-    await http.put(f"{PROJECTS}/full", json={**project, "soft_limit": False})
+    await http.put(f"{PROJECTS}/full", json={**full, "soft_limit": False})
     assert await statuses(http, repo) == [201, 200, 202]
     assert (
         await http.put(f"/artifactory/{repo}/again", content=LARGE)
     ).status_code == 413  # what came meanwhile counts
-    await http.put(f"{PROJECTS}/full", json={**project, "storage_quota_bytes": -1})
+    await http.put(f"{PROJECTS}/full", json={**full, "storage_quota_bytes": -1})
     assert (await http.put(f"/artifactory/{repo}/again", content=LARGE)).status_code == 201
     await http.delete(f"{PROJECTS}/_/attach/repositories/docker-local")
 
 
 async def test_what_is_here_already_counts_for_a_project_that_gets_it(http: httpx.AsyncClient, repo: str) -> None:
-    await http.post(PROJECTS, json={"project_key": "tight", "display_name": "Tight", "storage_quota_bytes": GIB})
-    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/tight?force=true")).status_code == 204
+    await project(http, "tight", repo)
     assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
     assert (await http.put(f"/artifactory/generic-local/{repo}", content=LARGE)).status_code == 201
     deployed = [(await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code for number in range(1, 17)]
@@ -80,8 +69,7 @@ async def test_what_is_here_already_counts_for_a_project_that_gets_it(http: http
 async def test_nobody_uses_up_or_sees_a_quota_by_what_he_says_that_he_will_bring(
     http: httpx.AsyncClient, repo: str
 ) -> None:
-    await http.post(PROJECTS, json={"project_key": "calm", "display_name": "Calm", "storage_quota_bytes": GIB})
-    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/calm?force=true")).status_code == 204
+    await project(http, "calm", repo)
     nobody = httpx.AsyncClient(transport=http._transport, base_url=http.base_url)
     parts, create = (
         "/artifactory/api/v1/uploads/part?partNumber=1&token=x",
@@ -103,24 +91,17 @@ async def test_nobody_uses_up_or_sees_a_quota_by_what_he_says_that_he_will_bring
 
 
 async def test_what_arrives_beyond_the_quota_is_refused_on_its_way(http: httpx.AsyncClient, repo: str) -> None:
-    await http.post(PROJECTS, json={"project_key": "late", "display_name": "Late", "storage_quota_bytes": GIB})
-    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/late?force=true")).status_code == 204
-    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
-    for number in range(1, 16):
-        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
+    await project(http, "late", repo)
+    await fill(http, repo)
 
     assert (await http.put(f"/artifactory/{repo}/more", content=unannounced())).status_code == 413
 
 
 async def test_a_full_project_is_told_as_such_whatever_is_sent_in_chunks(http: httpx.AsyncClient, repo: str) -> None:
     key = await docker(http, repo)
-    await http.post(PROJECTS, json={"project_key": "told", "display_name": "Told", "storage_quota_bytes": GIB})
-    for one in (repo, key):
-        assert (await http.put(f"{PROJECTS}/_/attach/repositories/{one}/told?force=true")).status_code == 204
+    await project(http, "told", repo, key)
     session = (await http.post(f"/v2/{key}/app/blobs/uploads/")).headers["location"]
-    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
-    for number in range(1, 16):
-        assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201
+    await fill(http, repo)
 
     refused = [
         await http.patch(session, content=unannounced()),
@@ -134,8 +115,7 @@ async def test_a_full_project_is_told_as_such_whatever_is_sent_in_chunks(http: h
 async def test_parts_of_a_file_count_until_they_are_thrown_away(
     http: httpx.AsyncClient, repo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await http.post(PROJECTS, json={"project_key": "parts", "display_name": "Parts", "storage_quota_bytes": GIB})
-    assert (await http.put(f"{PROJECTS}/_/attach/repositories/{repo}/parts?force=true")).status_code == 204
+    await project(http, "parts", repo)
     assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
     for number in range(1, 15):
         assert (await http.put(f"/artifactory/{repo}/{number}", headers=KNOWN)).status_code == 201

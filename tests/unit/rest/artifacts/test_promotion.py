@@ -1,8 +1,6 @@
 """Promotion of images from one repository to another, over HTTP, on both engines."""
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -12,51 +10,10 @@ from entrepot.formats.docker.images import Image
 from entrepot.formats.docker.manifest_rows import Manifest
 from entrepot.formats.docker.promotion import Promotion
 from entrepot.repositories.granted import Granted
-from tests.unit.rest.artifacts.test_images import KIND, LAYER, docker, pulls
-from tests.world import INDEX, index, manifest, sha256
-
-LARGE = bytes(64 << 20)
-PASSWORD = "Narrow-pass-1"
-
-
-async def push(http: httpx.AsyncClient, key: str, tag: str, *, note: str = "") -> bytes:
-    config = b'{"config": {"Labels": {"team": "blue"}}, "note": "%s"}' % note.encode()
-    for content in (config, LAYER):
-        url = f"/v2/{key}/app/blobs/uploads/?digest={sha256(content)}"
-        assert (await http.post(url, content=content)).status_code == 201
-    body = manifest(config, LAYER)
-    assert await put(http, f"{key}/app", tag or sha256(body), body) == 201
-    return body
-
-
-async def put(http: httpx.AsyncClient, image: str, reference: str, body: bytes, kind: str = KIND) -> int:
-    sent = await http.put(f"/v2/{image}/manifests/{reference}", content=body, headers={"content-type": kind})
-    return sent.status_code
-
-
-async def promote(
-    http: httpx.AsyncClient, source: str, target: str, *, auth: httpx.Auth | None = None, **fields: object
-) -> httpx.Response:
-    body = {"targetRepo": target, "dockerRepository": "app", **fields}
-    more = {} if auth is None else {"auth": auth}
-    return await http.post(f"/artifactory/api/docker/{source}/v2/promote", json=body, **more)  # type: ignore[arg-type]
-
-
-async def tags(http: httpx.AsyncClient, key: str, image: str = "app") -> Sequence[str]:
-    told = await http.get(f"/v2/{key}/{image}/tags/list")
-    found: Sequence[str] = told.json()["tags"] if told.status_code == 200 else []
-    return found
-
-
-async def properties(http: httpx.AsyncClient, path: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = (await http.get(f"/artifactory/api/storage/{path}?properties")).json()["properties"]
-    return found
-
-
-@pytest.fixture
-async def pair(http: httpx.AsyncClient, repo: str) -> tuple[str, str]:
-    """Two local Docker repositories."""
-    return await docker(http, repo), await docker(http, f"o{repo}")
+from tests.unit.rest.artifacts.filling import GIB, PROJECTS, fill, project
+from tests.unit.rest.artifacts.promoting import promote, properties, push, put, tags, user_with
+from tests.unit.rest.artifacts.test_images import LAYER, docker, pulls
+from tests.world import INDEX, index, sha256
 
 
 async def test_a_tag_moves_under_another_name_with_its_bytes_and_properties(
@@ -182,16 +139,7 @@ async def test_the_caller_reads_and_deletes_at_the_source_and_deploys_at_the_tar
     key, other = pair
     child = await push(http, key, "")
     assert await put(http, f"{key}/app", "1.0", index(child), INDEX) == 201
-    name = f"mover-{key}"
-    user = {"name": name, "email": "m@example.org", "password": PASSWORD}
-    assert (await http.put(f"/artifactory/api/security/users/{name}", json=user)).status_code == 201
-    for everybody in ("Anything", "Any Remote"):
-        await http.delete(f"/artifactory/api/v2/security/permissions/{everybody}")
-    for number, (where, may) in enumerate(((key, at_source), (other, at_target))):
-        target = {"name": f"{name}{number}", "repo": {"repositories": [where], "actions": {"users": {name: may}}}}
-        made = await http.put(f"/artifactory/api/v2/security/permissions/{name}{number}", json=target)
-        assert made.status_code in {200, 201}, made.text
-    mine = httpx.BasicAuth(name, PASSWORD)
+    mine = await user_with(http, f"mover-{key}", (key, at_source, ["**"]), (other, at_target, ["**"]))
     assert (await promote(http, key, other, tag="1.0", auth=mine)).status_code == moved
     assert (await tags(http, key) == []) is (moved == 200)
     assert (await promote(http, key, other, tag="1.0", copy=True, auth=mine)).status_code == copied
@@ -201,22 +149,12 @@ async def test_a_project_that_is_full_takes_nothing_and_the_source_stays(
     http: httpx.AsyncClient, repo: str, pair: tuple[str, str]
 ) -> None:
     key, other = pair
-    full = {"project_key": "docked", "display_name": "Docked", "storage_quota_bytes": 1 << 30}
-    await http.post("/access/api/v1/projects", json=full)
-    assert (
-        await http.put(f"/access/api/v1/projects/_/attach/repositories/{other}/docked?force=true")
-    ).status_code == 204
-    assert (
-        await http.put(f"/access/api/v1/projects/_/attach/repositories/{repo}/docked?force=true")
-    ).status_code == 204
+    full = await project(http, "docked", other, repo)
     await push(http, key, "1.0")
-    assert (await http.put(f"/artifactory/{repo}/0", content=LARGE)).status_code == 201
-    known = {"x-checksum-deploy": "true", "x-checksum-sha1": hashlib.sha1(LARGE, usedforsecurity=False).hexdigest()}
-    for number in range(1, 16):
-        assert (await http.put(f"/artifactory/{repo}/{number}", headers=known)).status_code == 201
+    await fill(http, repo)
     assert (await promote(http, key, other, tag="1.0")).status_code == 413
     assert (await tags(http, key), await tags(http, other)) == (["1.0"], [])
-    await http.put("/access/api/v1/projects/docked", json={**full, "storage_quota_bytes": 2 << 30})
+    await http.put(f"{PROJECTS}/docked", json={**full, "storage_quota_bytes": 2 * GIB})
     assert (await promote(http, key, other, tag="1.0")).status_code == 200
 
 

@@ -9,40 +9,12 @@ import pytest
 
 from entrepot.formats.docker.promotion import Promotion
 from entrepot.metadata.tree import Tree
+from tests.unit.rest.artifacts.filling import project
+from tests.unit.rest.artifacts.promoting import Right, annotate, promote, properties, push, put, tags, user_with
 from tests.unit.rest.artifacts.test_images import KIND, LAYER, docker
-from tests.unit.rest.artifacts.test_promotion import PASSWORD, pair, promote, properties, push, put, tags
 from tests.world import INDEX, index, manifest, sha256
 
-__all__ = ["pair"]
-
 BIG = bytes(48 << 20)
-Right = tuple[str, Sequence[str], Sequence[str]]  # repository, actions, patterns
-
-
-async def user_with(http: httpx.AsyncClient, name: str, *rights: Right) -> httpx.BasicAuth:
-    user = {"name": name, "email": "m@example.org", "password": PASSWORD}
-    assert (await http.put(f"/artifactory/api/security/users/{name}", json=user)).status_code == 201
-    for everybody in ("Anything", "Any Remote"):
-        await http.delete(f"/artifactory/api/v2/security/permissions/{everybody}")
-    for number, (key, actions, patterns) in enumerate(rights):
-        repo = {"repositories": [key], "include-patterns": patterns, "actions": {"users": {name: actions}}}
-        url = f"/artifactory/api/v2/security/permissions/{name}{number}"
-        assert (await http.put(url, json={"name": f"{name}{number}", "repo": repo})).status_code in {200, 201}
-    return httpx.BasicAuth(name, PASSWORD)
-
-
-async def annotate(http: httpx.AsyncClient, path: str, said: str, auth: httpx.BasicAuth | None = None) -> int:
-    more: Any = {} if auth is None else {"auth": auth}
-    return (await http.put(f"/artifactory/api/storage/{path}?properties={said}", **more)).status_code
-
-
-async def project(http: httpx.AsyncClient, key: str, repo: str) -> None:
-    """Put a repository into a project that may hold a gigabyte."""
-    name = f"p{repo.replace('-', '')}"[:32]
-    body = {"project_key": name, "display_name": name, "storage_quota_bytes": 1 << 30}
-    assert (await http.post("/access/api/v1/projects", json=body)).status_code == 201
-    attached = await http.put(f"/access/api/v1/projects/_/attach/repositories/{key}/{name}?force=true")
-    assert attached.status_code == 204
 
 
 async def push_big(http: httpx.AsyncClient, key: str) -> None:
@@ -172,11 +144,11 @@ async def test_a_tag_that_changes_again_and_again_is_not_promoted(
 
 
 async def test_what_does_not_arrive_and_what_is_there_already_uses_up_no_quota(
-    http: httpx.AsyncClient, pair: tuple[str, str], repo: str
+    http: httpx.AsyncClient, pair: tuple[str, str]
 ) -> None:
     key, other = pair
     await push_big(http, key)
-    await project(http, other, repo)
+    await project(http, "counted", other)
     await push(http, other, "taken", note="other")
     me = await user_with(http, f"m-{key}", (key, ["read"], ["**"]), (other, ["write"], ["**"]))
     refused = [await promote(http, key, other, tag="big", targetTag="taken", copy=True, auth=me) for _ in range(25)]
