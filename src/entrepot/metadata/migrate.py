@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-HEAD = "0006"
+HEAD = "0007"
 _LOCK_WAIT = 2_000  # milliseconds that a migration of PostgreSQL waits for a table, and all others behind it
 _LOCK_NOT_AVAILABLE = "55P03"
 _ATTEMPTS = 40
