@@ -82,6 +82,12 @@ def test_the_version_is_printed_without_loading_anything_heavy() -> None:
     assert not loaded & {"typer", "rich", "structlog", "asyncio", "sqlalchemy", "granian", "msgspec", "sqlite3", "json"}
 
 
+def test_the_program_is_also_a_module_of_python() -> None:
+    done = subprocess.run([sys.executable, "-m", "entrepot", "servve"], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("entrepot: No such command 'servve'")
+
+
 def test_the_supervisor_loads_next_to_nothing() -> None:
     code = "import sys; from entrepot.cli import supervise; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
