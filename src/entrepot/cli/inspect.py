@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,26 +102,34 @@ def _lines(found: Inspection) -> list[str]:
                 for one in findings[:_SHOWN]
             ]
     if found.repaired:
-        lines.append(f"mended: {found.repaired:,}. What belongs to no blob goes after the grace time.")
+        lines.append(f"mended: {found.repaired:,}")
+    if found.waiting_count:
+        lines.append(_waiting(found))
     return [*lines, "clean"] if found.clean else lines
+
+
+def _waiting(found: Inspection) -> str:
+    until = datetime.fromtimestamp(found.waiting_until / 1000, UTC)
+    return (
+        f"in the grace time: {_counted(found.waiting_count, 'object')} that nothing names any more; "
+        f"a running server deletes them by itself, the last after {until:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def _advice(found: Inspection, *, repair: bool) -> list[str]:
     """Return what helps now (docs/howto/lost-bytes.md)."""
-    if not found.missing_count and not found.corrupt_count:
-        return []
-    if found.repaired:
-        return ["Push these images or files again now: what is pushed is stored anew."]
-    if not repair:
-        return [
-            "Restore these files of the blob store from a backup; or run this with --repair, and push the images or files again."
-        ]
-    lines = ["Nothing could be mended."]
-    if found.missing_count:
+    lost = found.missing_count + found.corrupt_count - found.unreadable  # or will be, once they are given up
+    fresh = found.missing_count + found.corrupt_count - found.given_up
+    lines = []
+    if found.given_up:
+        lines.append(f"given up by an earlier repair, and not pushed since: {_counted(found.given_up, 'blob')}")
+    if fresh and not repair:
         lines.append(
-            "What is missing was given up before: push these images or files again; what is pushed is stored anew."
+            "Restore these files of the blob store from a backup; or run this with --repair, and push the images or files again."
         )
-    if found.corrupt_count:
+    elif lost:
+        lines.append("Push these images or files again now: what is pushed is stored anew.")
+    if found.unreadable and repair:
         lines.append(
             "What cannot be read may be readable tomorrow. Else take it out of the blob store; it is missing then."
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from entrepot.blobs.contract import Driver
 from entrepot.errors import Invalid
 from entrepot.jobs.damage import MISSING, NO_BYTES, Seen, damage_of, fault_of, give_up, lies_there, seen_now
-from entrepot.jobs.orphans import give_back, orphans, queue
+from entrepot.jobs.orphans import give_back, orphans, queue, waiting
 from entrepot.metadata.database import Database, Reads
 from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
@@ -60,9 +60,13 @@ class Inspection:
     orphans: list[Piece] = field(default_factory=list)
     missing_count: int = 0
     missing: list[Finding] = field(default_factory=list)
+    given_up: int = 0  # of the missing: an earlier repair said so, and nobody has pushed them since
     corrupt_count: int = 0
     corrupt: list[Finding] = field(default_factory=list)
+    unreadable: int = 0  # of the corrupt: the store refuses to read them, and no repair gives them up
     repaired: int = 0
+    waiting_count: int = 0  # objects that nothing names any more, in their grace time
+    waiting_until: int = 0  # when the last of them may go, in milliseconds
 
     @property
     def clean(self) -> bool:
@@ -84,6 +88,7 @@ async def check(
         why, key = await fault_of(driver, seen)
         if why and await lies_there(database, seen):
             found.missing_count += 1
+            found.given_up += why == NO_BYTES
             if len(found.missing) < _LISTED:
                 found.missing.append(await _finding(database, seen, why, key))
             if repair:
@@ -97,6 +102,7 @@ async def check(
         found.orphans += among[: _LISTED - len(found.orphans)]
         if repair:
             found.repaired += sum([await queue(database, orphan) for orphan in among])
+    found.waiting_count, found.waiting_until = await waiting(database)
     return found
 
 
@@ -112,7 +118,9 @@ async def fsck(
         if why and await lies_there(database, seen):
             missing = why in (MISSING, NO_BYTES)
             found.missing_count += missing
+            found.given_up += why == NO_BYTES
             found.corrupt_count += not missing
+            found.unreadable += not sure
             listed = found.missing if missing else found.corrupt
             if len(listed) < _LISTED:
                 listed.append(await _finding(database, seen, why, seen.key))

@@ -15,6 +15,7 @@ _PAGE = 500
 _AT_ONCE = 10_000  # lost blobs whose bytes are looked for
 
 _KNOWN_WRITERS = sql("SELECT id FROM writer WHERE id {any:ids}")
+_WAITING = sql("SELECT COUNT(*), COALESCE(MAX(not_before), 0) FROM delete_queue")
 _OPEN = sql("SELECT 1 FROM writer_hour WHERE writer_id = :writer AND hour = :hour")
 _LOST = sql("""
 SELECT id, sha256, size FROM blob b WHERE storage_key IS NULL AND size > 0
@@ -60,6 +61,13 @@ async def queue(database: Database, orphan: Piece) -> int:
         return 1
 
     return await database.transact(work)
+
+
+async def waiting(reads: Reads) -> tuple[int, int]:
+    """Return how many objects wait for their deletion, and when the last of them may go, in milliseconds; 0 without any."""
+    row = await reads.row(_WAITING)
+    assert row is not None
+    return int(row[0]), int(row[1])
 
 
 async def _lost(reads: Reads) -> dict[int, dict[bytes, int]]:

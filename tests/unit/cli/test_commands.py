@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -360,7 +361,7 @@ def inspection_that_finds(found: Inspection) -> Work:
     ) -> Inspection:
         assert callable(progress)
         progress(1, 3)
-        return found
+        return found if repair else replace(found, repaired=0)
 
     return inspect
 
@@ -374,12 +375,9 @@ def test_an_inspection_ends_with_1_when_it_found_something(
         monkeypatch.setattr(inspection, name, inspection_that_finds(found))
     code, out, err = cli(*command, "--home", str(instance))
     assert (code, err) == (status, "")
-    expected = (
-        ["clean"]
-        if status == 0
-        else ["bytes are missing: 1 blob\n", "sha256:ab", "docker-local/a/b", "mended: 1.", "Push these images"]
-    )
-    assert all(word in out for word in expected)
+    repaired = ["mended: 1\n", "Push these images"] if "--repair" in command else ["Restore these files", "with --repair"]
+    found_words = ["bytes are missing: 1 blob\n", "sha256:ab", "docker-local/a/b", *repaired]
+    assert all(word in out for word in (found_words if status else ["clean"]))
     code, out, _ = cli(*command, "--home", str(instance), "--json")
     assert code == status
     assert json.loads(out)["missing_count"] == found.missing_count
@@ -401,13 +399,39 @@ def test_a_repair_that_could_mend_nothing_is_not_advised_once_more(
 ) -> None:
     given_up = Finding(1, "sha256:ab", 5, None, "it has no bytes", ())
     unreadable = Finding(2, "sha256:cd", 5, "k", "the bytes cannot be read: slow down", ())
-    found = Inspection(blobs=2, missing_count=1, missing=[given_up], corrupt_count=1, corrupt=[unreadable])
+    found = Inspection(
+        blobs=2, missing_count=1, missing=[given_up], given_up=1, corrupt_count=1, corrupt=[unreadable], unreadable=1
+    )
     for name in ("check", "fsck"):
         monkeypatch.setattr(inspection, name, inspection_that_finds(found))
     code, out, _ = cli(command, "--repair", "--home", str(instance))
     assert code == 1
     assert "--repair" not in out
-    assert all(words in out for words in ("Nothing could be mended.", "push these images", "readable tomorrow"))
+    assert all(words in out for words in ("given up by an earlier repair", "Push these images", "readable tomorrow"))
+
+
+@pytest.mark.parametrize("command", [["gc", "--check"], ["gc", "--repair"], ["fsck"]])
+def test_what_was_given_up_before_is_not_called_a_failure_and_needs_a_push_and_no_repair(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path, command: list[str]
+) -> None:
+    given_up = Finding(1, "sha256:ab", 5, None, "it has no bytes", ())
+    for name in ("check", "fsck"):
+        found = Inspection(blobs=2, missing_count=1, missing=[given_up], given_up=1)
+        monkeypatch.setattr(inspection, name, inspection_that_finds(found))
+    _, out, _ = cli(*command, "--home", str(instance))
+    assert "given up by an earlier repair, and not pushed since: 1 blob\nPush these images" in out
+    assert not any(words in out for words in ("Nothing could", "--repair", "clean"))
+
+
+def test_what_waits_for_its_grace_time_is_told_also_where_all_is_clean(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, instance: Path
+) -> None:
+    waiting = Inspection(blobs=2, bytes=20, waiting_count=3, waiting_until=1_800_000_000_000)
+    monkeypatch.setattr(inspection, "check", inspection_that_finds(waiting))
+    code, out, _ = cli("gc", "--repair", "--home", str(instance))
+    assert code == 0
+    told = "in the grace time: 3 objects that nothing names any more; a running server deletes them by itself, the last after"
+    assert out.splitlines()[1:] == [f"{told} 2027-01-15 08:00 UTC", "clean"]
 
 
 def test_real_inspections_of_a_new_instance_are_clean(cli: Run, instance: Path) -> None:

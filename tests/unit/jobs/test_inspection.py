@@ -92,7 +92,10 @@ class TestInspection:
         assert (await node.ask("GET", url)).body != BIG
         before = await node.database.row(VERSION)
         found = await fsck(node.database, node.driver, repair=True)
-        assert (found.corrupt_count, found.repaired) == (1, 1)
+        assert (found.corrupt_count, found.given_up, found.repaired) == (1, 0, 1)
+        for inspect in (check, fsck):
+            again = await inspect(node.database, node.driver, repair=True)
+            assert (again.missing_count, again.given_up, again.repaired) == (1, 1, 0)
         assert await node.database.row(VERSION) != before  # so that no process goes on sending what was damaged
         fresh = await another(node)
         assert (await fresh.ask("GET", url)).status == 503
@@ -142,7 +145,7 @@ class TestInspection:
         whims._objects = objects
         found = await fsck(node.database, whims, repair=True)
         assert [(one.digest, "slow down" in one.why) for one in found.corrupt] == [(sha256(BIG), True)]
-        assert found.repaired == 0
+        assert (found.unreadable, found.repaired) == (1, 0)
         assert (await fsck(node.database, node.driver)).clean
 
     async def test_a_store_that_does_not_answer_is_no_damage(self, node: Node) -> None:
@@ -166,7 +169,10 @@ class TestInspection:
         assert (await check(node.database, node.driver)).clean
         await write(node.database, "DELETE FROM writer")
         assert [one.key for one in (await check(node.database, node.driver)).orphans] == [left.key]
-        await check(node.database, node.driver, repair=True)
+        repaired = await check(node.database, node.driver, repair=True)
+        again = await check(node.database, node.driver, repair=True)
+        assert (again.clean, again.waiting_count, again.waiting_until) == (True, 1, repaired.waiting_until)
+        assert abs(again.waiting_until - node.database.now() - GRACE) < 60_000
         await node.later(GRACE - 60_000)
         await node.collect()
         assert await node.objects() == [left.key]
