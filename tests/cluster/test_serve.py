@@ -22,7 +22,7 @@ import httpx
 import pytest
 
 from tests.parts.certificate import certificate
-from tests.parts.entrepot import program
+from tests.parts.entrepot import entrepot, program
 from tests.parts.processes import Server, Word, answers, free_port, run, short_folder, wait_until
 
 STUB = (sys.executable, "-m", "tests.cluster.stub", "serve")
@@ -165,6 +165,27 @@ def test_a_second_start_does_not_show_the_password_again(tmp_path: Path) -> None
     (tmp_path / "printed").unlink()
     with running(node(tmp_path)) as second:
         assert "made-up" not in second.printed
+
+
+def test_nobody_else_can_read_any_file_that_a_node_makes(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with entrepot(tmp_path / "home") as real:
+            repository = httpx.put(
+                f"{real.url}/artifactory/api/repositories/more",
+                json={"rclass": "local", "packageType": "generic"},
+                auth=(real.user, real.password),
+            )
+            assert repository.status_code == 200, repository.text
+            made = ("audit.position", "logs/audit.log", "blobs/@entrepot")
+            assert wait_until(lambda: all((real.home / name).exists() for name in made), seconds=SECONDS)
+            assert list((real.home / "run" / "metrics").iterdir())
+            open_to_others = [
+                path for path in (real.home, *real.home.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077
+            ]
+    finally:
+        os.umask(before)
+    assert open_to_others == []
 
 
 def test_nobody_else_can_read_the_home_folder(tmp_path: Path) -> None:

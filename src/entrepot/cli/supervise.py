@@ -30,6 +30,7 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "localhost"}  # noqa: S104 - what t
 
 def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
     """Run a node; the arguments are what `cli/serve.py` hands over. Return the exit status."""
+    os.umask(0o077)  # of all processes of the node: what they make is for their own user, whichever library makes it
     descriptor, started, prepare = arguments
     with os.fdopen(int(descriptor), "rb") as handed_over:
         handed_over.seek(0)
