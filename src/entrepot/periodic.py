@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from entrepot.errors import Unavailable, reason
+from entrepot.errors import TooMany, Unavailable, reason
 
 _TOLD_AGAIN = 60.0  # seconds between two lines about what goes on failing
 
@@ -23,7 +23,7 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
         await asyncio.sleep(seconds)
         try:
             await work()
-        except Unavailable as error:
+        except (Unavailable, TooMany) as error:
             if time.monotonic() - told >= _TOLD_AGAIN:
                 told = time.monotonic()
                 log.warning("background.unavailable", work=name, reason=reason(error))

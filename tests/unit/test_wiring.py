@@ -1,14 +1,17 @@
 """What the settings mean to the rooms that are wired with them."""
 
+import asyncio
 import errno
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from entrepot.blobs.drivers.files import Files
 from entrepot.blobs.drivers.mark import Mark, NotThisStore
-from entrepot.errors import Unavailable
+from entrepot.errors import TooMany, Unavailable
 from entrepot.metadata.open import open_database
+from entrepot.periodic import in_background
 from entrepot.settings import Settings, load
 from entrepot.store import blob_folder
 from entrepot.worker import build
@@ -77,3 +80,20 @@ async def test_a_first_start_of_this_version_without_the_volume_is_refused(setti
     with pytest.raises(NotThisStore, match="none of the objects that the database names; is the volume mounted"):
         async with build(settings):
             pass
+
+
+async def test_periodic_work_that_others_keep_from_beginning_is_one_line_and_is_tried_again() -> None:
+    tried, thrice = 0, asyncio.Event()
+
+    async def refused() -> None:
+        nonlocal tried
+        tried += 1
+        if tried == 3:
+            thrice.set()
+        raise TooMany(seconds=5)
+
+    with capture_logs() as told:
+        async with in_background((0.001, refused, "counting")):
+            await asyncio.wait_for(thrice.wait(), 30)
+    line = {"work": "counting", "reason": "Too many requests; try again in 5 second(s).", "log_level": "warning"}
+    assert told == [{"event": "background.unavailable", **line}]
