@@ -64,7 +64,10 @@ def check_resource(resource: object) -> None:
 def check_name(name: str) -> str:
     """Return the name. Raises Invalid."""
     if not 0 < len(name) <= 64 or not _FORBIDDEN.isdisjoint(name) or not name.isprintable():
-        raise Invalid(f"'{name[:64]}' is not a valid name for a permission target.")
+        raise Invalid(
+            f"'{name[:64]}' is not a valid name for a permission target: 1 to 64 printable characters, none of "
+            f"{' '.join(sorted(_FORBIDDEN))}"
+        )
     return name
 
 

@@ -82,8 +82,10 @@ def gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def checked(properties: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return the properties if all of them can be stored. Raises PropertyInvalid, Invalid."""
     for key, values in properties.items():
-        if len(key) > MAX_KEY or not _KEY.fullmatch(key):
-            raise PropertyInvalid(key=key[:MAX_KEY])
+        if len(key) > MAX_KEY:
+            raise Invalid(f"Property key: {key[:60]}... is longer than {MAX_KEY} characters.")
+        if not _KEY.fullmatch(key):
+            raise PropertyInvalid(key=key)
         if any(len(value) > MAX_VALUE or "\0" in value for value in values):
             raise Invalid(f"A value of the property {key} is longer than {MAX_VALUE} characters, or holds a NUL.")
     if sum(map(len, properties.values())) > MAX_PROPERTIES:

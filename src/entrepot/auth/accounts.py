@@ -148,7 +148,9 @@ def check_name(name: str) -> str:
     """Return a new user's name as it is stored. Raises Invalid."""
     lowered = name.lower()
     if not may_be_name(lowered):
-        raise Invalid(f"'{name[:100]}' is not a valid user name: it may have lower-case letters, digits and . - _ @")
+        raise Invalid(
+            f"'{name[:100]}' is not a valid user name: it may have lower-case letters, digits and . - _ @, at most 255 of them"
+        )
     return lowered
 
 

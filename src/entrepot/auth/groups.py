@@ -87,7 +87,10 @@ class GroupExists(Conflict):
 def check_name(name: str) -> str:
     """Return a new group's name as it is stored. Raises Invalid."""
     if not _NAME.fullmatch(name) or name != name.strip():
-        raise Invalid(f"'{name[:100]}' is not a valid name for a group.")
+        raise Invalid(
+            f"'{name[:100]}' is not a valid name for a group: 1 to 64 characters, no spaces around them, none of "
+            '/ \\ : | ? * " < >'
+        )
     return name.lower()
 
 

@@ -37,7 +37,7 @@ def check_image(name: str, key: str = "") -> ImageName:
     """Return the name of an image within the repository `key`. Raises NameInvalid."""
     length = len(name) + len(key) + 1 if key else len(name)
     if length > MAX_NAME or not _NAME.fullmatch(name):
-        raise NameInvalid(detail={"name": shown(name)})
+        raise _name_invalid(name, length)
     return ImageName(name)
 
 
@@ -50,10 +50,15 @@ def split_name(name: str) -> tuple[str, ImageName]:
     """
     key, _, image = name.partition("/")
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
-        raise NameInvalid(detail={"name": shown(name)})
+        raise _name_invalid(name, len(name))
     if not image:
         raise NameUnknown(name, f"a name begins with that of a repository here, as docker-local/{shown(name)} does")
     return key, ImageName(image)
+
+
+def _name_invalid(name: str, length: int) -> NameInvalid:
+    told = f"invalid repository name: it is longer than {MAX_NAME} characters" if length > MAX_NAME else None
+    return NameInvalid(told, detail={"name": shown(name)})
 
 
 def is_component(key: str) -> bool:
@@ -64,7 +69,10 @@ def is_component(key: str) -> bool:
 def check_tag(text: str) -> Tag:
     """Return the tag. Raises TagInvalid."""
     if not _TAG.fullmatch(text):
-        raise TagInvalid("The tag is not valid.", detail={"tag": shown(text)})
+        raise TagInvalid(
+            "The tag is not valid: 1 to 128 letters, digits and _ . -, the first neither . nor -.",
+            detail={"tag": shown(text)},
+        )
     return Tag(text)
 
 
