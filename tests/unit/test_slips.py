@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot.errors import Invalid
-from entrepot.slips import check_names
+from entrepot.slips import check_names, slips
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,4 @@ def test_names_that_nobody_knows_are_compared_only_while_they_are_few() -> None:
     check_names([f"length-{number:x}-of-it" for number in range(100)], ("length",))
     with pytest.raises(Invalid, match="more than 100 fields"):
         check_names([f"length{number}" for number in range(101)], ("length",))
+    assert [*slips(["lenght", *(f"x{number}" for number in range(10_000))], ("length",))] == [("lenght", "length")]

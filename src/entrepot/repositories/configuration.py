@@ -12,6 +12,7 @@ from entrepot.errors import Invalid
 from entrepot.paths import RepoKey
 from entrepot.repositories.fields import ALL, BY_NAME, LAYOUTS, Field, belonging
 from entrepot.repositories.located import SHARED
+from entrepot.slips import slips
 
 Known = Callable[[str], Mapping[str, Any] | None]
 """Look up the configuration of a live repository by key."""
@@ -19,6 +20,7 @@ Known = Callable[[str], Mapping[str, Any] | None]
 _IDENTITY = ("key", "rclass", "packageType")
 _MAX_NUMBER = 2**53
 _ALIASES = {"yum": "rpm"}
+_KNOWN = frozenset({*BY_NAME, *_IDENTITY, "type"})
 
 
 def create(key: str, body: Mapping[str, Any], known: Known) -> dict[str, Any]:
@@ -38,6 +40,14 @@ def create(key: str, body: Mapping[str, Any], known: Known) -> dict[str, Any]:
     if package_type == "maven":
         config["suppressPomConsistencyChecks"] = False
     return _checked(_merged(config, body), known)
+
+
+def misspelt(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the fields that no repository has and that are nearly one of ours, with that one.
+
+    They are passed over as all that nobody knows is: clients send fields of other products, too.
+    """
+    return list(slips(body, _KNOWN))
 
 
 def update(config: Mapping[str, Any], body: Mapping[str, Any], known: Known) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import structlog
+
 from entrepot.access.actions import Action
 from entrepot.auth.audit import Actor
 from entrepot.errors import Invalid, NotFound
 from entrepot.formats.docker.names import is_component
 from entrepot.messages import NO_STORE, Reply, Request, Row, json_reply, text_reply
+from entrepot.paths import MAX_KEY
 from entrepot.repositories import configuration
 from entrepot.repositories.catalog import RESERVED, Repositories, RepositoryExists
 from entrepot.repositories.fields import DOCKER, display_name
@@ -19,12 +22,18 @@ from entrepot.repositories.repository import Repository
 from entrepot.rest.json_bodies import LONG, json_object, json_value
 from entrepot.rest.security.changes import actor
 
+log = structlog.get_logger()
+
 _ORDER = {"local": 0, "remote": 1, "virtual": 2, "federated": 3}
 _BATCH = 1000
 
 
 class RepositoryUnreadable(Invalid):
     """Bad Request"""
+
+
+class NotThere(Invalid):
+    """Repository {key} does not exist; PUT /artifactory/api/repositories/{key} creates it"""
 
 
 class RepositoryApi:
@@ -94,7 +103,7 @@ class RepositoryApi:
         config = configuration.create(key, body, self._known)
         is_new = await self._put(config, actor(request))
         told = f"Successfully created repository '{key}' \n" if is_new else f"Repository {key} update successfully.\n"
-        return text_reply(told + _unreachable(config))
+        return text_reply(told + _unreachable(config) + _misspelt(key, body))
 
     async def update(self, request: Request) -> Reply:
         """POST: change the fields that are present."""
@@ -104,7 +113,7 @@ class RepositoryApi:
         await self._repositories.update(
             key, lambda config: configuration.update(config, body, self._known), actor(request)
         )
-        return text_reply(f"Repository {key} update successfully.\n")
+        return text_reply(f"Repository {key} update successfully.\n{_misspelt(key, body)}")
 
     async def delete(self, request: Request) -> Reply:
         """DELETE: gone at once, its content in the background."""
@@ -126,16 +135,19 @@ class RepositoryApi:
             key = str(body.get("key") or "")
             made[key] = configuration.create(key, body, known)
         await self._repositories.create_all(made.values(), actor(request))
-        return text_reply("Repositories have been created successfully.\n", 201)
+        slips = "".join(_misspelt(str(body["key"]), body) for body in bodies)
+        return text_reply(f"Repositories have been created successfully.\n{slips}", 201)
 
     async def update_batch(self, request: Request) -> Reply:
         """POST batch."""
+        slips = ""
         for body in await _bodies(request):
             key = str(body.get("key") or "")
             self._check_changeable(key)
             change = _updating(body, self._known)
             await self._repositories.update(key, change, actor(request))
-        return text_reply("Repositories have been updated successfully.\n")
+            slips += _misspelt(key, body)
+        return text_reply(f"Repositories have been updated successfully.\n{slips}")
 
     async def _put(self, config: Mapping[str, Any], by: Actor) -> bool:
         """Create or replace; return whether it was created."""
@@ -150,8 +162,10 @@ class RepositoryApi:
         return existing is None
 
     def _check_changeable(self, key: str) -> None:
-        if self._repositories.get(key) is None or key in RESERVED:
-            raise RepositoryUnreadable
+        if self._repositories.get(key) is None:
+            raise NotThere(key=key[:MAX_KEY])
+        if key in RESERVED:
+            raise Invalid(f"The repository '{key}' is the system's own, and cannot be changed.")
 
     def _known(self, key: str) -> Mapping[str, Any] | None:
         found = self._repositories.get(key)
@@ -173,6 +187,16 @@ def _unreachable(config: Mapping[str, Any]) -> str:
     if config["packageType"] not in DOCKER or is_component(key):
         return ""
     return f"'{key}' cannot be part of an image's name: clients reach it by a port or a proxy, not as <host>/{key}/<image>.\n"
+
+
+def _misspelt(key: str, body: Mapping[str, Any]) -> str:
+    """Return what to know of fields that look like slips and were passed over, and log it: who sends them may read no answers."""
+    found = configuration.misspelt(body)
+    for name, close in found:
+        log.warning("repository.field.unknown", repository=key, field=name, meant=close)
+    return "".join(
+        f"There is no field '{name}', which was passed over; did you mean '{close}'?\n" for name, close in found
+    )
 
 
 def _updating(body: Mapping[str, Any], known: configuration.Known) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from entrepot.repositories.catalog import Repositories
 
@@ -95,3 +96,38 @@ async def test_a_number_may_come_as_text_if_it_is_one(
 ) -> None:
     answer = await http.post(f"/artifactory/api/repositories/{repo}", json={"maxUniqueSnapshots": sent})
     assert answer.status_code == status
+
+
+async def test_a_change_of_a_repository_that_is_not_there_says_so_and_what_creates_it(http: httpx.AsyncClient, repo: str) -> None:
+    message = f"Repository {repo}-no does not exist; PUT /artifactory/api/repositories/{repo}-no creates it"
+    for url, body in (
+        (f"/artifactory/api/repositories/{repo}-no", {"description": "x"}),
+        ("/artifactory/api/v2/repositories/batch", [{"key": f"{repo}-no", "description": "x"}]),
+    ):
+        answer = await http.post(url, json=body)
+        assert (answer.status_code, answer.json()) == (400, {"errors": [{"status": 400, "message": message}]})
+    own = await http.post("/artifactory/api/repositories/auto-trashcan", json={"description": "x"})
+    assert (own.status_code, "the system's own" in own.text) == (400, True)
+
+
+async def test_a_field_that_looks_like_a_slip_is_passed_over_and_named_in_the_answer_and_the_log(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    key = f"{repo}-slip"
+    url, batch = f"/artifactory/api/repositories/{key}", "/artifactory/api/v2/repositories/batch"
+    body = {"rclass": "local", "packageType": "docker", "maxUniqTags": 3, "fieldOfAnotherProduct": 1}
+    with capture_logs() as told:
+        answers = [
+            await http.put(url, json=body),
+            await http.post(url, json=body),
+            await http.put(batch, json=[{**body, "key": f"{key}-2"}]),
+            await http.post(batch, json=[{**body, "key": f"{key}-2"}]),
+        ]
+    words = "There is no field 'maxUniqTags', which was passed over; did you mean 'maxUniqueTags'?\n"
+    assert [(one.status_code, one.text.endswith(f"\n{words}")) for one in answers] == [
+        (status, True) for status in (200, 200, 201, 200)
+    ]
+    slip = {"event": "repository.field.unknown", "field": "maxUniqTags", "meant": "maxUniqueTags", "log_level": "warning"}
+    found = [line for line in told if line["event"] == "repository.field.unknown"]
+    assert found == [{**slip, "repository": name} for name in (key, key, f"{key}-2", f"{key}-2")]
+    assert (await http.get(url)).json()["maxUniqueTags"] == 0
