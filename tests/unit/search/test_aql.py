@@ -92,8 +92,7 @@ async def test_what_the_database_would_not_take_is_refused(http: httpx.AsyncClie
 @pytest.mark.parametrize(
     ("query", "rest"),
     [
-        ('items.FIND({"repo":"a"})', 'FIND({"repo":"a"})'), ('items.find({"REPO":"a"})', 'REPO":"a"})'),
-        ('items.find({"repo":{"$eq":"a","$ne":"b"}})', ',"$ne":"b"}})'), ('items.find({"repo":{"$in":["a"]}})', '$in":["a"]}})'),
+        ('items.FIND({"repo":"a"})', 'FIND({"repo":"a"})'), ('items.find({"repo":{"$eq":"a","$ne":"b"}})', ',"$ne":"b"}})'),
         ('items.find({"repo":"a",})', "})"), ('items.find({"repo":"a"});', ";"), ('items.find({"$and":[]})', "]})"),
         ('items.find({"repo":"a"}).limit("5")', '"5")'), ('items.find({"repo":"a"}).include("repo","path",)', ")"),
     ],
@@ -104,6 +103,27 @@ async def test_a_fault_is_told_with_the_rest_from_where_it_is(http: httpx.AsyncC
         message
         == f"Failed to parse query: {query}, it looks like there is syntax error near the following sub-query: {rest}"
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "rest", "why"),
+    [
+        ('items.find({"REPO":"a"})', 'REPO":"a"})', "item has no field 'REPO'; did you mean 'repo'?"),
+        ('items.find({"artifact.nmae":"a"})', 'artifact.nmae":"a"})', "artifact has no field 'nmae'"),
+        ('items.find({"properties.key":"a"})', 'properties.key":"a"})', "item has no relation 'properties'"),
+        ('items.find({"stat.@a":"a"})', 'stat.@a":"a"})', "'@a' is no property of stat"),
+        ('items.find({"@":"a"})', '@":"a"})', "'@' is no property of item"),
+        ('items.find().include("nmae")', 'nmae")', "item has no field 'nmae'"),
+        ('items.find().sort({"$asc":["creatd"]})', 'creatd"]})', "item has no field 'creatd'; did you mean 'created'?"),
+        ('items.find({"repo":{"$in":["a"]}})', '$in":["a"]}})', "there is no comparator '$in'"),
+        ('items.find({"%s.name":"a"})' % ".".join(["artifact"] * 70), '%s.name":"a"})' % ".".join(["artifact"] * 70),
+         "a name has at most 64 relations"),
+    ],
+)  # fmt: skip
+async def test_what_a_query_names_and_is_unknown_is_told(http: httpx.AsyncClient, query: str, rest: str, why: str) -> None:
+    answer = await http.post(AQL, content=query)
+    told = f"Failed to parse query: {query}, it looks like there is syntax error near the following sub-query: {rest} ({why})"
+    assert (answer.status_code, answer.json()) == (400, {"errors": [{"status": 400, "message": told}]})
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from entrepot.search.aql.domains import DOMAINS, Domain, Field
 from entrepot.search.aql.syntax import Include, Path
+from entrepot.slips import meant
 
 MAX_HOPS: Final = 64
+_SHOWN: Final = 100  # characters of a name that is told
 _PROPERTY_DOMAINS: Final = frozenset({"property", "build.property", "module.property"})
 
 Found = tuple[Path, Field | None, str | None]
@@ -71,6 +74,27 @@ def included(domain: Domain, name: str) -> Include | None:
     if domain.name in _PROPERTY_DOMAINS and len(parts) == 1 and name:
         return Include((), keys=(name,))
     return None
+
+
+def why_unknown(domain: Domain, name: str) -> str:
+    """Return what is wrong with a name that means nothing, in words for whoever wrote it."""
+    walk, at, key = name.partition("@")
+    *relations, field = walk.split(".")
+    if len(relations) > MAX_HOPS:
+        return f"a name has at most {MAX_HOPS} relations"
+    here = domain
+    for relation in relations:
+        if relation not in here.relations:
+            return _no_such(here, "relation", relation, here.relations)
+        here = DOMAINS[here.relations[relation][0]]
+    if at:
+        return f"'@{key[:_SHOWN]}' is no property of {here.name}"
+    return _no_such(here, "field", field, here.fields)
+
+
+def _no_such(here: Domain, kind: str, name: str, known: Iterable[str]) -> str:
+    close = meant(name.lower(), known)
+    return f"{here.name} has no {kind} '{name[:_SHOWN]}'" + (f"; did you mean '{close}'?" if close else "")
 
 
 def _walk(domain: Domain, relations: list[str]) -> tuple[Path, Domain | None]:

@@ -9,7 +9,7 @@ from entrepot.errors import Invalid
 from entrepot.search.aql import values
 from entrepot.search.aql.conditions import leaves
 from entrepot.search.aql.domains import DOMAINS, ENTRIES, Domain, Field
-from entrepot.search.aql.fields import included, reference
+from entrepot.search.aql.fields import included, reference, why_unknown
 from entrepot.search.aql.reader import Reader
 from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Include, Path, Query
 
@@ -97,7 +97,7 @@ class _Parser:
             return self._compound(name, depth)
         found = reference(self._domain, name)
         if found is None:
-            reader.fail(start)
+            reader.unknown(start, why_unknown(self._domain, name))
         reader.need(":")
         comparator, value = self._comparison()
         path, field, key = found
@@ -121,7 +121,7 @@ class _Parser:
         start = reader.place + 1
         name = reader.string().lower()
         if name not in _COMPARATORS:
-            reader.fail(start)
+            reader.unknown(start, f"there is no comparator '{name[:20]}'")
         reader.need(":")
         value = self._value()
         reader.need("}")
@@ -168,7 +168,7 @@ class _Parser:
         for name, start in self._strings():
             one = included(self._domain, name)
             if one is None:
-                reader.fail(start)
+                reader.unknown(start, why_unknown(self._domain, name))
             found.append(one)
         if len(found) > MAX_INCLUDES:
             raise Invalid(f"At most {MAX_INCLUDES} fields can be included.")
@@ -252,7 +252,7 @@ class _Parser:
         for name, start in names:
             meant = reference(self._domain, name)
             if meant is None:
-                self._reader.fail(start)
+                self._reader.unknown(start, why_unknown(self._domain, name))
             path, field, _ = meant
             if field is None or (not path and field not in own) or (path and all(one.path != path for one in includes)):
                 raise Invalid("Only the result fields are allowed to use in the sort section.")

@@ -18,6 +18,10 @@ class SyntaxFault(Invalid):
     """Failed to parse query: {query}, it looks like there is syntax error near the following sub-query: {rest}"""
 
 
+class Unknown(SyntaxFault):
+    """Failed to parse query: {query}, it looks like there is syntax error near the following sub-query: {rest} ({why})"""
+
+
 class Reader:
     """Take tokens from a query. Every method skips the blanks before what it takes."""
 
@@ -29,6 +33,10 @@ class Reader:
         """Raise SyntaxFault at a place: where it is, unless said otherwise."""
         at = self.place if place is None else place
         raise SyntaxFault(query=self.text, rest=self.text[at:])
+
+    def unknown(self, place: int, why: str) -> NoReturn:
+        """Raise Unknown for a name at a place."""
+        raise Unknown(query=self.text, rest=self.text[place:], why=why)
 
     def skip(self) -> None:
         """Pass blanks."""
