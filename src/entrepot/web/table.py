@@ -16,6 +16,7 @@ from entrepot.messages import Row
 
 _REMEMBERED = 4096  # routes found: a fleet asks for the same few paths again and again
 _SHORT = 512  # characters of a path that is remembered
+_API = "artifactory/api"
 _WORD = re.compile(r"\{([a-z_]+)(\*?)\}")
 
 
@@ -59,11 +60,15 @@ class Table:
                 if row is not None:
                     return Match(row, found.groupdict())
                 allowed.update(methods)
-            if allowed:
+            if allowed or shelf == _API:
                 break  # or else a path of the API would be looked for in a repository `api`
         if allowed:
             raise MethodNotAllowed(allowed)
-        raise NotFound
+        raise EndpointUnknown(path=path[:_SHORT]) if _shelf(path) == _API else NotFound
+
+
+class EndpointUnknown(NotFound):
+    """Entrepot has no endpoint {path}, or does not have it yet; /artifactory/api/openapi.json lists all that there are"""
 
 
 class MethodNotAllowed(NotAllowed):

@@ -116,8 +116,7 @@ async def test_a_fault_is_told_with_the_rest_from_where_it_is(http: httpx.AsyncC
         ('items.find().include("nmae")', 'nmae")', "item has no field 'nmae'"),
         ('items.find().sort({"$asc":["creatd"]})', 'creatd"]})', "item has no field 'creatd'; did you mean 'created'?"),
         ('items.find({"repo":{"$in":["a"]}})', '$in":["a"]}})', "there is no comparator '$in'"),
-        ('items.find({"%s.name":"a"})' % ".".join(["artifact"] * 70), '%s.name":"a"})' % ".".join(["artifact"] * 70),
-         "a name has at most 64 relations"),
+        (f'items.find({{"{"artifact." * 70}name":"a"}})', f'{"artifact." * 70}name":"a"}})', "a name has at most 64 relations"),
     ],
 )  # fmt: skip
 async def test_what_a_query_names_and_is_unknown_is_told(http: httpx.AsyncClient, query: str, rest: str, why: str) -> None:

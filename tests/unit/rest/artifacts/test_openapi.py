@@ -119,3 +119,20 @@ async def test_no_route_answers_500_whatever_it_is_sent(http: httpx.AsyncClient,
                 method, url, content=body, headers={"content-type": "application/json", "range": "bytes=-1,x"}
             )
             assert answer.status_code < 500, (method, url[:200], body[:50], answer.text[:300])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "build"), ("GET", "nosuch/a/b"), ("POST", "nosuch"), ("DELETE", ""), ("HEAD", "build/app/1"), ("MKCOL", "x/y"),
+    ],
+)  # fmt: skip
+async def test_an_endpoint_that_is_not_there_is_named_and_not_looked_for_in_a_repository(
+    http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await http.request(method, f"/artifactory/api/{path}", content=b"{}")
+    told = f"Entrepot has no endpoint /artifactory/api/{path}, or does not have it yet;"
+    assert answer.status_code == 404
+    if method != "HEAD":
+        [error] = answer.json()["errors"]
+        assert (error["status"], error["message"].startswith(told)) == (404, True), error
