@@ -14,7 +14,7 @@ from entrepot.access.actions import Action
 from entrepot.access.caller import Caller
 from entrepot.access.decide import RepositoryFacts, Verdict, decide, decides_all
 from entrepot.access.permissions import Rules
-from entrepot.errors import Denied, NotFound, Unauthenticated
+from entrepot.errors import Denied, EntrepotError, NotFound, Unauthenticated
 from entrepot.metadata.eventlog import Where
 from entrepot.repositories.repository import Repository
 
@@ -22,6 +22,10 @@ FROM_CACHE: Final = (("warning", '112 - "a remote repository answers from its ca
 """Headers of what a remote repository gives while it does not ask its server (RFC 7234, 5.5.3: disconnected operation)."""
 
 _SERVICE: Final = frozenset({Action.READ, Action.DEPLOY})
+_VERBS: Final = {
+    Action.READ: "read", Action.DEPLOY: "deploy to", Action.ANNOTATE: "annotate", Action.DELETE: "delete", Action.MANAGE: "manage",
+}  # fmt: skip
+_SHOWN: Final = 500  # characters of a key or path
 _CALLERS: Final = 64  # of whom it is remembered where they may read
 
 
@@ -91,12 +95,13 @@ class Granter:
         judged = self._candidates(addressed, action)
         if not judged:
             facts = addressed.facts if addressed else absent(key)
-            _refuse(decide(caller, action, facts, path, rules=rules, folder=folder))
+            if (verdict := decide(caller, action, facts, path, rules=rules, folder=folder)) is not Verdict.ALLOWED:
+                raise _refusal(verdict, caller, action, key, path)
             return Granted(caller, rules, key, addressed, ())
         verdicts = [decide(caller, action, one.facts, path, rules=rules, folder=folder) for one in judged]
         granted = tuple(one for one, verdict in zip(judged, verdicts, strict=True) if verdict is Verdict.ALLOWED)
         if not granted:
-            _refuse(verdicts[0])
+            raise _refusal(verdicts[0], caller, action, key, path)
         if action in _SERVICE and any(one.flag("blackedOut") for one in granted):
             granted = tuple(one for one in granted if not one.flag("blackedOut"))
             if not granted:
@@ -159,8 +164,18 @@ def absent(key: str) -> RepositoryFacts:
     return RepositoryFacts(key, "local", "", reserved=False)
 
 
-def _refuse(verdict: Verdict) -> None:
-    if verdict is Verdict.LOGIN:
-        raise Unauthenticated
-    if verdict is not Verdict.ALLOWED:
-        raise Denied
+def not_permitted(caller: Caller, action: Action, key: str, path: str, detail: object = None) -> Denied:
+    """Return the refusal that names the right that is missing.
+
+    It says what was asked for and nothing more, so it tells nobody whether there is such a repository or path.
+    """
+    whose = " to the user, or to the scope of its token" if caller.ceiling.scopes else ""
+    return Denied(
+        "The user '{user}' is not permitted to {verb} '{key}:{path}': the right {right} is missing{whose}.",
+        user=caller.name, verb=_VERBS.get(action, "do this to"), key=key[:_SHOWN], path=path[:_SHOWN], right=action.name,
+        whose=whose, detail=detail,
+    )  # fmt: skip
+
+
+def _refusal(verdict: Verdict, caller: Caller, action: Action, key: str, path: str) -> EntrepotError:
+    return Unauthenticated() if verdict is Verdict.LOGIN else not_permitted(caller, action, key, path)

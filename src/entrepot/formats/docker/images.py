@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from entrepot.access.actions import Action
 from entrepot.blobs.digest import Digest
-from entrepot.errors import Denied, NotAllowed
+from entrepot.errors import NotAllowed
 from entrepot.formats.docker.errors import NameUnknown, RejectedByPatterns, RemoteRepository, shown
 from entrepot.formats.docker.image_blobs import NamedBlob, holder_paths, named_blob
 from entrepot.formats.docker.layout import manifest_path
@@ -21,7 +21,7 @@ from entrepot.formats.docker.names import split_name
 from entrepot.messages import Request
 from entrepot.metadata.database import Reads
 from entrepot.repositories.fields import DOCKER
-from entrepot.repositories.granted import Granted
+from entrepot.repositories.granted import Granted, not_permitted
 from entrepot.repositories.repository import Repository
 
 _HELD = 100  # references of one digest that are read with it for a caller with narrow rights
@@ -78,7 +78,7 @@ def may_place(granted: Granted, image: Image, reference: str) -> None:
         return
     if granted.may_by_right(Action.DEPLOY, image.repository, path):
         raise RejectedByPatterns(key=image.repository.key, path=path, detail={"tag": reference})
-    raise Denied(detail={"tag": reference})
+    raise not_permitted(granted.caller, Action.DEPLOY, image.repository.key, path, detail={"tag": reference})
 
 
 async def readable_manifest(

@@ -196,3 +196,32 @@ async def test_labels_of_an_image_are_no_markup(http: httpx.AsyncClient, repo: s
     answer = await http.get(f"{url}?propertiesXml")
     assert answer.text == "<properties><good>&lt;b&gt;</good></properties>"
     assert "sandbox" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "what"),
+    [
+        ("PUT", "/artifactory/{repo}/public/new", "deploy to '{repo}:public/new': the right DEPLOY"),
+        ("DELETE", "/artifactory/{repo}/public/a.txt", "delete '{repo}:public/a.txt': the right DELETE"),
+        ("GET", "/artifactory/{repo}/secret/a.txt", "read '{repo}:secret/a.txt': the right READ"),
+        ("PUT", "/artifactory/api/storage/{repo}/public/a.txt?properties=a=b", "annotate '{repo}:public/a.txt': the right ANNOTATE"),
+    ],
+)
+async def test_a_refusal_names_the_right_that_is_missing_and_is_the_same_where_there_is_no_repository(
+    http: httpx.AsyncClient, repo: str, method: str, url: str, what: str
+) -> None:
+    await put(http, repo, "public/a.txt", "secret/a.txt")
+    mine = await reader(http, repo, "public/**")
+    name = f"reader-{repo.partition('-')[0]}"
+    for key in (repo, f"{repo}-absent"):
+        refused = await http.request(method, url.format(repo=key), auth=mine, content=b"x")
+        message = f"The user '{name}' is not permitted to {what.format(repo=key)} is missing."
+        assert (refused.status_code, refused.json()) == (403, {"errors": [{"status": 403, "message": message}]})
+
+
+async def test_a_refusal_of_a_token_says_that_its_scope_may_be_what_is_missing(http: httpx.AsyncClient, repo: str) -> None:
+    narrow = {"scope": f"artifact:{repo}:r", "username": "admin"}
+    token = (await http.post("/access/api/v1/tokens", json=narrow)).json()["access_token"]
+    refused = await http.put(f"/artifactory/{repo}/a", headers={"authorization": f"Bearer {token}"}, content=b"x", auth=None)
+    told = f"deploy to '{repo}:a': the right DEPLOY is missing to the user, or to the scope of its token."
+    assert (refused.status_code, refused.json()["errors"][0]["message"].endswith(told)) == (403, True), refused.text
