@@ -27,7 +27,10 @@ def serve(flags: Mapping[str, str], file: Path | None) -> None:
     """Serve with the settings in force; does not return. Raises SettingsInvalid, BlobStoreUrlInvalid, HomeUnusable, SchemaTooNew."""
     started = time.time()
     settings = load(flags, os.environ, file).settings
-    _check_certificate(settings)
+    if settings.tls_cert is not None:
+        from entrepot.cli.certificate import check_certificate  # noqa: PLC0415 - only needed here
+
+        check_certificate(settings)
     _check_directories(settings)
     _check_store(settings)
     prepare_home(settings.home)
@@ -80,19 +83,3 @@ def _check_store(settings: Settings) -> None:
             "own tools take from the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say); a machine whose role "
             "opens the store sets AWS_METADATA_ENDPOINT (http://169.254.169.254 as a rule)"
         )
-
-
-def _check_certificate(settings: Settings) -> None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return
-    import ssl  # noqa: PLC0415 - only needed here
-
-    for key, path in (("tls.cert", settings.tls_cert), ("tls.key", settings.tls_key)):
-        if not os.access(path, os.R_OK):
-            raise SettingsInvalid(f"{key}: {path} cannot be read")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            settings.tls_cert, settings.tls_key, password=lambda: ""
-        )
-    except (ssl.SSLError, OSError) as error:
-        raise SettingsInvalid(f"tls.cert and tls.key: not a PEM certificate with its key: {error}") from None

@@ -22,11 +22,12 @@ _WAYS_TO_SIGN = (
     ("AWS_SKIP_SIGNATURE",),
 )
 _OF_AWS = re.compile(r"https?://(?:[A-Za-z0-9-]+\.)+amazonaws\.com(?:\.cn)?(?::[0-9]+)?/?")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,15}://")  # what stands before other colons may be a secret
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
 class BlobStoreUrlInvalid(EntrepotError):
-    """The blob store's URL is not usable: {why}."""
+    """blob.store (--blob-store, ENTREPOT_BLOB_STORE) is not usable: {why}."""
 
     def __init__(self, why: str) -> None:
         # The URL itself is not repeated: somebody may have put a secret into it.
@@ -63,7 +64,11 @@ def located(url: str) -> Path | S3Place | None:
     if scheme == "s3" and colon:
         return _s3(url)
     if scheme != "memory" or not colon:
-        raise BlobStoreUrlInvalid("it must begin with file:/// or s3://")
+        named = _SCHEME.match(url)
+        known = f"there is no kind '{scheme}' of blob stores" if named else "it names no kind of blob store"
+        raise BlobStoreUrlInvalid(
+            f"{known}; write file:///srv/blobs for a folder, or s3://bucket/prefix?endpoint=https://host:port for a bucket"
+        )
     if rest:
         raise BlobStoreUrlInvalid("memory: takes nothing after the colon")
     return None
