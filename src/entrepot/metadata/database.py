@@ -23,6 +23,12 @@ class DatabaseUnavailable(Unavailable):
     """The database is not available for now; try again in a few seconds."""
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full; make room or ask an administrator."""
+
+    status = 507
+
+
 class DatabaseBusy(Unavailable):
     """Too many writes are waiting for the database; try again in a few seconds."""
 
@@ -75,7 +81,7 @@ class Database(Reads, Protocol):
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """Run the body in one transaction and return its result once that is durable.
 
-        Raises what the body raises (nothing is changed then), DatabaseBusy, DatabaseUnavailable.
+        Raises what the body raises (nothing is changed then), DatabaseBusy, DatabaseUnavailable, DatabaseFull.
         """
         ...
 

@@ -16,7 +16,16 @@ from typing import Any, Never
 import asyncpg
 
 from entrepot.errors import EntrepotError
-from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx, Unstorable
+from entrepot.metadata.database import (
+    DatabaseFull,
+    DatabaseUnavailable,
+    Duplicate,
+    ReferenceLost,
+    Row,
+    T,
+    Tx,
+    Unstorable,
+)
 from entrepot.metadata.sql import Parameter, Statement, sql
 from entrepot.metadata.streams import Streams
 
@@ -51,6 +60,8 @@ def _translated(error: Exception) -> EntrepotError | None:
         return ReferenceLost()
     if isinstance(error, asyncpg.CharacterNotInRepertoireError):
         return Unstorable()
+    if isinstance(error, asyncpg.DiskFullError):
+        return DatabaseFull()
     state = getattr(error, "sqlstate", None)  # what the driver itself raises has none: it lost the connection
     passing = state is None or state[:2] in _PASSING or state in _PASSING_TOO
     return DatabaseUnavailable() if passing else None

@@ -15,11 +15,12 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Never
+from typing import Any
 
 from entrepot.errors import TooMany
-from entrepot.metadata.database import DatabaseUnavailable, Duplicate, ReferenceLost, Row, T, Tx
+from entrepot.metadata.database import DatabaseUnavailable, Row, T, Tx
 from entrepot.metadata.sql import Parameter, Statement
+from entrepot.metadata.sqlite_errors import raise_translated
 from entrepot.metadata.sqlite_unchanged import Unchanged
 from entrepot.metadata.sqlite_writer import Writer, connect_writer
 from entrepot.metadata.streams import Streams
@@ -27,10 +28,6 @@ from entrepot.metadata.streams import Streams
 _SCANNERS = 2
 _STREAMERS = 2  # of their own: there may be more streams than threads, and a scan is to have its turn
 _BATCH = 1000  # rows of a stream per thread hop
-_PASSING = tuple(
-    f"SQLITE_{name}"
-    for name in ("BUSY", "LOCKED", "IOERR", "FULL", "CANTOPEN", "READONLY", "PERM", "NOMEM", "INTERRUPT", "PROTOCOL")
-)  # of the disk, of others who use it, of the machine: their extended codes begin so, too
 _STEPS = 4096  # of SQLite's machine: some tens of microseconds
 
 
@@ -43,29 +40,18 @@ def connect_reader(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA cache_size = -8192")
     except sqlite3.Error as error:
-        raise_translated(error)
+        raise_translated(error, file.parent)
     return connection
-
-
-def raise_translated(error: sqlite3.Error) -> Never:
-    """Raise the error of our tree that says the same, caused by it; a fault as it is."""
-    name = getattr(error, "sqlite_errorname", "")
-    if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
-        raise Duplicate from error
-    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
-        raise ReferenceLost from error
-    if name.startswith(_PASSING) or "closed" in str(error):  # a closed connection has no code
-        raise DatabaseUnavailable from error
-    raise error
 
 
 class SqliteTx:
     """A transaction on the writer thread: every method is done when it returns, no await ever suspends."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_folder")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self._connection = connection
+        self._folder = folder
 
     async def row(self, statement: Statement, **parameters: Parameter) -> Row | None:
         """See Reads."""
@@ -85,14 +71,14 @@ class SqliteTx:
         try:
             self._connection.executemany(statement.sqlite, parameters)
         except sqlite3.Error as error:
-            raise_translated(error)
+            raise_translated(error, self._folder)
 
     def _run(self, statement: Statement, parameters: dict[str, Parameter]) -> sqlite3.Cursor:
         text, spread = statement.for_sqlite(parameters)
         try:
             return self._connection.execute(text, spread)
         except sqlite3.Error as error:
-            raise_translated(error)
+            raise_translated(error, self._folder)
 
 
 class SqliteDatabase:
@@ -102,11 +88,11 @@ class SqliteDatabase:
 
     def __init__(self, file: Path, lock: Path) -> None:
         self._file = file
-        self._writer: Writer[Tx] = Writer(lambda: connect_writer(file), SqliteTx, lock)
         self._reader = connect_reader(file)
         self._reader.execute(
             "SELECT count(*) FROM sqlite_schema"
         ).fetchone()  # makes the WAL index, where it is not there
+        self._writer: Writer[Tx] = Writer(lambda: connect_writer(file), SqliteTx, lock)
         self._unchanged = Unchanged(file.with_name(f"{file.name}-shm"))
         self._scanners = ThreadPoolExecutor(_SCANNERS, thread_name_prefix="scan")
         self._scanning = asyncio.Semaphore(_SCANNERS)
@@ -141,7 +127,7 @@ class SqliteDatabase:
         try:
             return fetch(self._reader.execute(text, spread))
         except sqlite3.Error as error:
-            raise_translated(error)
+            raise_translated(error, self._file.parent)
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """See Database."""
@@ -169,7 +155,7 @@ class SqliteDatabase:
             try:
                 return connection.execute(text, spread).fetchall()
             except sqlite3.Error as error:
-                raise_translated(error)
+                raise_translated(error, self._file.parent)
             finally:
                 connection.close()
 
@@ -212,7 +198,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             if time.monotonic() > until[0]:
                 raise DatabaseUnavailable("The query took longer than {seconds:.0f} s.", seconds=seconds) from error
-            raise_translated(error)
+            raise_translated(error, self._file.parent)
         finally:
             until[0] = 0.0  # ends what still runs
             if hop is not None and not hop.done():

@@ -22,6 +22,7 @@ import structlog
 
 from entrepot.ending import end_process
 from entrepot.metadata.database import DatabaseBusy, DatabaseUnavailable
+from entrepot.metadata.sqlite_errors import outage
 
 log = structlog.get_logger()
 
@@ -62,12 +63,12 @@ class _Work:
 
 
 class Writer(Generic[X]):
-    """Run transaction bodies one after another on a thread; `X` is what a body gets."""
+    """Run transaction bodies one after another on a thread; `X` is what a body gets. `lock` is in the database's folder."""
 
     def __init__(
         self,
         connect: Callable[[], sqlite3.Connection],
-        make_tx: Callable[[sqlite3.Connection], X],
+        make_tx: Callable[[sqlite3.Connection, Path], X],
         lock: Path,
         *,
         end: Callable[[], None] = end_process,
@@ -76,6 +77,7 @@ class Writer(Generic[X]):
         self._end = end
         self._connection: sqlite3.Connection | None = None
         self._make_tx = make_tx
+        self._folder = lock.parent
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._queue: queue.Queue[_Work | None] = queue.Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -133,9 +135,9 @@ class Writer(Generic[X]):
             finally:
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
         except (sqlite3.Error, OSError) as error:
-            _fail(group, error)
+            _fail(group, error, self._folder)
         except BaseException as error:
-            _fail(group, error)
+            _fail(group, error, self._folder)
             raise
         finally:
             _tell(group)
@@ -173,7 +175,7 @@ class Writer(Generic[X]):
     def _perform(self, connection: sqlite3.Connection, work: _Work) -> None:
         connection.execute("SAVEPOINT one")
         try:
-            work.result = _finished(work.body(self._make_tx(connection)))
+            work.result = _finished(work.body(self._make_tx(connection, self._folder)))
         except Exception as error:
             work.error = error
             if not connection.in_transaction:  # SQLite gave the whole transaction up: full disk, I/O error
@@ -193,10 +195,10 @@ def _finished(body: Awaitable[T]) -> T:
     raise RuntimeError("a transaction body awaited something other than its transaction")
 
 
-def _fail(group: list[_Work], error: BaseException) -> None:
+def _fail(group: list[_Work], error: BaseException, folder: Path) -> None:
     for work in group:
         work.result = None
-        work.error = DatabaseUnavailable()
+        work.error = outage(error, folder)
         work.error.__cause__ = error  # for the log; a client has no use for it
 
 

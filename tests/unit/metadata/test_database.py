@@ -10,7 +10,7 @@ import pytest
 
 from entrepot.errors import TooMany, reason
 from entrepot.metadata import postgres
-from entrepot.metadata.database import Database, DatabaseUnavailable, Duplicate, ReferenceLost, Tx
+from entrepot.metadata.database import Database, DatabaseFull, DatabaseUnavailable, Duplicate, ReferenceLost, Tx
 from entrepot.metadata.open import open_database
 from entrepot.metadata.postgres import open_postgres
 from entrepot.metadata.sql import sql
@@ -21,6 +21,7 @@ GET = sql("SELECT value FROM setting WHERE key = :key")
 KEYS = sql("SELECT key FROM setting WHERE key {any:keys} ORDER BY key")
 CLOCK = sql("SELECT {now}")
 DEADLOCK = sql("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40P01'; END $$")
+FULL = sql("DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$")
 ENDLESS = sql("""
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT COUNT(*) FROM n
 """)
@@ -247,18 +248,6 @@ class TestSqlite:
         assert await database.scan(GET, key="a") == []
         await database.close()
 
-    async def test_a_full_disk_is_an_outage_whose_reason_is_for_the_log(
-        self, sqlite_engine: Engine, tmp_path: Path
-    ) -> None:
-        sqlite_engine.new(tmp_path)
-        database = await open_database(tmp_path, "")
-        await write(database, "PRAGMA max_page_count = 1")  # or as many as there are
-        with pytest.raises(DatabaseUnavailable) as failed:
-            await put(database, "a", "x" * 10_000_000)
-        assert failed.value.message == "The database is not available for now; try again in a few seconds."
-        assert reason(failed.value) == "OperationalError: database or disk is full"
-        await database.close()
-
     async def test_slow_streams_leave_scans_their_threads(self, sqlite_engine: Engine, tmp_path: Path) -> None:
         sqlite_engine.new(tmp_path)
         database = await open_database(tmp_path, "")
@@ -284,6 +273,20 @@ class TestPostgres:
         with pytest.raises(DatabaseUnavailable if passes else asyncpg.PostgresError) as raised:
             postgres.raise_translated(error)
         assert reason(raised.value).endswith("it failed")
+
+    async def test_a_full_disk_is_told_as_such(self, postgres_engine: Engine, tmp_path: Path) -> None:
+        database = await open_database(tmp_path, postgres_engine.new(tmp_path))
+        with pytest.raises(DatabaseFull) as failed:
+            await database.transact(lambda tx: tx.execute(FULL))
+        assert failed.value.status == 507
+        assert reason(failed.value) == "DiskFullError: could not extend file"
+        await database.close()
+
+    def test_no_other_want_of_resources_is_told_as_a_full_disk(self) -> None:
+        for state in ("53000", "53200", "53300", "53400"):
+            with pytest.raises(DatabaseUnavailable) as raised:
+                postgres.raise_translated(asyncpg.PostgresError.new({"C": state, "M": "it failed"}))
+            assert raised.type is DatabaseUnavailable
 
     async def test_one_deadlock_after_another_ends_and_says_why(self, postgres_engine: Engine, tmp_path: Path) -> None:
         database = await open_database(tmp_path, postgres_engine.new(tmp_path))
