@@ -17,7 +17,7 @@ from entrepot.auth.keys import TextSeals, Vault, derived, unlocked
 from entrepot.auth.passwords import Passwords
 from entrepot.auth.rules import LiveRules
 from entrepot.auth.trail import Refusals
-from entrepot.blobs.contract import StoreRefused
+from entrepot.blobs.contract import StoreFull, StoreRefused
 from entrepot.blobs.drivers.probe import Probing
 from entrepot.clock import SystemClock
 from entrepot.cluster import draining
@@ -67,7 +67,7 @@ class Readiness:
         self._probed = -_PROBE_SECONDS
 
     async def check(self) -> None:
-        """Raise Unavailable when it is not ready."""
+        """Raise Unavailable when it is not ready. A full store is no reason: what is there can be read, here as elsewhere."""
         if draining.begun():
             raise Unavailable("The node is stopping.")
         try:
@@ -76,7 +76,8 @@ class Readiness:
             raise Unavailable("The database does not answer.") from error
         now = asyncio.get_running_loop().time()
         if now - self._probed > _PROBE_SECONDS:
-            await self.probing.check()
+            with contextlib.suppress(StoreFull):
+                await self.probing.check()
             self._probed = now
 
 
@@ -86,6 +87,8 @@ async def _try_out(probing: Probing) -> str:
         await probing.check()
     except StoreRefused:
         raise
+    except StoreFull as error:
+        log.warning("blob.store.full", reason=reason(error))
     except Unavailable as error:
         log.warning("blob.store.unavailable", reason=reason(error))
         return reason(error)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from entrepot.worker import build
 from tests.parts.disks import fill, small_disk
-from tests.served import prepared, served, settings_of
+from tests.served import client_of, prepared, served, settings_of
 from tests.world import MANIFEST, manifest, sha256
 
 IMAGE = "/v2/docker-local/app"
@@ -50,3 +52,29 @@ async def test_a_full_disk_under_the_database_is_told_to_each_client_in_its_word
         filler.unlink()
         assert (await push_blob(client, b"small")).status_code == 201
         assert (await push_manifest(client, "new", b"layer")).status_code == 201
+
+
+async def test_a_node_whose_disk_is_full_stays_ready_for_those_who_read(home: Path) -> None:
+    settings = await asyncio.to_thread(prepared, settings_of(home))
+    async with served(settings) as client:
+        layer = bytes(1 << 20)
+        assert (await push_blob(client, layer)).status_code == 201
+        filler = fill(home)
+        assert (await client.get("/artifactory/api/v1/system/readiness")).json() == {"code": "OK"}
+        assert (await client.get("/router/api/v1/system/health")).status_code == 200
+        assert (await push_blob(client, bytes(2 << 20))).status_code == 507
+        assert (await client.get(f"{IMAGE}/blobs/{sha256(layer)}")).content == layer
+        filler.unlink()
+
+
+async def test_a_start_on_a_full_blob_store_is_ready_and_logs_that_it_is_full(tmp_path: Path, home: Path) -> None:
+    settings = settings_of(tmp_path / "home", **{"blob.store": f"file://{home}/blobs"})
+    await asyncio.to_thread(prepared, settings)
+    (home / "blobs").mkdir()
+    fill(home)
+    notes: dict[str, str] = {}
+    with capture_logs() as logs:
+        async with build(settings, notes) as application, client_of(application) as client:
+            assert (await client.get("/artifactory/api/v1/system/readiness")).status_code == 200
+    assert notes == {}
+    assert "blob.store.full" in [line["event"] for line in logs]
