@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.parts.disks import small_disk as disk
 from tests.parts.entrepot import entrepot, program
 from tests.parts.inspections import complaint, inspect
 from tests.parts.postgres import postgres
-from tests.parts.presence import root_on_linux
 from tests.parts.processes import free_port, wait_until
 from tests.parts.registry_client import Refused, Registry
 from tests.parts.versitygw import versitygw
@@ -26,12 +26,8 @@ GRACE = {"ENTREPOT_GC_INTERVAL_SECONDS": "1", "ENTREPOT_GC_GRACE_SECONDS": "2"}
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a disk of its own with 24 MiB."""
-    root_on_linux("mounting a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disk(tmp_path / "disk", 24 << 10) as folder:
+        yield folder
 
 
 async def push_a_while(registry: Registry, seconds: float) -> tuple[int, list[int]]:
@@ -126,6 +122,20 @@ def refused(home: Path, environment: Mapping[str, str]) -> str:
     done = subprocess.run(words, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("kibibytes", "where"), [(4, ""), (200, "The database did not start: "), (1000, "The database did not start: ")]
+)
+def test_a_first_start_without_room_says_what_to_do_and_the_next_one_with_room_succeeds(
+    tmp_path: Path, kibibytes: int, where: str
+) -> None:
+    with disk(tmp_path / "home", kibibytes) as home:
+        words = f"entrepot: {where}The home folder {home} cannot be used: its disk is full. "
+        assert refused(home, {}) == words + "Make room, or name another folder by --home DIR."
+        subprocess.run(["mount", "-o", "remount,size=24m", str(home)], check=True)
+        with entrepot(home):
+            pass
 
 
 def test_a_node_without_the_master_key_of_its_cluster_is_refused_and_the_next_start_finds_nothing_made_up(

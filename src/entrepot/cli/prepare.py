@@ -17,9 +17,10 @@ from pathlib import Path
 import structlog
 
 from entrepot.cli.serve import PREPARED
-from entrepot.cluster.home import PASSWORD_FILE, event_log, run_folder, write_private
-from entrepot.errors import EntrepotError, Unavailable
+from entrepot.cluster.home import PASSWORD_FILE, HomeFull, event_log, no_room, run_folder, write_private
+from entrepot.errors import EntrepotError, Unavailable, reason
 from entrepot.logs.setup import configure
+from entrepot.metadata.database import DatabaseFull
 from entrepot.metadata.migrate import HEAD, migrate, refuse_newer, sqlite_revision
 from entrepot.metadata.open import open_database
 from entrepot.metadata.sql import sql
@@ -39,14 +40,21 @@ def main(arguments: list[str]) -> int:
     configure(events)
     try:
         prepare(child.settings)
-    except EntrepotError as error:
-        return _fail(child, error.message)
-    except Exception as error:
-        log.exception("prepare.failed")
-        return _fail(child, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - told in one line, whatever it is; see `told`
+        return _fail(child, told(error, child.settings))
     finally:
         events.close()
     return 0
+
+
+def told(error: Exception, settings: Settings) -> str:
+    """Return in one line why the database could not be prepared; of what should not happen the log has a traceback."""
+    if no_room(error) or (isinstance(error, DatabaseFull) and not settings.database_url):
+        return HomeFull(home=settings.home).message
+    if isinstance(error, EntrepotError):
+        return error.message
+    log.error("prepare.failed", exc_info=error)
+    return reason(error)
 
 
 def prepare(settings: Settings) -> None:

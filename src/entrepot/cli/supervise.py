@@ -14,7 +14,7 @@ from pathlib import Path
 
 from entrepot import __version__
 from entrepot.cli.main import complain
-from entrepot.cluster.home import PASSWORD_FILE, event_log, prepare_home
+from entrepot.cluster.home import PASSWORD_FILE, HomeFull, event_log, no_room, prepare_home
 from entrepot.cluster.instance import lock_home
 from entrepot.cluster.supervisor import Programs, Supervisor
 from entrepot.errors import EntrepotError
@@ -47,7 +47,9 @@ def main(arguments: list[str], programs: Programs = PROGRAMS) -> int:
         )
     except EntrepotError as error:
         return complain(error.message)
-    except OSError as error:  # the disk is full, say
+    except OSError as error:
+        if no_room(error):
+            return complain(HomeFull(home=settings.home).message)
         return complain(f"{error.filename or settings.home}: {error.strerror or error}")
     finally:
         log.close()

@@ -11,6 +11,7 @@ audit.position              how far the audit trail has been copied to logs/audi
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -25,12 +26,17 @@ HANDED_OVER = "settings.json"
 PASSWORD_FILE = "admin.password"
 METRICS = "metrics"
 _PRIVATE = 0o700
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OURS = frozenset({"entrepot.toml", "entrepot.db", "master.key", "admin.password", "instance.lock"})
 _NOBODYS = frozenset({"run", "logs", "blobs", "lost+found"})  # volumes may be mounted there before the first start
 
 
 class HomeUnusable(EntrepotError):
     """The home folder {home} cannot be used: {reason}."""
+
+
+class HomeFull(HomeUnusable):
+    """The home folder {home} cannot be used: its disk is full. Make room, or name another folder by --home DIR."""
 
 
 def logs_folder(home: Path) -> Path:
@@ -54,7 +60,10 @@ def event_log(settings: Settings, process: str) -> EventLog:
 
 
 def prepare_home(home: Path) -> None:
-    """Make the home folder and what belongs in it, closed to others, and prove that files can be made. Raises HomeUnusable."""
+    """Make the home folder and what belongs in it, closed to others, and prove that files can be made.
+
+    Raises HomeUnusable, HomeFull.
+    """
     try:
         home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _refuse_what_others_use(home)
@@ -65,7 +74,14 @@ def prepare_home(home: Path) -> None:
     except FileExistsError:
         raise HomeUnusable(home=home, reason="it is not a folder") from None
     except OSError as error:
+        if no_room(error):
+            raise HomeFull(home=home) from None
         raise HomeUnusable(home=home, reason=error.strerror or str(error)) from None
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether an error says that a disk, or what a user may have of it, is full."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def clean_run_folder(home: Path) -> None:

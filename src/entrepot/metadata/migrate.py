@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrepot.errors import EntrepotError
+from entrepot.metadata.database import DatabaseFull
+from entrepot.metadata.sqlite_errors import outage
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 HEAD = "0007"
 _LOCK_WAIT = 2_000  # milliseconds that a migration of PostgreSQL waits for a table, and all others behind it
 _LOCK_NOT_AVAILABLE = "55P03"
+_DISK_FULL = "53100"
 _ATTEMPTS = 40
 LOCK_KEY = 0x656E74726570  # any constant of our own, for PostgreSQL's advisory lock
 
@@ -75,7 +78,10 @@ def refuse_newer(found: str | None) -> None:
 
 
 def migrate(home: Path, url: str) -> None:
-    """Apply what is missing; safe to call from several processes and nodes at once. Raises TablesLocked, ReferencesBroken."""
+    """Apply what is missing; safe to call from several processes and nodes at once.
+
+    Raises TablesLocked, ReferencesBroken, DatabaseFull.
+    """
     from alembic.config import Config  # noqa: PLC0415 - heavy, and only this function needs it
 
     config = Config()
@@ -88,6 +94,7 @@ def migrate(home: Path, url: str) -> None:
 
 def _migrate_sqlite(config: Config, home: Path) -> None:
     from sqlalchemy import URL, create_engine, event  # noqa: PLC0415 - as above
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - as above
 
     lock = os.open(home / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -108,6 +115,11 @@ def _migrate_sqlite(config: Config, home: Path) -> None:
 
     try:
         _upgrade(config, engine)
+    except (DBAPIError, sqlite3.Error) as error:
+        told = outage(error, home)
+        if isinstance(told, DatabaseFull):
+            raise told from error
+        raise
     finally:
         engine.dispose()
         os.close(lock)
@@ -148,6 +160,8 @@ async def _upgrade_in_turn(config: Config, connection: AsyncConnection) -> None:
             await connection.commit()
         except DBAPIError as error:
             await connection.rollback()
+            if getattr(error.orig, "sqlstate", "") == _DISK_FULL:
+                raise DatabaseFull from error
             if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
                 raise
             await _pause()

@@ -17,6 +17,7 @@ from sqlalchemy import Engine as AnyEngine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from entrepot.metadata import migrate as migrating
+from entrepot.metadata.database import DatabaseFull
 from entrepot.metadata.migrate import (
     HEAD,
     DatabaseUnreadable,
@@ -223,6 +224,25 @@ async def test_a_table_that_others_never_let_go_of_is_told(
     with pytest.raises(TablesLocked):
         await asyncio.to_thread(migrate, Path(), url)
     await other.close()
+
+
+NO_ROOM = (
+    """
+    CREATE FUNCTION no_room() RETURNS event_trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$
+    """,
+    "CREATE EVENT TRIGGER no_room ON ddl_command_start EXECUTE FUNCTION no_room()",
+)
+
+
+async def test_a_migration_without_room_is_told_as_a_full_disk(postgres_server: Postgres) -> None:
+    url = postgres_server.new_database()
+    connection = await asyncpg.connect(url)
+    for statement in NO_ROOM:
+        await connection.execute(statement)
+    await connection.close()
+    with pytest.raises(DatabaseFull):
+        await asyncio.to_thread(migrate, Path(), url)
 
 
 def test_a_home_without_a_database_has_no_revision(tmp_path: Path) -> None:
