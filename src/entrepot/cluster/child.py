@@ -55,12 +55,21 @@ class Child:
     def ready(self, notes: Mapping[str, str] = MappingProxyType({})) -> None:
         """Tell the supervisor that work can come, and by subject (a word) what whoever starts the node should know."""
         for subject, text in notes.items():
-            self.channel.sendall(NOTE + f"{subject} {_line(text)}\n".encode())
-        self.channel.sendall(READY + b"\n")
+            self._say(NOTE + f"{subject} {_line(text)}".encode())
+        self._say(READY)
 
     def failed(self, reason: str) -> None:
         """Tell the supervisor in one line why this process cannot work; it should end then."""
-        self.channel.sendall(FAILED + _line(reason).encode() + b"\n")
+        self._say(FAILED + _line(reason).encode())
+
+    def _say(self, line: bytes) -> None:
+        """Tell the supervisor; when it is gone, end this process at once, with a line for whoever finds it."""
+        try:
+            self.channel.sendall(line + b"\n")
+        except ConnectionError:
+            with suppress(OSError):  # as its terminal may be
+                os.write(2, f"entrepot: process {os.getpid()} ends: its supervisor is gone\n".encode())
+            os._exit(_ORPHANED)
 
     def end_with_supervisor(self) -> None:
         """End this process when the supervisor is gone, from a thread: for a program that has no loop."""
