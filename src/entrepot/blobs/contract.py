@@ -36,7 +36,7 @@ class BlobMissing(EntrepotError):
 
 
 class StoreUnavailable(Unavailable):
-    """The blob store is not available for now; try again in a minute."""
+    """The blob store is not available for now; try again in a few seconds."""
 
 
 class StoreRefused(StoreUnavailable):

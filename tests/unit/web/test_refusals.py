@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.errors import Unavailable
 from entrepot.settings import Settings
+from entrepot.web.errors import error_reply
 from tests.served import prepared, served, settings_of
 
 UPLOADS = "/v2/docker-local/app/blobs/uploads/"
@@ -97,3 +99,14 @@ async def test_a_sub_domain_leads_to_tokens_that_count_there_whatever_the_base_u
         token = (await client.get(path, params={"scope": scope[1], "service": "x"}, headers=own)).json()["token"]
         bearer = {"authorization": f"Bearer {token}", **host}
         assert (await client.post("/v2/app/blobs/uploads/", headers=bearer, auth=None)).status_code == 202
+
+
+def outages(kind: type[Unavailable] = Unavailable) -> list[type[Unavailable]]:
+    return [kind, *(one for below in kind.__subclasses__() for one in outages(below))]
+
+
+@pytest.mark.parametrize("kind", [one for one in outages() if "try again in a" in (one.__doc__ or "")])
+def test_who_is_to_try_again_reads_the_same_time_in_the_text_and_in_the_header(kind: type[Unavailable]) -> None:
+    error = kind()
+    assert dict(error_reply(error, "oci", "").headers)["retry-after"] == "5"
+    assert error.message.endswith("; try again in a few seconds.")
