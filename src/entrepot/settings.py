@@ -317,6 +317,8 @@ def store_at_home(home: Path) -> str:
 def _check_together(settings: Settings) -> None:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsInvalid("tls.cert and tls.key must be set together")
+    if (settings.s3_access_key is None) != (settings.s3_secret_key is None):
+        raise SettingsInvalid("s3.access.key and s3.secret.key must be set together")
     if settings.port in settings.docker_ports:
         raise SettingsInvalid(f"docker.ports must not contain {settings.port}, which is the port itself")
 

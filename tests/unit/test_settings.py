@@ -192,6 +192,7 @@ def test_sizes_have_units(text: str) -> None:
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
     assert refusal({"tls.cert": "/c"}) == "tls.cert and tls.key must be set together"
+    assert refusal({"s3.access.key": "me"}) == "s3.access.key and s3.secret.key must be set together"
     assert "8081" in refusal({"docker.ports": "8081=docker-local"})
 
 
@@ -210,7 +211,7 @@ def test_paths_are_absolute_and_know_the_users_home(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_secret_is_stars_wherever_it_is_printed() -> None:
-    given_ = {"admin.password": "rosebud", "master.key": "ab" * 32, "s3.secret.key": "sled"}
+    given_ = {"admin.password": "rosebud", "master.key": "ab" * 32, "s3.access.key": "me", "s3.secret.key": "sled"}
     settings = load(given_, {}).settings
     for shown in (
         repr(settings),

@@ -75,8 +75,6 @@ def _check_store(settings: Settings) -> None:
     where = located(settings.blob_store)
     if where is None:
         raise SettingsInvalid("blob.store: memory: is of one process, and a node has several; use file:// or s3://")
-    if (settings.s3_access_key is None) != (settings.s3_secret_key is None):
-        raise SettingsInvalid("s3.access.key and s3.secret.key must be set together")
     if isinstance(where, S3Place) and where.is_elsewhere and settings.s3_access_key is None and not signs(os.environ):
         raise SettingsInvalid(
             f"there are no keys for the blob store at {where.endpoint}: set s3.access.key and s3.secret.key, or what AWS's "
