@@ -86,7 +86,7 @@ class StorageSummaryApi:
         return {
             "binariesSummary": {
                 "binariesCount": f"{binaries:,}", "binariesSize": units(size), "artifactsSize": units(total),
-                "optimization": f"{100 * size / total if total else 0:.2f}%", "itemsCount": f"{total_files + total_folders:,}",
+                "optimization": f"{100 * size / total if total else 0:,.2f}%", "itemsCount": f"{total_files + total_folders:,}",
                 "artifactsCount": f"{total_files:,}",
             },
             "fileStoreSummary": self._file_store(),
@@ -97,10 +97,10 @@ class StorageSummaryApi:
         if self._folder is None:
             return {"storageType": "s3", "storageDirectory": "", "totalSpace": "", "usedSpace": "", "freeSpace": ""}
         disk = shutil.disk_usage(self._folder)
-        used, free = 100 * disk.used / disk.total, 100 * disk.free / disk.total
         return {
             "storageType": "file-system", "storageDirectory": str(self._folder), "totalSpace": units(disk.total),
-            "usedSpace": f"{units(disk.used)} ({used:.2f}%)", "freeSpace": f"{units(disk.free)} ({free:.2f}%)",
+            "usedSpace": f"{units(disk.used)} ({_share(disk.used, disk.total)})",
+            "freeSpace": f"{units(disk.free)} ({_share(disk.free, disk.total)})",
         }  # fmt: skip
 
 
@@ -123,9 +123,19 @@ def _counts(folders: int, files: int, size: int) -> dict[str, Any]:
 
 
 def units(size: int) -> str:
-    """Return a number of bytes with two decimals and a unit, each 1024 times the one before."""
-    value, names = float(size), ["B", "KB", "MB", "GB", "TB"]
+    """Return a number of bytes with a unit, each 1024 times the one before, as those who read the summary parse it.
+
+    Thousands are divided, for there are up to 1,023 of a unit, and bytes have no decimals (reference D4).
+    """
+    if size < 1024:
+        return f"{size:,} bytes"
+    value, names = size / 1024, ["KB", "MB", "GB", "TB"]
     while value >= 1024 and len(names) > 1:
         value /= 1024
         names.pop(0)
-    return f"{value:.2f} {names[0]}"
+    return f"{value:,.2f} {names[0]}"
+
+
+def _share(part: int, whole: int) -> str:
+    """Return a part of a disk; with three digits before the point nobody parses it."""
+    return f"{min(100 * part / whole, 99.99):.2f}%"
