@@ -6,7 +6,6 @@ Why ASGI and not RSGI: RSGI hides when a chunked body was cut off, and gives the
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from typing import Protocol
 
@@ -23,6 +22,7 @@ from entrepot.web.errors import error_reply, face_of
 from entrepot.web.pipeline import Pipeline
 from entrepot.web.sending import begun, send_reply
 from entrepot.web.table import Match, Table
+from entrepot.web.traces import trace_of
 
 _BASIC = 'Basic realm="Artifactory Realm"'
 _OCI = ("docker-distribution-api-version", "registry/2.0")
@@ -82,6 +82,8 @@ class Application:
         started = time.perf_counter()
         request, row, reply = await self._answer(scope, receive)
         always = self._always_oci if request.path.startswith("/v2") else self._always
+        trace = request.id.encode()
+        always = (*always, (b"x-request-id", trace), (b"x-jfrog-trace-id", trace))
         try:
             await send_reply(reply, send, head=request.method == "HEAD", always=always)
             if reply.after is not None and reply.sent:
@@ -128,7 +130,7 @@ class Application:
             query={},
             headers=headers,
             body=StreamedBody(receive, declared),
-            id=f"{random.getrandbits(64):016x}",  # a name and no secret: no call into the kernel
+            id=trace_of(headers),
             address=self._doors.address(headers, peer),
             base_of=lambda: self._doors.base(headers, scope["scheme"], peer),
             caller=ANONYMOUS,
