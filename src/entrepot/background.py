@@ -30,6 +30,8 @@ from entrepot.cluster.writers import Sweep
 from entrepot.errors import EntrepotError
 from entrepot.events.followers import Feed
 from entrepot.formats.docker.retention import Retention
+from entrepot.jobs.asked import KIND as COLLECT
+from entrepot.jobs.asked import Asked
 from entrepot.jobs.collection import Collection
 from entrepot.jobs.compaction import Compaction
 from entrepot.jobs.purge import KIND as PURGE
@@ -130,6 +132,14 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         await repositories.refresh()
         await trash.round()
 
+    async def all_at_once() -> None:
+        try:
+            await retain()
+            await empty_trash()
+        finally:
+            await collection.round()
+
+    asked = Queue(store.database, {COLLECT: Asked(all_at_once)}, settings.node_id)  # likewise
     interval = float(settings.gc_interval_seconds)
     async with in_background(
         (interval, retain, "retention"),
@@ -138,6 +148,7 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         (interval, compaction.round, "compaction"),
         (_OFTEN, queue.round, "jobs"),
         (_OFTEN, uploads.round, "uploads"),
+        (_OFTEN, asked.round, "what was asked for"),
         (_OFTEN, feed.round, "events"),
         (_OFTEN, audit.round, "audit log"),
         (_HOUR, forget, "expiry"),

@@ -51,6 +51,7 @@ from entrepot.rest.search_licenses import LicenseSearchApi
 from entrepot.rest.search_modules import ModuleSearchApi
 from entrepot.rest.storage import StorageApi
 from entrepot.rest.storage_summary import StorageSummaryApi
+from entrepot.rest.storage_upkeep import StorageUpkeepApi
 from entrepot.rest.system import SystemApi
 from entrepot.rest.system_info import SystemInfoApi
 from entrepot.rest.tasks import TasksApi
@@ -176,6 +177,7 @@ def administration(
         *system.rows(),
         *SystemInfoApi(about).rows(),
         *TasksApi(database).rows(),
+        *StorageUpkeepApi(database).rows(),
         *StorageSummaryApi(database, repositories.all, blob_folder(settings)).rows(),
         *ConfigurationApi(documents, repositories.all, anonymous=shared.anonymous).rows(),
     )

@@ -70,7 +70,8 @@ EXPECTED = {
         environments.create environments.rename environments.delete audit.search repositories.configurations
         repositories.create repositories.update repositories.delete repositories.create.batch
         repositories.update.batch system.status system.service_id system.info system.report tasks.list system.base_url
-        storage.summary storage.summary.calculate configuration.get
+        storage.summary storage.summary.calculate storage.gc storage.optimize storage.compress storage.size
+        configuration.get
         configuration.patch configuration.security trash.empty trash.restore trash.clean
     """,
     "metrics": """

@@ -8,19 +8,21 @@ A job that fails too often, or takes its workers with it, is kept as failed. Unk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 import structlog
 
-from entrepot.errors import EntrepotError
+from entrepot.errors import EntrepotError, Unavailable
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import sql
 
 log = structlog.get_logger()
 
 _LEASE = 300_000  # ms; handlers work in steps far shorter than this and renew
+_RENEWED = 60.0  # seconds
 _BACKOFF = 5_000  # ms, doubled with each attempt
 _LONGEST_BACKOFF = 3600_000
 _LISTED = 1000
@@ -101,6 +103,24 @@ async def enqueue(
 async def release(tx: Tx) -> None:
     """Let what dead processes were doing be taken over at once; only for who knows that all others are dead."""
     await tx.execute(_RELEASE)
+
+
+@contextlib.asynccontextmanager
+async def held(renew: Renew) -> AsyncIterator[None]:
+    """Renew the lease of a job until the block ends: for work that has no steps in which to do so, and may be done twice."""
+
+    async def often() -> None:
+        while True:
+            await asyncio.sleep(_RENEWED)
+            with contextlib.suppress(Unavailable):
+                await renew()
+
+    renewing = asyncio.create_task(often())
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
 
 
 async def listed(reads: Reads) -> list[Listed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from entrepot.artifacts.multipart import KIND as CHECKSUMS
+from entrepot.jobs.asked import KIND as COLLECT
 from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.queue import Listed, listed
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -12,6 +13,7 @@ from entrepot.metadata.database import Reads
 
 _STATES: Final = {"queued": "scheduled", "running": "running", "failed": "stopped"}
 _WORDS: Final = {
+    COLLECT: "Collects garbage, as an administrator asked for",
     PURGE: "Removes the content of a repository that was deleted",
     CHECKSUMS: "Computes the checksums of a multi-part upload",
 }

@@ -8,37 +8,78 @@ import pytest
 
 from entrepot import background
 from entrepot.artifacts.retention import TrashRetention
+from entrepot.errors import Conflict
+from entrepot.jobs.asked import ask
 from entrepot.jobs.collection import Report
-from entrepot.jobs.queue import Job, Queue, Renew, enqueue
+from entrepot.jobs.queue import Job, Queue, Renew, enqueue, listed
 from entrepot.store import Store
 from tests.served import settings_of
 from tests.world import GRACE, Node
 
+Duties = dict[str, Callable[[], Awaitable[object]]]
 
-async def test_garbage_is_collected_also_while_the_trash_cannot_be_emptied(
-    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    duties: dict[str, Callable[[], Awaitable[object]]] = {}
+
+@pytest.fixture
+async def duties(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Duties]:
+    """What the background process does now and then, by name, for the test to call."""
+    found: Duties = {}
 
     @asynccontextmanager
     async def noted(*works: tuple[float, Callable[[], Awaitable[object]], str]) -> AsyncIterator[None]:
-        duties.update((name, work) for _, work, name in works)
+        found.update((name, work) for _, work, name in works)
         yield
 
+    monkeypatch.setattr(background, "in_background", noted)
+    store = Store(node.database, node.driver, node.intake, node.writer, node.content, node.tree)
+    async with background.working(store, settings_of(tmp_path / "home")):
+        yield found
+
+
+async def test_a_collection_that_was_asked_for_is_done_at_the_next_look_and_once(node: Node, duties: Duties) -> None:
+    await node.upload("r/app", b"x" * 50_000)
+    for _ in range(2):
+        await node.later(GRACE + 1000)
+        assert await duties["what was asked for"]() == 0
+        await node.database.transact(ask)
+        await node.database.transact(ask)
+        assert [job.state for job in await listed(node.database)] == ["queued"]
+        assert await duties["what was asked for"]() == 1
+        assert await listed(node.database) == []
+    assert await node.count("blob") == 0
+
+
+async def test_what_was_asked_for_and_fails_is_told_and_can_be_asked_for_again(
+    node: Node, duties: Duties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(self: TrashRetention) -> int:
+        raise Conflict("no luck")
+
+    await node.upload("r/app", b"x" * 50_000)
+    await node.later(GRACE + 1000)
+    with monkeypatch.context() as patched:
+        patched.setattr(TrashRetention, "round", fails)
+        await node.database.transact(ask)
+        assert await duties["what was asked for"]() == 0
+    assert [(job.state, job.error) for job in await listed(node.database)] == [("failed", "no luck")]
+    assert await node.count("image_blob") == 0  # what could be done was done
+    await node.database.transact(ask)
+    assert await duties["what was asked for"]() == 1
+
+
+async def test_garbage_is_collected_also_while_the_trash_cannot_be_emptied(
+    node: Node, duties: Duties, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def slow(self: TrashRetention) -> int:
         raise TimeoutError
 
-    monkeypatch.setattr(background, "in_background", noted)
     monkeypatch.setattr(TrashRetention, "round", slow)
-    store = Store(node.database, node.driver, node.intake, node.writer, node.content, node.tree)
     await node.upload("r/app", b"x" * 50_000)
     await node.later(GRACE + 1000)
-    async with background.working(store, settings_of(tmp_path / "home")):
-        report = await duties["collection"]()
-        assert isinstance(report, Report)
-        assert report.names == 1
-        with pytest.raises(TimeoutError):
-            await duties["trash"]()
+    report = await duties["collection"]()
+    assert isinstance(report, Report)
+    assert report.names == 1
+    with pytest.raises(TimeoutError):
+        await duties["trash"]()
 
 
 async def test_what_a_killed_process_was_doing_goes_on_at_the_next_start_where_nobody_else_can_be_doing_it(

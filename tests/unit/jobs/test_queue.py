@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from entrepot.errors import Conflict
-from entrepot.jobs.queue import Job, Queue, Renew, enqueue
+from entrepot.jobs import queue as jobs
+from entrepot.jobs.queue import Job, Queue, Renew, enqueue, held
 from entrepot.metadata.sql import sql
 from tests.stores import value, write
 from tests.world import Node
@@ -25,6 +26,27 @@ async def test_a_job_is_done_once_and_gone(node: Node) -> None:
     assert sum(await asyncio.gather(*(queue.round() for queue in queues))) == 1
     assert seen == [{"a": 1}]
     assert await node.count("job") == 1
+
+
+async def test_a_job_without_steps_keeps_its_lease_for_as_long_as_it_takes(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handle(job: Job, renew: Renew) -> None:
+        renewed = asyncio.Event()
+
+        async def noted() -> bool:
+            kept = await renew()
+            renewed.set()
+            return kept
+
+        await write(node.database, "UPDATE job SET lease_until = 0")
+        async with asyncio.timeout(10), held(noted):
+            await renewed.wait()
+        assert await value(node.database, "SELECT lease_until FROM job")
+
+    monkeypatch.setattr(jobs, "_RENEWED", 0.01)
+    await node.database.transact(lambda tx: enqueue(tx, "k", {}))
+    assert await Queue(node.database, {"k": handle}, "n").round() == 1
 
 
 async def test_a_job_that_fails_waits_and_comes_again_until_it_has_failed_often_enough(node: Node) -> None:

@@ -1,0 +1,37 @@
+"""What administrators may ask of the store, over HTTP, on both engines."""
+
+import httpx
+
+from entrepot.jobs.asked import KIND
+from entrepot.metadata.open import open_database
+from entrepot.settings import Settings
+from tests.stores import write
+
+STORAGE = "/artifactory/api/system/storage"
+
+
+async def test_who_asks_for_a_collection_is_answered_at_once_and_it_is_queued_once(
+    http: httpx.AsyncClient, settings: Settings
+) -> None:
+    for _ in range(2):
+        answer = await http.post(f"{STORAGE}/gc")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain")
+    told = (await http.get("/artifactory/api/tasks")).json()["tasks"]
+    assert [(one["type"], one["state"]) for one in told] == [(KIND, "scheduled")]
+    database = await open_database(settings.home, settings.database_url)
+    await write(database, "DELETE FROM job")
+    await database.close()
+
+
+async def test_what_has_nothing_to_do_here_is_accepted(http: httpx.AsyncClient) -> None:
+    assert (await http.post(f"{STORAGE}/optimize")).status_code == 202
+    assert (await http.post(f"{STORAGE}/compress")).status_code == 200
+
+
+async def test_the_size_of_all_blobs_is_a_number_that_counts_the_same_bytes_once(
+    http: httpx.AsyncClient, repo: str
+) -> None:
+    before = int((await http.get(f"{STORAGE}/size")).text)
+    for name in ("a", "b"):
+        assert (await http.put(f"/artifactory/{repo}/{name}", content=repo.encode() * 10_000)).status_code == 201
+    assert int((await http.get(f"{STORAGE}/size")).text) - before == len(repo) * 10_000
