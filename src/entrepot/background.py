@@ -37,9 +37,11 @@ from entrepot.jobs.compaction import Compaction
 from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.purge import Purge
 from entrepot.jobs.queue import Queue, release
+from entrepot.jobs.telling import Telling
 from entrepot.logs.setup import configure
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
+from entrepot.metrics.collected import shared_folder
 from entrepot.periodic import in_background
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.ports import idle_ports
@@ -102,7 +104,9 @@ async def begin_anew(store: Store, settings: Settings, began: int) -> None:
 async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     """Run all periodic work until the block ends."""
     repositories = Repositories.reading(store.database)
-    collection = Collection(store.database, store.driver)
+    interval = float(settings.gc_interval_seconds)
+    folder = shared_folder() if settings.metrics_enabled else None
+    collection = Telling(Collection(store.database, store.driver), store.database, folder, interval)
     retention = Retention(store.database, store.tree, repositories.by_id)
     compaction = Compaction(store.database, store.intake)
     merging = FindChecksums(store.database, store.content, settings.upload_expiry_seconds * 1000)
@@ -140,11 +144,11 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
             await collection.round()
 
     asked = Queue(store.database, {COLLECT: Asked(all_at_once)}, settings.node_id)  # likewise
-    interval = float(settings.gc_interval_seconds)
     async with in_background(
         (interval, retain, "retention"),
         (interval, empty_trash, "trash"),
-        (interval, collection.round, "collection"),
+        (interval, collection.by_itself, "collection"),
+        (_SWEEP, collection.look, "metrics"),
         (interval, compaction.round, "compaction"),
         (_OFTEN, queue.round, "jobs"),
         (_OFTEN, uploads.round, "uploads"),

@@ -6,13 +6,14 @@
     entrepot_login_failures_total{how}
     jfrt_db_connections_{active,idle,max_active,min_idle}_total
 
+What the background process tells of the collection is in `collected`, what is measured when it is asked for in `node`.
+
 The supervisor sets PROMETHEUS_MULTIPROC_DIR for the processes that it starts, empties the folder at the start and
 removes what a dead process said about the moment. Elsewhere (tests) everything is kept in memory.
 """
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from entrepot.metrics import mapped
+from entrepot.metrics.collected import CollectedCollector, shared_folder
 from entrepot.metrics.node import NodeCollector
 
 _FLUSH_SECONDS = 1.0
@@ -102,8 +104,7 @@ class Metrics:
                 ("min_idle", "Database connections that are kept"),
             )
         }
-        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-        self._shared = Path(folder) if folder else None
+        self._shared = shared_folder()
         self._node = NodeCollector(home, self._shared)
 
     def meter(self, operation: str, method: str) -> Meter:
@@ -178,4 +179,6 @@ class Metrics:
     def _render_node(self) -> bytes:
         registry = CollectorRegistry()
         registry.register(self._node)
+        if self._shared is not None:
+            registry.register(CollectedCollector(self._shared))
         return bytes(generate_latest(registry))

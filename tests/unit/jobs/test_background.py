@@ -12,6 +12,7 @@ from entrepot.errors import Conflict
 from entrepot.jobs.asked import ask
 from entrepot.jobs.collection import Report
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue, listed
+from entrepot.metrics import collected
 from entrepot.store import Store
 from tests.served import settings_of
 from tests.world import GRACE, Node
@@ -30,6 +31,7 @@ async def duties(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield
 
     monkeypatch.setattr(background, "in_background", noted)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     store = Store(node.database, node.driver, node.intake, node.writer, node.content, node.tree)
     async with background.working(store, settings_of(tmp_path / "home")):
         yield found
@@ -64,6 +66,18 @@ async def test_what_was_asked_for_and_fails_is_told_and_can_be_asked_for_again(
     assert await node.count("image_blob") == 0  # what could be done was done
     await node.database.transact(ask)
     assert await duties["what was asked for"]() == 1
+
+
+async def test_collections_are_told_whether_or_not_they_were_asked_for(
+    node: Node, duties: Duties, tmp_path: Path
+) -> None:
+    await duties["collection"]()
+    await node.database.transact(ask)
+    await duties["what was asked for"]()
+    await duties["metrics"]()
+    told = collected.noted(tmp_path)
+    assert told is not None
+    assert told.sums.runs == 2
 
 
 async def test_garbage_is_collected_also_while_the_trash_cannot_be_emptied(

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
-from entrepot.metrics import mapped, node
+from entrepot.metrics import collected, mapped, node
 from entrepot.metrics.counters import Metrics
 
 NAMES = {
@@ -208,3 +208,17 @@ def test_a_containers_limit_counts_when_it_is_lower(
 
 def test_a_process_that_is_gone_uses_nothing() -> None:
     assert node.process_usage("999999999") == node.Usage(0, 0.0)
+
+
+def test_what_the_background_process_tells_of_collection_is_told_by_every_other(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    count(tmp_path, folder, 1)
+    run_, sums = collected.Run(1000, 3500, True, 2, 77), collected.Sums(runs=4, size=88)
+    collected.note(folder, collected.Collected(run_, sums, 0, 99, 5, 1, None))
+    found = samples(count(tmp_path, folder, 0).encode())
+    run = {"start": "1000", "end": "3500", "status": "COMPLETED", "type": "FULL"}
+    assert value(found, "jfrt_artifacts_gc_duration_seconds", **run) == 2.5
+    assert value(found, "jfrt_artifacts_gc_size_cleaned_bytes", **run) == 77
+    assert (value(found, "entrepot_delete_queue_objects"), value(found, "entrepot_collected_bytes_total")) == (5, 88)
+    assert value(found, "jfrt_artifacts_gc_next_run_seconds") == value(found, "entrepot_delete_queue_overdue_seconds") == 0
