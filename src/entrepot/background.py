@@ -34,6 +34,8 @@ from entrepot.jobs.asked import KIND as COLLECT
 from entrepot.jobs.asked import Asked
 from entrepot.jobs.collection import Collection
 from entrepot.jobs.compaction import Compaction
+from entrepot.jobs.pruning import KIND as PRUNE
+from entrepot.jobs.pruning import Pruning
 from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.purge import Purge
 from entrepot.jobs.queue import Queue, release
@@ -105,6 +107,7 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     """Run all periodic work until the block ends."""
     repositories = Repositories.reading(store.database)
     interval = float(settings.gc_interval_seconds)
+    pruning = Queue(store.database, {PRUNE: Pruning(store.database, store.driver)}, settings.node_id)  # takes hours
     folder = shared_folder() if settings.metrics_enabled else None
     collection = Telling(Collection(store.database, store.driver), store.database, folder, interval)
     retention = Retention(store.database, store.tree, repositories.by_id)
@@ -152,6 +155,7 @@ async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
         (interval, compaction.round, "compaction"),
         (_OFTEN, queue.round, "jobs"),
         (_OFTEN, uploads.round, "uploads"),
+        (_OFTEN, pruning.round, "pruning"),
         (_OFTEN, asked.round, "what was asked for"),
         (_OFTEN, feed.round, "events"),
         (_OFTEN, audit.round, "audit log"),

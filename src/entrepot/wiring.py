@@ -50,6 +50,7 @@ from entrepot.rest.search_builds import BuildSearchApi
 from entrepot.rest.search_licenses import LicenseSearchApi
 from entrepot.rest.search_modules import ModuleSearchApi
 from entrepot.rest.storage import StorageApi
+from entrepot.rest.storage_prune import StoragePruneApi
 from entrepot.rest.storage_summary import StorageSummaryApi
 from entrepot.rest.storage_upkeep import StorageUpkeepApi
 from entrepot.rest.system import SystemApi
@@ -178,6 +179,7 @@ def administration(
         *SystemInfoApi(about).rows(),
         *TasksApi(database).rows(),
         *StorageUpkeepApi(database).rows(),
+        *StoragePruneApi(database).rows(),
         *StorageSummaryApi(database, repositories.all, blob_folder(settings)).rows(),
         *ConfigurationApi(documents, repositories.all, anonymous=shared.anonymous).rows(),
     )

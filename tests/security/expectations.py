@@ -71,6 +71,7 @@ EXPECTED = {
         repositories.create repositories.update repositories.delete repositories.create.batch
         repositories.update.batch system.status system.service_id system.info system.report tasks.list system.base_url
         storage.summary storage.summary.calculate storage.gc storage.optimize storage.compress storage.size
+        storage.prune.start storage.prune.stop storage.prune.status
         configuration.get
         configuration.patch configuration.security trash.empty trash.restore trash.clean
     """,

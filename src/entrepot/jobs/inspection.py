@@ -82,7 +82,7 @@ async def check(
     Raises StoreUnavailable, and NothingThere before anything is mended.
     """
     if repair:
-        await _refuse_where_nothing_is(database, driver)
+        await refuse_where_nothing_is(database, driver)
     found = Inspection()
     async for seen in _walk(database, found, progress):
         why, key = await fault_of(driver, seen)
@@ -111,7 +111,7 @@ async def fsck(
 ) -> Inspection:
     """Read every blob again and compare its digest. Raises as `check`."""
     if repair:
-        await _refuse_where_nothing_is(database, driver)
+        await refuse_where_nothing_is(database, driver)
     found = Inspection()
     async for seen in _walk(database, found, progress):
         why, sure = await damage_of(driver, seen)
@@ -131,7 +131,7 @@ async def fsck(
     return found
 
 
-async def _refuse_where_nothing_is(database: Database, driver: Driver) -> None:
+async def refuse_where_nothing_is(database: Database, driver: Driver) -> None:
     """Raise NothingThere when several blobs should be in the store and not one is: it is the wrong one, or not mounted."""
     absent, after = 0, 0
     while page := await database.rows(_BLOBS, after=after, limit=_PAGE):

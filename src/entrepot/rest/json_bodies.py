@@ -18,17 +18,19 @@ _NOT_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 
 
-async def json_object(request: Request, limit: int = LIMIT) -> dict[str, Any]:
-    """Return the body, which must be a JSON object. Raises Invalid, TooLarge."""
-    value = await json_value(request, limit)
+async def json_object(request: Request, limit: int = LIMIT, *, optional: bool = False) -> dict[str, Any]:
+    """Return the body, which must be a JSON object; one that is `optional` may be missing. Raises Invalid, TooLarge."""
+    value = await json_value(request, limit, missing={} if optional else None)
     if not isinstance(value, dict):
         raise Invalid("The body must be a JSON object.")
     return value
 
 
-async def json_value(request: Request, limit: int = LIMIT) -> Any:
-    """Return the body, which must be JSON. Raises Invalid, TooLarge."""
+async def json_value(request: Request, limit: int = LIMIT, *, missing: Any = None) -> Any:
+    """Return the body, which must be JSON; `missing` stands for an empty one, if it is given. Raises Invalid, TooLarge."""
     body = await request.body.read(limit)
+    if not body and missing is not None:
+        return missing
     _check_shape(body)
     try:
         return msgspec.json.decode(body)

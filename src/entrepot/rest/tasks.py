@@ -6,6 +6,7 @@ from typing import Final
 
 from entrepot.artifacts.multipart import KIND as CHECKSUMS
 from entrepot.jobs.asked import KIND as COLLECT
+from entrepot.jobs.pruning import KIND as PRUNE
 from entrepot.jobs.purge import KIND as PURGE
 from entrepot.jobs.queue import Listed, listed
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -14,6 +15,7 @@ from entrepot.metadata.database import Reads
 _STATES: Final = {"queued": "scheduled", "running": "running", "failed": "stopped"}
 _WORDS: Final = {
     COLLECT: "Collects garbage, as an administrator asked for",
+    PRUNE: "Removes objects of the blob store that belong to nothing",
     PURGE: "Removes the content of a repository that was deleted",
     CHECKSUMS: "Computes the checksums of a multi-part upload",
 }
