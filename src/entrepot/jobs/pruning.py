@@ -18,8 +18,8 @@ from entrepot.errors import EntrepotError
 from entrepot.jobs.inspection import refuse_where_nothing_is
 from entrepot.jobs.orphans import give_back, orphans, queue
 from entrepot.jobs.queue import Job, Renew, enqueue, held
-from entrepot.metadata.blob_rows import Piece
 from entrepot.metadata.database import Database, Reads, Tx
+from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
 
 KIND: Final = "storage.prune"
