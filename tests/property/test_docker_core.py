@@ -153,7 +153,7 @@ def test_a_reference_is_a_tag_or_a_digest_or_refused(text: str) -> None:
     except (TagInvalid, DigestInvalid):
         return
     assert (reference.tag is None) is not (reference.digest is None)
-    assert str(reference) == text
+    assert (reference.tag or str(reference.digest)) == text
 
 
 @fuzz

@@ -42,13 +42,14 @@ async def test_a_deletion_leaves_what_its_caller_may_not_delete_and_came_a_momen
         find_repository=lambda _: node.repositories.get("can"),
         documents=Settings(trash),  # type: ignore[arg-type]
     )
-    judge = Removal._judge
+    judge = Removal._all_may_go
 
-    async def judged(self: Removal, *words: Any) -> None:
-        await judge(self, *words)
+    async def judged(self: Removal, *words: Any) -> bool:
+        may = await judge(self, *words)
         await world.put("d/theirs", b"2")
+        return may
 
-    monkeypatch.setattr(Removal, "_judge", judged)
+    monkeypatch.setattr(Removal, "_all_may_go", judged)
     granted = Granted(ann, Rules(node.rules), "libs", world.repository, (world.repository,))
     with pytest.raises(Denied, match="d/theirs"):
         await removal.remove(granted, parse("d"))
