@@ -28,6 +28,7 @@ FROM blob_digest d JOIN docker_manifest m ON m.repo_id = :repo_id AND m.image = 
 JOIN item i ON i.id = m.item_id
 WHERE d.algorithm = :algorithm AND d.digest = :digest ORDER BY m.is_tag DESC, m.reference LIMIT :limit
 """)
+_SHA256 = sql("SELECT sha256 FROM blob WHERE id = :id")
 _REFERENCES = sql("""
 SELECT reference FROM docker_manifest
 WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND reference > :after ORDER BY reference LIMIT :limit
@@ -113,6 +114,13 @@ async def manifests_by_digest(
             _BY_OTHER, repo_id=repo_id, image=image, algorithm=digest.algorithm, digest=digest.raw, limit=limit
         )
     return [Manifest(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
+
+
+async def digest_of(reads: Reads, manifest: Manifest) -> Digest:
+    """Return the sha256 of a manifest, whose blob is there as long as the image is locked."""
+    row = await reads.row(_SHA256, id=manifest.blob_id)
+    assert row is not None
+    return Digest.of("sha256", row[0])
 
 
 async def references(reads: Reads, repo_id: int, image: str, blob_id: int, *, after: str, limit: int) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from entrepot.access.actions import Action
-from entrepot.blobs.digest import Digest
 from entrepot.errors import Denied, EntrepotError
 from entrepot.formats.docker.errors import ManifestBlobUnknown
 from entrepot.formats.docker.image_blobs import lock_blob, lock_blobs
@@ -18,6 +17,7 @@ from entrepot.formats.docker.images import Image, readable_blob, readable_manife
 from entrepot.formats.docker.layout import digest_folder, folder_of, manifest_path
 from entrepot.formats.docker.manifest_rows import (
     Manifest,
+    digest_of,
     lock_image,
     manifest_by_reference,
     manifests_by_digest,
@@ -31,7 +31,6 @@ from entrepot.metadata.sql import sql
 from entrepot.metadata.tree import Tree
 from entrepot.repositories.granted import Granted, where
 
-_SHA256 = sql("SELECT sha256 FROM blob WHERE id = :id")
 _RETIRE = sql("""
 UPDATE docker_manifest SET retired = {now}, retired_tag = :tag
 WHERE repo_id = :repo_id AND image = :image AND reference = :reference
@@ -149,9 +148,7 @@ class Placing:
     async def _retire(self, tx: Tx, granted: Granted, image: Image, tag: Manifest, *, dropped: bool = False) -> None:
         place = where(granted, image.repository)
         retired_as = "" if dropped else tag.reference  # all that were dropped share one allowance of the retention
-        row = await tx.row(_SHA256, id=tag.blob_id)
-        assert row is not None
-        digest = Digest.of("sha256", row[0])
+        digest = await digest_of(tx, tag)
         others = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=2)
         folder = folder_of(image.name, tag.reference)
         kept = digest_folder(digest)

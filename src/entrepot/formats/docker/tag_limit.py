@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from entrepot.blobs.digest import Digest
 from entrepot.formats.docker.images import Image
-from entrepot.formats.docker.manifest_rows import Manifest, manifest_by_reference, manifests_by_digest
+from entrepot.formats.docker.manifest_rows import Manifest, digest_of, manifest_by_reference, manifests_by_digest
 from entrepot.formats.docker.references import fallback_tag
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
@@ -29,7 +28,6 @@ WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1
 AND NOT (SUBSTR(m.reference, 1, 7) = 'sha256-' AND LENGTH(m.reference) IN (71, 75, 76))
 ORDER BY i.modified, m.item_id LIMIT :limit
 """)
-_SHA256 = sql("SELECT sha256 FROM blob WHERE id = :id")
 
 
 async def surplus_tags(tx: Tx, image: Image, limit: int) -> list[Manifest]:
@@ -54,9 +52,7 @@ async def surplus_tags(tx: Tx, image: Image, limit: int) -> list[Manifest]:
 
 async def _attached(tx: Tx, image: Image, tag: Manifest, *, going: dict[str, Manifest]) -> list[str]:
     """Return the names of tags that belong to a tag's manifest, unless another one than those that go holds it."""
-    row = await tx.row(_SHA256, id=tag.blob_id)
-    assert row is not None
-    digest = Digest.of("sha256", row[0])
+    digest = await digest_of(tx, tag)
     held = await manifests_by_digest(tx, image.repository.id, image.name, digest, limit=len(going) + 1)
     if any(other.is_tag and other.reference not in going for other in held):
         return []
