@@ -19,7 +19,7 @@ from entrepot.blobs.contract import Driver
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.ingest import Hashes, Received
 from entrepot.blobs.intake import Intake
-from entrepot.blobs.keys import KeyMaker
+from entrepot.blobs.key_maker import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.writers import Writer
 from entrepot.errors import EntrepotError, TooLarge

@@ -15,7 +15,7 @@ from entrepot.blobs.drivers.mark import NotThisStore
 from entrepot.blobs.drivers.open import open_driver
 from entrepot.blobs.drivers.places import located
 from entrepot.blobs.intake import Intake
-from entrepot.blobs.keys import KeyMaker
+from entrepot.blobs.key_maker import KeyMaker
 from entrepot.clock import SystemClock, new_id
 from entrepot.cluster.namesakes import label
 from entrepot.cluster.store_mark import recognise

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from entrepot.blobs.contract import Driver, StoreUnavailable
 from entrepot.blobs.ingest import INLINE_LIMIT, Hashes, Received, ingest
-from entrepot.blobs.keys import KeyMaker
+from entrepot.blobs.key_maker import KeyMaker
 from entrepot.clock import Clock
 from entrepot.errors import EntrepotError, Unavailable
 

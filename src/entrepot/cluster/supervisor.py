@@ -1,6 +1,6 @@
 """The supervisor: the first process of a node, which starts the others, replaces those that die or hang, ends them in order.
 
-    home, lock, ports -> prepare (migrations, first contents; only when needed) -> workers and jobs -> ready
+    home, lock, ports -> prepare (migrations, first contents; only when needed) -> workers -> ready, jobs
     SIGTERM or SIGINT -> all are told -> workers say `not ready`, finish what runs -> exit 0; a second signal: at once
 
 It answers no requests and imports next to nothing: 12 MiB, and little that could make it fail. It sleeps until a
@@ -104,21 +104,21 @@ class Supervisor:
         self._processes.remove(process)
 
     def _start(self, listeners: list[list[socket.socket]], ports: list[int]) -> None:
-        """Start all processes and wait until the workers are ready. Raises CannotStart."""
+        """Start the workers and wait until they are ready; the jobs, which would slow them down, come next. Raises CannotStart."""
         for number, own in enumerate(listeners, 1):
             program = Program(f"worker-{number}", self._programs.worker)
             self._processes.append(Process(program, self._handed_over, listeners=own, ports=ports))
-        self._processes.append(Process(Program("jobs", self._programs.jobs), self._handed_over))
-        for process in self._processes:
-            self._launch(process)
+        workers = list(self._processes)
+        for worker in workers:
+            self._launch(worker)
         until = time.monotonic() + _START_SECONDS
-        workers = self._processes[:-1]
         while not self._signals and not all(worker.is_ready for worker in workers):
             self._wait(0.5)
             for worker in workers:
                 worker.hear()
                 if worker.failure or worker.status is not None or time.monotonic() > until:
                     raise CannotStart(process=worker.program.name, reason=self._why(worker).rstrip("."))
+        self._processes.append(Process(Program("jobs", self._programs.jobs), self._handed_over))
 
     def _why(self, process: Process) -> str:
         if process.failure:

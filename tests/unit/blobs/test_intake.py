@@ -11,7 +11,7 @@ from entrepot.blobs.drivers.faulty import NONE, Faults, Faulty
 from entrepot.blobs.drivers.memory import Memory
 from entrepot.blobs.ingest import Hashes
 from entrepot.blobs.intake import Intake
-from entrepot.blobs.keys import KeyMaker
+from entrepot.blobs.key_maker import KeyMaker
 from entrepot.clock import SystemClock
 
 BIG = b"x" * 100_000

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entrepot.blobs.keys import KeyInvalid, KeyMaker, checked, checked_prefix, valid
+from entrepot.blobs.key_maker import KeyMaker
+from entrepot.blobs.keys import KeyInvalid, checked, checked_prefix, valid
 
 HOUR = 3_600_000
 
