@@ -11,13 +11,12 @@ from entrepot.auth.accounts import AccountExists
 from entrepot.auth.groups import GroupExists
 from entrepot.auth.passwords import Passwords
 from entrepot.clock import SystemClock
+from entrepot.metadata import facts
 from entrepot.metadata.database import Database, Duplicate, Tx
 from entrepot.metadata.sql import sql
 from entrepot.repositories import configuration
 from entrepot.repositories.catalog import TRASH_KEY, insert
 
-_READY = sql("SELECT 1 FROM setting WHERE key = 'bootstrapped'")
-_MARK = sql("INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING")
 _TARGET = sql("""
 INSERT INTO permission_target (name, body, modified) VALUES (:name, :body, {now}) ON CONFLICT DO NOTHING
 """)
@@ -44,14 +43,14 @@ async def fill(database: Database, password: str) -> bool:
 
     Return whether it was us, so that `password` is what opens.
     """
-    if await database.row(_READY) is not None:
+    if await facts.known(database, facts.FILLED) is not None:
         return False
     passwords = Passwords(SystemClock())
     password_hash = await passwords.hash(password)
     passwords.close()
 
     async def work(tx: Tx) -> bool:
-        if await tx.row(_READY) is not None:
+        if await facts.known(tx, facts.FILLED) is not None:
             return False
         await groups.create(tx, _READERS)
         await accounts.create(
@@ -65,8 +64,8 @@ async def fill(database: Database, password: str) -> bool:
             made[stated["key"]] = configuration.create(stated["key"], stated, made.get)
             await insert(tx, made[stated["key"]])
         await insert(tx, {**configuration.create("trash", {"rclass": "local"}, made.get), "key": TRASH_KEY})
-        await tx.execute(_MARK, key="service_id", value=os.urandom(13).hex())
-        await tx.execute(_MARK, key="bootstrapped", value="1")
+        await facts.note(tx, facts.SERVICE_ID, os.urandom(13).hex())
+        await facts.note(tx, facts.FILLED, "1")
         return True
 
     try:

@@ -25,6 +25,7 @@ from entrepot.cluster.home import run_folder
 from entrepot.configuration.descriptor import GENERAL
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Unavailable, reason
+from entrepot.metadata import facts
 from entrepot.metadata.sql import sql
 from entrepot.metadata.versions import bump
 from entrepot.periodic import in_background
@@ -55,7 +56,6 @@ log = structlog.get_logger()
 _PROBE_SECONDS = 5.0
 _PATIENCE = 10.0  # seconds that a probe of the blob store may take
 _ALIVE = sql("SELECT 1")
-_INSTANCE = sql("SELECT value FROM setting WHERE key = 'service_id'")
 
 
 class Readiness:
@@ -139,7 +139,7 @@ async def _application(
     await epochs.look(store.database)
     given = settings.master_key.reveal() if settings.master_key else ""
     secret, signing = await unlocked(store.database, settings.home, given)
-    installation = await _service_id(store)
+    installation = await facts.known(store.database, facts.SERVICE_ID) or "0"
     seals = TextSeals(Vault(secret))
     documents = Documents(store.database, bump=bump, announce=epochs.announce, seals=seals)
     itself = Itself(secret, signing, installation)
@@ -218,12 +218,6 @@ def _doors(settings: Settings, documents: Documents) -> Doors:
         trusted=settings.trusted_proxies,
         configured=lambda: str(documents.one(GENERAL).get("urlBase") or ""),
     )
-
-
-async def _service_id(store: Store) -> str:
-    """Return the id of the installation, which its tokens name."""
-    row = await store.database.row(_INSTANCE)
-    return str(row[0]) if row else "0"
 
 
 def _always(settings: Settings, installation: str) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,7 @@ from entrepot.cli.serve import PREPARED
 from entrepot.cluster.home import PASSWORD_FILE, HomeFull, event_log, no_room, run_folder, write_private
 from entrepot.errors import EntrepotError, Unavailable, reason
 from entrepot.logs.setup import configure
+from entrepot.metadata import facts
 from entrepot.metadata.database import DatabaseFull
 from entrepot.metadata.migrate import HEAD, migrate, refuse_newer, sqlite_revision
 from entrepot.metadata.open import open_database
@@ -59,36 +60,43 @@ def told(error: Exception, settings: Settings) -> str:
 
 def prepare(settings: Settings) -> None:
     """Migrate if needed, then make the first contents. Raises EntrepotError, or what a database driver raises."""
-    found = _revision(settings)
+    found, filled = _found(settings)
     refuse_newer(found)
     if found != HEAD:
         log.info("database.migrating", found=found, wanted=HEAD)
         migrate(settings.home, settings.database_url)
-    password, written = _password(settings)
-    made = asyncio.run(_bootstrap(settings, password))
-    if written and not made:
-        (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # it opens nothing
+    if not filled:
+        _fill(settings)
     database = ROWS["database.url"].shown(settings.database_url)
     write_private(run_folder(settings.home) / PREPARED, database.encode())
 
 
-def _revision(settings: Settings) -> str | None:
+def _found(settings: Settings) -> tuple[str | None, bool]:
+    """Return the schema's revision, and whether the first contents are known to be there: for every start on PostgreSQL."""
     if not settings.database_url:
-        return sqlite_revision(settings.home / "entrepot.db")
-    return asyncio.run(_postgres_revision(settings))
+        return sqlite_revision(settings.home / "entrepot.db"), False
+    return asyncio.run(_found_in_postgres(settings))
 
 
-async def _postgres_revision(settings: Settings) -> str | None:
+async def _found_in_postgres(settings: Settings) -> tuple[str | None, bool]:
     import asyncpg  # noqa: PLC0415 - only PostgreSQL has a use for it
 
     database = await open_database(settings.home, settings.database_url)
     try:
         row = await database.row(_REVISION)
+        found = str(row[0]) if row else None
+        return found, found == HEAD and await facts.known(database, facts.FILLED) is not None
     except (asyncpg.UndefinedTableError, Unavailable):  # a database that is down tells the migration so
-        return None
+        return None, False
     finally:
         await database.close()
-    return str(row[0]) if row else None
+
+
+def _fill(settings: Settings) -> None:
+    password, written = _password(settings)
+    made = asyncio.run(_bootstrap(settings, password))
+    if written and not made:
+        (settings.home / PASSWORD_FILE).unlink(missing_ok=True)  # it opens nothing
 
 
 def _password(settings: Settings) -> tuple[str, bool]:

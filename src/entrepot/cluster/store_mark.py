@@ -14,13 +14,11 @@ from entrepot.blobs.drivers.files import Files
 from entrepot.blobs.drivers.mark import NotThisStore
 from entrepot.blobs.threads import DISK
 from entrepot.clock import new_id
+from entrepot.metadata import facts
 from entrepot.metadata.database import Database, Reads
 from entrepot.metadata.sql import sql
 
-_KNOWN = sql("SELECT value FROM setting WHERE key = 'blob_store_mark'")
-_NOTE = sql("""
-INSERT INTO setting (key, value) VALUES ('blob_store_mark', :mark) ON CONFLICT (key) DO UPDATE SET value = excluded.value
-""")
+_KEY = "blob_store_mark"
 _SOME = sql("""
 SELECT storage_key FROM (SELECT storage_key FROM blob WHERE storage_key IS NOT NULL LIMIT 100) AS whole
 UNION ALL
@@ -30,8 +28,7 @@ SELECT storage_key FROM (SELECT storage_key FROM blob_segment LIMIT 100) AS piec
 
 async def expect_mark(reads: Reads, driver: Driver) -> str:
     """Hold a store of files to the mark that the database knows, if any; return it."""
-    row = await reads.row(_KNOWN)
-    known = "" if row is None else str(row[0])
+    known = await facts.known(reads, _KEY) or ""
     if isinstance(driver, Files):
         driver.mark.expected = known
     return known
@@ -57,7 +54,7 @@ async def recognise(database: Database, driver: Driver, *, elsewhere: bool) -> N
                 )
             return
         mark = found or await DISK.run(driver.mark.write, known or new_id())
-    await database.transact(lambda tx: tx.execute(_NOTE, mark=mark))
+    await database.transact(lambda tx: facts.note(tx, _KEY, mark))
     driver.mark.expected = mark
 
 

@@ -18,6 +18,7 @@ from entrepot.errors import EntrepotError
 from entrepot.jobs.inspection import refuse_where_nothing_is
 from entrepot.jobs.orphans import give_back, orphans, queue
 from entrepot.jobs.queue import Job, Renew, enqueue, held
+from entrepot.metadata import facts
 from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.objects import Piece
 from entrepot.metadata.sql import sql
@@ -25,13 +26,8 @@ from entrepot.metadata.sql import sql
 KIND: Final = "storage.prune"
 _REPORT, _STOP = "prune", "prune.stop"
 _DAY: Final = 86_400_000  # milliseconds
-_OURS: Final = re.compile(r"[^/]+/(\d{10})/[0-9a-f]{32}")  # see `blobs.keys`
+_OURS: Final = re.compile(r"[^/]+/(\d{10})/[0-9a-f]{32}")  # see `blobs.key_maker`
 
-_GET = sql("SELECT value FROM setting WHERE key = :key")
-_PUT = sql(
-    "INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-)
-_FORGET = sql("DELETE FROM setting WHERE key = :key")
 _BUSY = sql("SELECT 1 FROM job WHERE dedup = :dedup AND state <> 'failed'")
 
 
@@ -53,7 +49,7 @@ async def start(tx: Tx, *, dry: bool, days: int, now: int) -> bool:
     """Have some node prune; False while one waits or runs. What is younger than `days` stays; `dry` only counts."""
     if await tx.row(_BUSY, dedup=KIND) is not None:
         return False
-    await tx.execute(_FORGET, key=_STOP)
+    await facts.forget(tx, _STOP)
     await _note(tx, Pruned("running", dry, now, now))
     await enqueue(tx, KIND, {"dry": dry, "days": days}, dedup=KIND, max_attempts=3)
     return True
@@ -63,23 +59,23 @@ async def stop(tx: Tx) -> bool:
     """Ask the one that waits or runs to end; False when there is none."""
     if await tx.row(_BUSY, dedup=KIND) is None:
         return False
-    await tx.execute(_PUT, key=_STOP, value="")
+    await facts.note(tx, _STOP, "")
     return True
 
 
 async def report(reads: Reads) -> Pruned | None:
     """Return how the last one goes or went; None when there never was one."""
-    row = await reads.row(_GET, key=_REPORT)
-    if row is None:
+    last = await facts.known(reads, _REPORT)
+    if last is None:
         return None
-    told = msgspec.json.decode(row[0], type=Pruned)
+    told = msgspec.json.decode(last, type=Pruned)
     if told.state == "running" and await reads.row(_BUSY, dedup=KIND) is None:
         return replace(told, state="error", error="The processes that did it ended before it was done.")
     return told
 
 
 async def _note(tx: Tx, told: Pruned) -> None:
-    await tx.execute(_PUT, key=_REPORT, value=msgspec.json.encode(told).decode())
+    await facts.note(tx, _REPORT, msgspec.json.encode(told).decode())
 
 
 class Pruning:
@@ -98,7 +94,7 @@ class Pruning:
             try:
                 await self._prepare(told)
                 async for listed, among in orphans(self._database, self._driver):
-                    if await self._database.row(_GET, key=_STOP) is not None:
+                    if await facts.known(self._database, _STOP) is not None:
                         await self._tell(replace(told, state="stopped"))
                         return
                     told = await self._page(

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from entrepot.messages import Reply, Request, Row, json_reply
-from entrepot.metadata.database import Database, Tx
+from entrepot.metadata import facts
+from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
 from entrepot.repositories.fields import display_name
 from entrepot.repositories.repository import Repository
@@ -21,10 +22,6 @@ _SECONDS: Final = 300.0  # that the counting may take
 
 _BY_REPOSITORY = sql("SELECT repo_id, kind, COUNT(*), COALESCE(SUM(size), 0) FROM item GROUP BY repo_id, kind")
 _BINARIES = sql("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM blob")
-_STORED = sql("SELECT value FROM setting WHERE key = :key")
-_STORE = sql(
-    "INSERT INTO setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-)
 
 
 class StorageSummaryApi:
@@ -50,9 +47,9 @@ class StorageSummaryApi:
 
     async def get(self, _: Request) -> Reply:
         """GET: what was calculated last; the first time it is calculated."""
-        row = await self._database.row(_STORED, key=_KEY)
-        if row is not None:
-            return Reply(200, [("content-type", "application/json")], str(row[0]).encode())
+        last = await facts.known(self._database, _KEY)
+        if last is not None:
+            return Reply(200, [("content-type", "application/json")], last.encode())
         return json_reply(await self._calculated())
 
     async def calculate(self, _: Request) -> Reply:
@@ -67,11 +64,8 @@ class StorageSummaryApi:
             summary = self._summary(
                 [(row[0], row[1], int(row[2]), int(row[3])) for row in counts], int(binaries[0]), int(binaries[1])
             )
-
-            async def work(tx: Tx) -> None:
-                await tx.execute(_STORE, key=_KEY, value=msgspec.json.encode(summary).decode())
-
-            await self._database.transact(work)
+            text = msgspec.json.encode(summary).decode()
+            await self._database.transact(lambda tx: facts.note(tx, _KEY, text))
         return summary
 
     def _summary(self, counts: list[tuple[int, int, int, int]], binaries: int, size: int) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from entrepot.configuration.documents import Documents
 from entrepot.configuration.elements import check_url
 from entrepot.errors import Denied, EntrepotError, Unauthenticated, Unavailable
 from entrepot.messages import Reply, Request, Row, json_reply, text_reply
+from entrepot.metadata import facts
 from entrepot.metadata.database import Database
-from entrepot.metadata.sql import sql
 from entrepot.rest.security.changes import configure
 
 _USAGE = 1 << 20  # bytes
 _URL = 2048
-_GET = sql("SELECT value FROM setting WHERE key = :key")
 _ADDONS = (
     "docker",
     "generic",
@@ -137,8 +136,7 @@ class SystemApi:
 
     async def service_id(self, _: Request) -> Reply:
         """The id of this instance."""
-        row = await self.database.row(_GET, key="service_id")
-        return text_reply(f"jfrt@{row[0] if row else ''}")
+        return text_reply(f"jfrt@{await facts.known(self.database, facts.SERVICE_ID) or ''}")
 
     async def license(self, _: Request) -> Reply:
         """There is none to buy; clients want one that has everything."""
