@@ -11,9 +11,13 @@ from entrepot.access.scopes import UNLIMITED, Ceiling
 How = Literal["anonymous", "basic", "encrypted", "session", "jwt", "docker", "reference", "api-key"]
 
 
+CATALOG = "registry:catalog"
+"""What a Docker token is asked for that lists images; no repository can have this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class DockerAccess:
-    """One repository that a Docker token was asked for, by the name that its client used."""
+    """One repository, or `CATALOG`, that a Docker token was asked for, by the name that its client used."""
 
     name: str
     actions: Action
@@ -35,7 +39,7 @@ class Caller:
     token_id: str | None = None
     how: How = "basic"
     own_rights: bool = True  # False: what targets grant to the name does not count, only what they grant to groups
-    access: tuple[DockerAccess, ...] = ()  # of a Docker token: what it is bound to; empty: not bound
+    access: tuple[DockerAccess, ...] | None = None  # of a Docker token: all that it may be used for; None: of no other
 
     @property
     def is_whole(self) -> bool:
@@ -57,12 +61,12 @@ class Caller:
         return self.name if self.own_rights and (self.user_id is not None or self.is_anonymous) else None
 
     def is_bound_to(self, name: str, action: Action) -> bool:
-        """Whether a Docker token was bought for an action on an image; any other credential is bound to nothing.
+        """Whether a Docker token was bought for an action on an image, or for reading `CATALOG`; others are for everything.
 
         `name` is the image with its repository's key. Clients of the sub-domain and port methods know it without. To be
         asked for the image that a request addresses; whatever else it touches is judged by identity.
         """
-        if not self.access:
+        if self.access is None:
             return True
         short = name.partition("/")[2]
         missing = int(action)  # plain numbers: the operators of flags cost a microsecond each
@@ -73,7 +77,7 @@ class Caller:
 
     def by_identity(self) -> Caller:
         """Return the caller without what a Docker token is bound to: for the source of a mount."""
-        return replace(self, access=()) if self.access else self
+        return replace(self, access=None) if self.access is not None else self
 
 
 ANONYMOUS = Caller("anonymous", None, is_anonymous=True, how="anonymous")

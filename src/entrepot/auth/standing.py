@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from entrepot.access.actions import DOCKER_VERBS, NOTHING
+from entrepot.access.actions import DOCKER_VERBS, NOTHING, Action
 from entrepot.access.caller import ANONYMOUS, Caller, DockerAccess, How
 from entrepot.access.scopes import Scope, ceiling_of
 from entrepot.auth.accounts import Account
@@ -64,7 +64,7 @@ def by_token(account: Account | None, name: str, scope: Scope, *, token_id: str 
 
 
 def bound_to(caller: Caller, access: Iterable[Entry]) -> Caller:
-    """Return the caller bound to what a Docker token was bought for; no entries bind to nothing."""
+    """Return the caller bound to what a Docker token was bought for: without entries it only tells who asks."""
     return replace(caller, access=tuple(_docker_access(entry) for entry in access), how="docker")
 
 
@@ -93,10 +93,10 @@ def _of_groups(scope: Scope) -> bool:
 
 
 def _docker_access(entry: Entry) -> DockerAccess:
-    """A name that no image can have stands for what is not a repository: the token is bound, and not to an image."""
+    """A name that no image can have stands for what is not a repository, of which the catalog alone can be used."""
     held = NOTHING
     if entry.type != "repository":
-        return DockerAccess(f"{entry.type}:{entry.name}", held)
+        return DockerAccess(f"{entry.type}:{entry.name}", Action.READ if "*" in entry.actions else held)
     for verb in entry.actions:
         held |= DOCKER_VERBS.get(verb, NOTHING)
     return DockerAccess(entry.name, held)

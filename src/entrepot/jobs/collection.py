@@ -9,8 +9,11 @@ before its holders are looked at, in a statement of its own: what is let go mean
 
 from __future__ import annotations
 
+import asyncio
 import functools
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -31,7 +34,7 @@ _DROP_NAMES = sql("DELETE FROM image_blob WHERE id {any:ids} AND expires < {now}
 _EXPIRED_CLAIMS = sql("SELECT id FROM image_blob_claim WHERE expires < {now} ORDER BY expires LIMIT :limit")
 _DROP_CLAIMS = sql("DELETE FROM image_blob_claim WHERE id {any:ids} AND expires < {now}")
 _DUE = sql("SELECT id FROM blob WHERE review < {now} ORDER BY review LIMIT :limit")
-_LOCK = sql("SELECT keep_until, storage_key, size FROM blob WHERE id = :id AND review IS NOT NULL {skip}")
+_LOCK = sql("SELECT storage_key, size FROM blob WHERE id = :id AND review IS NOT NULL {skip}")
 _HELD = sql("""
 SELECT 1 WHERE EXISTS (SELECT 1 FROM item WHERE blob_id = :id) OR EXISTS (SELECT 1 FROM image_blob WHERE blob_id = :id)
 """)
@@ -45,6 +48,10 @@ _AGAIN = sql("""
 UPDATE delete_queue SET attempts = attempts + 1, not_before = {now} + :wait WHERE storage_key = :storage_key
 """)
 _RETRY = 60_000  # ms
+_AT_ONCE = 8  # of a page: half of the connections that a process has to PostgreSQL
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,7 +74,7 @@ class Collection:
         self._driver = driver
 
     async def round(self) -> Report:
-        """Do all that is due now, a page at a time, each item in a transaction of its own."""
+        """Do all that is due now, a page at a time, each item in a transaction of its own, a few at once."""
         report = Report()
         await self._expire_uploads(report)
         report.names += await self._expire(_EXPIRED_NAMES, _DROP_NAMES)
@@ -78,16 +85,13 @@ class Collection:
 
     async def _expire_uploads(self, report: Report) -> None:
         while page := await expired(self._database, _PAGE):
-            done = 0
-            for upload_id in page:
-
-                async def work(tx: Tx, upload_id: str = upload_id) -> bool:
-                    return await expire(tx, upload_id)
-
-                done += await self._database.transact(work)
+            done = sum(await _each(page, self._expire_upload))
             report.uploads += done
             if not done:
                 return
+
+    async def _expire_upload(self, upload_id: str) -> bool:
+        return await self._database.transact(lambda tx: expire(tx, upload_id))
 
     async def _expire(self, due: Statement, drop: Statement) -> int:
         """Drop rows whose time is over; return how many."""
@@ -105,26 +109,26 @@ class Collection:
 
     async def _review(self, report: Report) -> None:
         while page := [row[0] for row in await self._database.rows(_DUE, limit=_PAGE)]:
-            progress = 0
-            for blob_id in page:
-                try:
-                    size = await self._database.transact(functools.partial(self._look_at, blob_id))
-                except ReferenceLost:  # a holder that we do not know of refused: it is held; make room for the others
-                    await self._database.transact(functools.partial(_postpone, blob_id))
-                    continue
-                progress += size != _BUSY
-                if size is not None and size != _BUSY:
-                    report.blobs += 1
-                    report.size += size
-            if not progress:
+            found = await _each(page, self._look_at)
+            sizes = [size for size in found if size is not None and size != _BUSY]
+            report.blobs += len(sizes)
+            report.size += sum(sizes)
+            if all(size == _BUSY for size in found):
                 return
 
-    async def _look_at(self, blob_id: int, tx: Tx) -> int | None:
-        """Return the size when the blob was deleted, None when it stays, _BUSY when somebody else has it."""
+    async def _look_at(self, blob_id: int) -> int | None:
+        """Return the size when the blob was deleted, None when it stays, _BUSY when others hold it or have it in hand."""
+        try:
+            return await self._database.transact(functools.partial(self._judge, blob_id))
+        except ReferenceLost:  # a holder that we do not know of refused; make room for the others
+            await self._database.transact(functools.partial(_postpone, blob_id))
+            return _BUSY
+
+    async def _judge(self, blob_id: int, tx: Tx) -> int | None:
         row = await tx.row(_LOCK, id=blob_id)
         if row is None:
             return _BUSY
-        _, storage_key, size = row
+        storage_key, size = row
         if await tx.row(_HELD, id=blob_id) is not None:
             await tx.execute(_PASS, id=blob_id)
             return None
@@ -140,25 +144,41 @@ class Collection:
     async def _delete_objects(self, report: Report) -> None:
         while page := [row[0] for row in await self._database.rows(_QUEUED, limit=_PAGE)]:
             used = await in_use(self._database, page)
-            done, failed = sorted(used), []
             if used:  # the second lock: nothing that is named should be in the queue
-                log.error("collection.in_use", count=len(used), objects=", ".join(done[:5]))
-            for key in page:
-                if key in used:
-                    continue
-                try:
-                    await self._driver.delete(key)
-                    done.append(key)
-                except StoreUnavailable:
-                    failed.append(key)
-
-            async def work(tx: Tx, done: list[str] = done, failed: list[str] = failed) -> None:
-                await tx.many(_DONE, [{"storage_key": key} for key in done])
-                await tx.many(_AGAIN, [{"storage_key": key, "wait": _RETRY} for key in failed])
-
-            await self._database.transact(work)
-            report.objects += len(done) - len(used)
+                log.error("collection.in_use", count=len(used), objects=", ".join(sorted(used)[:5]))
+            gone = await _each([key for key in page if key not in used], self._delete)
+            failed = [key for key in gone if key is not None]
+            await self._database.transact(functools.partial(_note, [key for key in page if key not in failed], failed))
+            report.objects += len(gone) - len(failed)
             report.failures += len(failed)
+
+    async def _delete(self, key: str) -> str | None:
+        """Return the key of an object that could not be deleted now."""
+        try:
+            await self._driver.delete(key)
+        except StoreUnavailable:
+            return key
+        return None
+
+
+async def _each(page: Sequence[K], work: Callable[[K], Awaitable[T]]) -> list[T]:
+    """Return what comes of each in the page, a few at once: SQLite commits them together, S3 and PostgreSQL overlap them.
+
+    Raises what one of the few raised when all of them have ended.
+    """
+    results: list[T] = []
+    for start in range(0, len(page), _AT_ONCE):
+        ended = await asyncio.gather(*map(work, page[start : start + _AT_ONCE]), return_exceptions=True)
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+            results.append(result)
+    return results
+
+
+async def _note(done: list[str], failed: list[str], tx: Tx) -> None:
+    await tx.many(_DONE, [{"storage_key": key} for key in done])
+    await tx.many(_AGAIN, [{"storage_key": key, "wait": _RETRY} for key in failed])
 
 
 async def _postpone(blob_id: int, tx: Tx) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from entrepot.access.actions import Action
-from entrepot.access.caller import ANONYMOUS, Caller, DockerAccess
+from entrepot.access.caller import ANONYMOUS, CATALOG, Caller, DockerAccess
 from entrepot.access.scopes import UNLIMITED, ceiling_of, parse_scope
 
 BOB = Caller("bob", 1, frozenset({"devs"}))
@@ -49,10 +49,17 @@ def test_a_docker_token_is_bound_to_the_names_that_it_was_bought_for() -> None:
     assert BOB.is_bound_to("any/thing", Action.DELETE)
 
 
+def test_a_docker_token_that_was_asked_for_nothing_is_for_nothing() -> None:
+    caller = replace(BOB, how="docker", access=())
+    assert not caller.is_bound_to("libs/app", Action.READ)
+    assert not caller.is_bound_to(CATALOG, Action.READ)
+    assert caller.by_identity().is_bound_to("libs/app", Action.DEPLOY)
+
+
 def test_by_identity_leaves_out_the_list_and_keeps_the_ceiling() -> None:
     ceiling = ceiling_of(parse_scope("artifact:libs:r"))
     caller = replace(BOB, how="docker", access=(DockerAccess("libs/app", Action.READ),), ceiling=ceiling)
-    assert caller.by_identity().access == ()
+    assert caller.by_identity().access is None
     assert caller.by_identity().ceiling == ceiling
     assert caller.by_identity().how == "docker"
     assert BOB.by_identity() is BOB

@@ -44,6 +44,31 @@ async def test_who_may_not_push_at_all_is_denied_and_not_sent_for_another_token(
         assert (refused.status_code, refused.json()["errors"][0]["code"]) == (403, "DENIED")
 
 
+@pytest.mark.parametrize("auth", [("admin", "Admin-pass-1"), None])
+async def test_a_token_that_was_asked_for_nothing_only_tells_who_asks(
+    settings: Settings, auth: tuple[str, str] | None
+) -> None:
+    async with served(settings) as client:
+        assert (await client.patch(CONFIGURATION, content="security: {anonAccessEnabled: true}")).status_code == 200
+        token = (await client.get("/v2/token", params={"service": "entrepot.test"}, auth=auth)).json()["token"]
+        bearer = {"authorization": f"Bearer {token}"}
+        assert (await client.get("/v2/", headers=bearer, auth=None)).status_code == 200
+        for path, scope in (
+            ("/v2/docker-local/app/tags/list", "repository:docker-local/app:pull"),
+            ("/v2/_catalog", "registry:catalog:*"),
+        ):
+            refused = await client.get(path, headers=bearer, auth=None)
+            assert (refused.status_code, f'scope="{scope}"' in refused.headers["www-authenticate"]) == (401, True)
+
+
+@pytest.mark.parametrize(("scope", "status"), [("registry:catalog:*", 200), ("repository:docker-local/app:pull", 401)])
+async def test_a_token_lists_images_if_it_was_asked_for_the_catalog(settings: Settings, scope: str, status: int) -> None:
+    async with served(settings) as client:
+        asked = {"scope": scope, "service": "entrepot.test"}
+        bearer = {"authorization": f"Bearer {(await client.get('/v2/token', params=asked)).json()['token']}"}
+        assert (await client.get("/v2/_catalog", headers=bearer, auth=None)).status_code == status
+
+
 async def test_a_token_to_push_also_tells_of_an_upload_and_cancels_it(settings: Settings) -> None:
     async with served(settings) as client:
         scope = {"scope": "repository:docker-local/app:pull,push", "service": "entrepot.test"}

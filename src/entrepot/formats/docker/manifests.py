@@ -66,7 +66,7 @@ class Manifest:
 
     media_type: str
     config: Descriptor | None = None
-    layers: tuple[Descriptor, ...] = ()
+    layers: tuple[Descriptor, ...] = ()  # of an index: what it lists that is no manifest, as BuildKit's caches do
     children: tuple[Descriptor, ...] = ()  # of an index
     subject: Descriptor | None = None
     artifact_type: str | None = None  # as the referrers API reports it
@@ -190,16 +190,17 @@ def _manifest(media_type: str, stated: wire.Shape) -> Manifest:
     if isinstance(stated, wire.Schema1):
         sums = [Descriptor("", Digest.parse(layer.blob_sum), 0) for layer in stated.fs_layers]  # which states no sizes
         return Manifest(media_type=media_type, layers=tuple(sums))
-    layers = stated.layers if isinstance(stated, wire.Image) else None
+    listed = _all(stated.manifests if isinstance(stated, wire.Index) else None)
+    layers = _all(stated.layers if isinstance(stated, wire.Image) else None)
     if isinstance(stated, wire.Artifact):
-        layers = stated.blobs
+        layers = _all(stated.blobs)
     config = Descriptor.of(stated.config) if isinstance(stated, wire.Image) else None
     oci = media_type not in {DOCKER_MANIFEST, DOCKER_LIST}  # Docker's own types know no more than these fields
     return Manifest(
         media_type=media_type,
         config=config,
-        layers=_all(layers),
-        children=_all(stated.manifests if isinstance(stated, wire.Index) else None),
+        layers=layers or tuple(one for one in listed if not _is_manifest(one)),
+        children=tuple(filter(_is_manifest, listed)),
         subject=Descriptor.of(stated.subject) if oci and stated.subject is not None else None,
         artifact_type=(stated.artifact_type if oci else None) or (config.media_type if config is not None else None),
         annotations=(stated.annotations if oci else None) or {},
@@ -208,6 +209,10 @@ def _manifest(media_type: str, stated: wire.Shape) -> Manifest:
 
 def _all(stated: tuple[wire.Descriptor, ...] | None) -> tuple[Descriptor, ...]:
     return tuple(map(Descriptor.of, stated or ()))
+
+
+def _is_manifest(listed: Descriptor) -> bool:
+    return not listed.media_type or listed.media_type in wire.SHAPES
 
 
 def _once(blobs: Iterable[Descriptor]) -> tuple[Descriptor, ...]:

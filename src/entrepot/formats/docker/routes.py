@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from entrepot.access.actions import Action
+from entrepot.access.caller import CATALOG
 from entrepot.errors import Unauthenticated
 from entrepot.formats.docker.blobs import Blobs
 from entrepot.formats.docker.discard import Discard
+from entrepot.formats.docker.errors import InsufficientScope
 from entrepot.formats.docker.lists import Lists
 from entrepot.formats.docker.media_types import OCI_INDEX, OCI_MANIFEST
 from entrepot.formats.docker.pull import Pull
@@ -26,6 +29,12 @@ async def ping(request: Request) -> Reply:
     if request.caller.how == "anonymous":
         raise Unauthenticated
     return Reply(200, [("content-type", "application/json")], b"{}")
+
+
+async def asked_for_catalog(request: Request) -> None:
+    """Hold a Docker token to what it was bought for. Raises InsufficientScope; the challenge names what to ask for."""
+    if not request.caller.is_bound_to(CATALOG, Action.READ):
+        raise InsufficientScope
 
 
 def rows(
@@ -45,7 +54,8 @@ def rows(
     return (
         Row("GET", "/v2", "docker.ping", "user", ping, "oci", response=dict, summary="Is this a registry, and who am I?"),
         Row("GET", "/v2/", "docker.ping", "user", ping, "oci", response=dict, summary="Is this a registry, and who am I?"),
-        Row("GET", "/v2/_catalog", "docker.catalog", "user", lists.catalog, "oci", response=dict, summary="List images"),
+        Row("GET", "/v2/_catalog", "docker.catalog", "user", lists.catalog, "oci", (asked_for_catalog,), response=dict,
+            summary="List images"),
         _image("POST", start, "docker.upload.start", "DEPLOY", uploads.start, taking, request=_BYTES, status=202),
         _image("POST", f"{start}/", "docker.upload.start", "DEPLOY", uploads.start, taking, request=_BYTES, status=202),
         _image("PATCH", session, "docker.upload.add", "DEPLOY", uploads.add, taking, request=_BYTES, status=202),

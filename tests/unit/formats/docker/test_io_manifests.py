@@ -58,6 +58,24 @@ async def test_an_index_needs_its_manifests(node: Node) -> None:
     assert await got(node, "all") == index(child)
 
 
+async def test_the_layers_that_a_build_cache_lists_in_an_index_are_held_as_those_of_an_image(node: Node) -> None:
+    kinds = ((BIG, "application/vnd.oci.image.layer.v1.tar+gzip"), (ONE, "application/vnd.buildkit.cacheconfig.v0"))
+    listed = [{"mediaType": kind, "digest": sha256(content), "size": len(content)} for content, kind in kinds]
+    cache = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}).encode()
+    await node.upload("r/app", ONE)
+    refused = await node.put("r/app", "cache", cache, kind=INDEX)
+    assert refused.error is not None
+    assert (refused.status, refused.error.detail) == (400, sha256(BIG))
+    await node.upload("r/app", BIG)
+    assert (await node.put("r/app", "cache", cache, kind=INDEX)).status == 201
+    for _ in range(4):
+        await node.later(GRACE + 1000)
+        await node.collect()
+    assert await got(node, "cache") == cache
+    assert await blob(node, BIG)
+    assert await blob(node, ONE)
+
+
 async def test_blobs_of_one_image_are_not_those_of_another(node: Node) -> None:
     await node.upload("r/app", ONE)
     assert (await node.put("r/other", "1.0", manifest(ONE))).status == 400

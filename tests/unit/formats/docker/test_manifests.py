@@ -83,6 +83,12 @@ class TestShapes:
         assert numbers(manifest.children) == [4]
         assert (manifest.config, manifest.layers, manifest.required()) == (None, (), ())
 
+    def test_what_an_index_lists_that_is_no_manifest_is_a_layer(self) -> None:
+        cache = [described(5, LAYER_TYPE), described(4, OCI_MANIFEST), described(6, "application/vnd.buildkit.cacheconfig.v0")]
+        manifest = read(index(manifests=cache), OCI_INDEX)
+        assert (numbers(manifest.children), numbers(manifest.layers)) == ([4], [5, 6])
+        assert manifest.required() == tuple(Digest("sha256", hexes(number)) for number in (5, 6))
+
     @pytest.mark.parametrize(
         ("document", "media_type", "held"), [(image(), DOCKER_MANIFEST, (3, 0)), (index(), DOCKER_LIST, (0, 1))]
     )
