@@ -58,7 +58,6 @@ log = structlog.get_logger()
 _OFTEN, _SWEEP, _HOUR = 1.0, 15.0, 3600.0  # seconds
 _FAILED = 3
 
-_GRACE = sql("UPDATE grace SET millis = :millis WHERE millis <> :millis")
 _FENCE = sql("UPDATE writer SET fenced = 0 WHERE heartbeat < :began AND fenced IS NULL")
 
 
@@ -85,13 +84,12 @@ def _began(database: Database, settings: Settings) -> int:
 
 
 async def begin_anew(store: Store, settings: Settings, began: int) -> None:
-    """Put the grace time in force, and write down where the blobs are.
+    """Write down where the blobs are.
 
     On SQLite, where nobody else can be alive, fence the writers of earlier runs and release their jobs.
     """
 
     async def work(tx: Tx) -> str | None:
-        await tx.execute(_GRACE, millis=settings.gc_grace_seconds * 1000)
         if store.database.engine == "sqlite":
             await tx.execute(_FENCE, began=began)
             await release(tx)

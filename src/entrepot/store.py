@@ -24,6 +24,7 @@ from entrepot.cluster.writers import BEAT_SECONDS, Writer
 from entrepot.errors import Unavailable, reason
 from entrepot.formats.docker.projection import DockerProjection
 from entrepot.metadata.database import Database, DatabaseUnavailable
+from entrepot.metadata.objects import set_grace
 from entrepot.metadata.open import open_database
 from entrepot.metadata.tree import Tree
 from entrepot.periodic import in_background
@@ -59,7 +60,10 @@ def open_blobs(settings: Settings) -> Driver:
 
 
 async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -> Store:
-    """Open database and blob store; `moved` counts up when bytes are given up. Raises Unavailable with the reason."""
+    """Open database and blob store, and put the grace time in force: what is stored first is kept as long as the rest.
+
+    `moved` counts up when bytes are given up. Raises Unavailable with the reason.
+    """
     database = await open_database(settings.home, settings.database_url, settings.database_connections)
     driver = open_blobs(settings)
     try:
@@ -70,6 +74,10 @@ async def open_store(settings: Settings, moved: Callable[[], int] = lambda: 0) -
         raise
     except Unavailable as error:  # a full disk keeps nobody from reading; the next start tries again
         log.warning("blob.store.not_marked", reason=reason(error))
+    try:
+        await set_grace(database, settings.gc_grace_seconds * 1000)
+    except DatabaseUnavailable as error:  # likewise
+        log.warning("grace.not_set", reason=reason(error))
     writer = Writer(database, new_id(), label(settings))
     clock = SystemClock()
     intake = Intake(driver, KeyMaker(writer.id, writer.opened, clock), writer.id, clock)

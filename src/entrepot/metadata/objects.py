@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from entrepot.metadata.database import Reads, Tx
+from entrepot.metadata.database import Database, Reads, Tx
 from entrepot.metadata.sql import Statement, sql
 
 _SPARE = 600_000  # ms, within a grace time, that redundant objects are kept
@@ -29,6 +29,7 @@ INSERT INTO delete_queue (storage_key, not_before, attempts) VALUES (:storage_ke
 """)
 _TAKE_BACK = sql("DELETE FROM delete_queue WHERE storage_key = :storage_key AND not_before > {now} + :spare")
 _GRACE = sql("SELECT millis FROM grace")
+_SET_GRACE = sql("UPDATE grace SET millis = :millis WHERE millis <> :millis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,12 @@ async def grace(reads: Reads) -> int:
     row = await reads.row(_GRACE)
     assert row is not None
     return int(row[0])
+
+
+async def set_grace(database: Database, millis: int) -> None:
+    """Put a grace time in force for all that is stored from now on, by any node."""
+    if await grace(database) != millis:
+        await database.transact(lambda tx: tx.execute(_SET_GRACE, millis=millis))
 
 
 async def _those(reads: Reads, statement: Statement, keys: Sequence[str]) -> set[str]:
