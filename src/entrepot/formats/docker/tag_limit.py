@@ -16,18 +16,19 @@ from entrepot.formats.docker.references import fallback_tag
 from entrepot.metadata.database import Tx
 from entrepot.metadata.sql import sql
 
-_SUFFIXES: Final = ("", ".sig", ".att", ".sbom")
+_SUFFIXES: Final = ("", ".sig", ".att", ".sbom")  # of `sha256-<hex>`
+_LENGTHS: Final = sorted({len("sha256-") + 64 + len(suffix) for suffix in _SUFFIXES})  # by which SQL tells them
 
-_COUNT = sql("""
-SELECT COUNT(*) FROM docker_manifest WHERE repo_id = :repo_id AND image = :image AND is_tag = 1
-AND NOT (SUBSTR(reference, 1, 7) = 'sha256-' AND LENGTH(reference) IN (71, 75, 76))
-""")
-_OLDEST = sql("""
-SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id
-WHERE m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1
-AND NOT (SUBSTR(m.reference, 1, 7) = 'sha256-' AND LENGTH(m.reference) IN (71, 75, 76))
-ORDER BY i.modified, m.item_id LIMIT :limit
-""")
+_OWN_TAGS: Final = """
+m.repo_id = :repo_id AND m.image = :image AND m.is_tag = 1
+AND NOT (SUBSTR(m.reference, 1, 7) = 'sha256-' AND COALESCE(LENGTH(m.reference) {any:lengths}, FALSE))
+"""  # COALESCE: a list may be filled up with NULL
+_COUNT = sql("SELECT COUNT(*) FROM docker_manifest m WHERE" + _OWN_TAGS)
+_OLDEST = sql(
+    "SELECT m.reference FROM docker_manifest m JOIN item i ON i.id = m.item_id WHERE"
+    + _OWN_TAGS
+    + "ORDER BY i.modified, m.item_id LIMIT :limit"
+)
 
 
 async def surplus_tags(tx: Tx, image: Image, limit: int) -> list[Manifest]:
@@ -36,11 +37,11 @@ async def surplus_tags(tx: Tx, image: Image, limit: int) -> list[Manifest]:
     The caller has locked the image.
     """
     repo_id = image.repository.id
-    row = await tx.row(_COUNT, repo_id=repo_id, image=image.name)
+    row = await tx.row(_COUNT, repo_id=repo_id, image=image.name, lengths=_LENGTHS)
     too_many = (row[0] if row else 0) - limit
     if too_many <= 0:
         return []
-    oldest = await tx.rows(_OLDEST, repo_id=repo_id, image=image.name, limit=too_many)
+    oldest = await tx.rows(_OLDEST, repo_id=repo_id, image=image.name, lengths=_LENGTHS, limit=too_many)
     waiting, found = deque(row[0] for row in oldest), dict[str, Manifest]()
     while waiting:
         tag = await manifest_by_reference(tx, repo_id, image.name, waiting.popleft())
