@@ -10,8 +10,9 @@ from entrepot.cluster.child import Child, begin  # before anybody else imports s
 # isort: split
 import asyncio
 import contextlib
+import functools
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 import structlog
@@ -44,7 +45,7 @@ from entrepot.logs.setup import configure
 from entrepot.metadata.database import Database, Tx
 from entrepot.metadata.sql import sql
 from entrepot.metrics.collected import shared_folder
-from entrepot.periodic import in_background
+from entrepot.periodic import Work, in_background
 from entrepot.repositories.catalog import Repositories
 from entrepot.repositories.ports import idle_ports
 from entrepot.search.archive_index import ArchiveIndex
@@ -103,67 +104,88 @@ async def begin_anew(store: Store, settings: Settings, began: int) -> None:
 @contextlib.asynccontextmanager
 async def working(store: Store, settings: Settings) -> AsyncIterator[None]:
     """Run all periodic work until the block ends."""
-    repositories = Repositories.reading(store.database)
-    interval = float(settings.gc_interval_seconds)
-    pruning = Queue(store.database, {PRUNE: Pruning(store.database, store.driver)}, settings.node_id)  # takes hours
-    folder = shared_folder() if settings.metrics_enabled else None
-    collection = Telling(Collection(store.database, store.driver), store.database, folder, interval)
-    retention = Retention(store.database, store.tree, repositories.by_id)
-    compaction = Compaction(store.database, store.intake)
-    merging = FindChecksums(store.database, store.content, settings.upload_expiry_seconds * 1000)
-    queue = Queue(store.database, {PURGE: Purge(store.database)}, settings.node_id)
-    uploads = Queue(store.database, {CHECKSUMS: merging}, settings.node_id)  # which nobody's purge shall hold up
-    feed = Feed(store.database, (ArchiveIndex(store.database, store.content),))
+    database = store.database
+    repositories = Repositories.reading(database)
+    feed = Feed(database, (ArchiveIndex(database, store.content),))
     await feed.join()
-    if settings.docker_ports:
-        await repositories.refresh()
-    for port, key in idle_ports(settings, repositories.get):
-        log.warning("docker.ports.no_such_repository", port=port, repository=key)
-    trash = TrashRetention(store.database, Branches(store.database, store.tree), repositories.get)
-
-    audit = AuditLog(store.database, logs_folder(settings.home), settings.home / "audit.position")
-
-    async def forget() -> None:
-        for prune in (token_rows.prune, sessions.prune, trail.prune):
-            left = 1
-            while left:
-                left = await prune(store.database)
-
-    async def retain() -> None:
-        await repositories.refresh()
-        await retention.round()
-
-    async def empty_trash() -> None:
-        await repositories.refresh()
-        await trash.round()
-
-    async def all_at_once() -> None:
-        try:
-            await retain()
-            await empty_trash()
-        finally:
-            await collection.round()
-
-    asked = Queue(store.database, {COLLECT: Asked(all_at_once)}, settings.node_id)  # likewise
+    await _warn_of_idle_ports(repositories, settings)
+    making_room = MakingRoom(store, settings, repositories)
+    audit = AuditLog(database, logs_folder(settings.home), settings.home / "audit.position")
     async with in_background(
-        (interval, retain, "retention"),
-        (interval, empty_trash, "trash"),
-        (interval, collection.by_itself, "collection"),
-        (_SWEEP, collection.look, "metrics"),
-        (interval, compaction.round, "compaction"),
-        (_OFTEN, queue.round, "jobs"),
-        (_OFTEN, uploads.round, "uploads"),
-        (_OFTEN, pruning.round, "pruning"),
-        (_OFTEN, asked.round, "what was asked for"),
+        *making_room.works(),
+        *_jobs(store, settings, making_room.all_at_once),
         (_OFTEN, feed.round, "events"),
         (_OFTEN, audit.round, "audit log"),
-        (_HOUR, forget, "expiry"),
-        (_SWEEP, Sweep(store.database, store.driver).round, "sweep"),
+        (_SWEEP, Sweep(database, store.driver).round, "sweep"),
+        (float(settings.gc_interval_seconds), Compaction(database, store.intake).round, "compaction"),
+        (_HOUR, functools.partial(_forget, database), "expiry"),
     ):
         try:
             yield
         finally:
             audit.close()
+
+
+class MakingRoom:
+    """What gives space back: retention and the trash let go of items, and collection of what no item holds any more."""
+
+    def __init__(self, store: Store, settings: Settings, repositories: Repositories) -> None:
+        database, tree = store.database, store.tree
+        folder = shared_folder() if settings.metrics_enabled else None
+        self._interval = float(settings.gc_interval_seconds)
+        self._repositories = repositories
+        self._retention = Retention(database, tree, repositories.by_id)
+        self._trash = TrashRetention(database, Branches(database, tree), repositories.get)
+        self._collection = Telling(Collection(database, store.driver), database, folder, self._interval)
+
+    def works(self) -> Iterator[Work]:
+        """Yield what a node does by itself: each on its own, so that one which fails holds up no other."""
+        yield self._interval, self._retain, "retention"
+        yield self._interval, self._empty_trash, "trash"
+        yield self._interval, self._collection.by_itself, "collection"
+        yield _SWEEP, self._collection.look, "metrics"
+
+    async def all_at_once(self) -> None:
+        """Do all of it now; collect whatever became of the rest."""
+        try:
+            await self._retain()
+            await self._empty_trash()
+        finally:
+            await self._collection.round()
+
+    async def _retain(self) -> None:
+        await self._repositories.refresh()
+        await self._retention.round()
+
+    async def _empty_trash(self) -> None:
+        await self._repositories.refresh()
+        await self._trash.round()
+
+
+def _jobs(store: Store, settings: Settings, collect: Callable[[], Awaitable[object]]) -> Iterator[Work]:
+    """Yield a queue for each kind of durable job: one that takes hours, as pruning may, holds up no other kind."""
+    database = store.database
+    checksums = FindChecksums(database, store.content, settings.upload_expiry_seconds * 1000)
+    for name, kind, handle in (
+        ("jobs", PURGE, Purge(database)),
+        ("uploads", CHECKSUMS, checksums),
+        ("pruning", PRUNE, Pruning(database, store.driver)),
+        ("what was asked for", COLLECT, Asked(collect)),
+    ):
+        yield _OFTEN, Queue(database, {kind: handle}, settings.node_id).round, name
+
+
+async def _warn_of_idle_ports(repositories: Repositories, settings: Settings) -> None:
+    if settings.docker_ports:
+        await repositories.refresh()
+    for port, key in idle_ports(settings, repositories.get):
+        log.warning("docker.ports.no_such_repository", port=port, repository=key)
+
+
+async def _forget(database: Database) -> None:
+    for prune in (token_rows.prune, sessions.prune, trail.prune):
+        while await prune(database):
+            pass
 
 
 def main(arguments: list[str]) -> int:

@@ -15,6 +15,9 @@ _TOLD_AGAIN = 60.0  # seconds between two lines about what goes on failing
 
 log = structlog.get_logger()
 
+Work = tuple[float, Callable[[], Awaitable[object]], str]
+"""Seconds between two times, what is done, and its name in the log."""
+
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """Do something for as long as the process lives; what fails is logged, once a minute, and tried again the next time."""
@@ -32,7 +35,7 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str
 
 
 @contextlib.asynccontextmanager
-async def in_background(*works: tuple[float, Callable[[], Awaitable[object]], str]) -> AsyncIterator[None]:
+async def in_background(*works: Work) -> AsyncIterator[None]:
     """Run periodic works until the block ends."""
     tasks = [asyncio.create_task(every(*work)) for work in works]
     try:
