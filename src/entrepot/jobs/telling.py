@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from entrepot.clock import SystemClock
+from entrepot.errors import reason
 from entrepot.jobs.collection import Collection, Report
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import sql
 from entrepot.metrics.collected import Collected, Run, Sums, note, noted
+
+log = structlog.get_logger()
 
 _HOUR: Final = 3600_000  # milliseconds for which the sum of all sizes is good enough: every row is read for it
 _SECONDS: Final = 300.0  # that adding up may take
@@ -32,6 +37,7 @@ class Telling:
         self._sums = before.sums if before else Sums()
         self._next = database.now() + self._interval
         self._size, self._added_up = 0, 0
+        self._silent = False  # since something could not be noted, which was logged
 
     async def by_itself(self) -> Report:
         """Collect as every node does now and then."""
@@ -56,9 +62,19 @@ class Telling:
         return report
 
     async def look(self) -> None:
-        """Note how things stand."""
+        """Note how things stand; that it cannot be noted is logged when it begins."""
         if self._folder is None:
             return
+        collected = await self._collected()
+        try:
+            note(self._folder, collected)
+            self._silent = False
+        except OSError as error:
+            if not self._silent:
+                log.warning("metrics.collection.not_noted", reason=reason(error))
+            self._silent = True
+
+    async def _collected(self) -> Collected:
         now = self._database.now()
         if now - self._added_up >= _HOUR:
             self._size = int((await self._database.scan(_SIZE, seconds=_SECONDS))[0][0])
@@ -66,7 +82,4 @@ class Telling:
         waiting, failing, due = (await self._database.scan(_QUEUE, seconds=_SECONDS))[0]
         ahead = now - SystemClock().now()  # those who are asked have the machine's clock only
         due = None if due is None else due - ahead
-        note(
-            self._folder,
-            Collected(self._last, self._sums, self._next - ahead, self._size, int(waiting), int(failing), due),
-        )
+        return Collected(self._last, self._sums, self._next - ahead, self._size, int(waiting), int(failing), due)

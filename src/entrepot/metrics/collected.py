@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,11 +64,10 @@ def shared_folder() -> Path | None:
 
 
 def note(folder: Path, collected: Collected) -> None:
-    """Replace what is told; on a full disk what was told before stays."""
+    """Replace what is told. Raises OSError, as on a full disk: what was told before stays."""
     place = folder / f".{_NAME}"
-    with suppress(OSError):
-        place.write_bytes(msgspec.json.encode(collected))
-        place.replace(folder / _NAME)
+    place.write_bytes(msgspec.json.encode(collected))
+    place.replace(folder / _NAME)
 
 
 def noted(folder: Path) -> Collected | None:

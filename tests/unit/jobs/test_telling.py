@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from entrepot.jobs.collection import Collection
 from entrepot.jobs.telling import Telling
@@ -108,3 +109,20 @@ async def test_where_nobody_counts_and_where_nothing_can_be_written_collection_g
         await collection.round()
         await collection.look()
     assert told(tmp_path / "gone") == {}
+
+
+async def test_that_nothing_can_be_written_is_logged_when_it_begins_and_not_each_time(node: Node, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    collection = telling(node, folder)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await collection.look()
+        assert [line["event"] for line in logs] == ["metrics.collection.not_noted"]
+        assert "FileNotFoundError" in logs[0]["reason"]
+        folder.mkdir()
+        await collection.look()
+        assert told(folder) != {}
+        (folder / "collection.json").unlink()
+        folder.rmdir()
+        await collection.look()
+    assert len(logs) == 2

@@ -49,7 +49,8 @@ class Lists:
             known = known or await self._is_known(request.granted, image)
             found.update(await self._tags_of(request.granted, image, page))
         if not known:
-            raise NameUnknown(name, f"there is no image {shown(name)}.{request.granted.caches}".removesuffix("."))
+            told = f"there is no image {shown(name)}.{request.granted.caches}"
+            raise NameUnknown(name, told.removesuffix("."))  # no full stop, as in all that it says
         listed = sorted(found)[: page.n]
         reply = json_reply({"name": request.words["name"], "tags": listed})
         if page.n and len(found) > page.n:
