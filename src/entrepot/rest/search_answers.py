@@ -14,7 +14,7 @@ from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Database
 from entrepot.metadata.properties import properties_of
 from entrepot.repositories.content import Content
-from entrepot.search.aql.conditions import Binds
+from entrepot.search.aql.binds import Binds
 from entrepot.search.aql.repositories import shown
 from entrepot.search.finder import Finder, Hit
 

@@ -10,7 +10,7 @@ from entrepot.messages import Parameter, Reply, Request, Row, json_reply, text_r
 from entrepot.repositories.layouts import Layouts, Module
 from entrepot.repositories.versions import order
 from entrepot.rest.search_answers import Answers, asked_repositories, known_users_only, media_type, one
-from entrepot.search.aql.conditions import Binds
+from entrepot.search.aql.binds import Binds
 from entrepot.search.finder import Hit
 
 _API: Final = "/artifactory/api/search"

@@ -14,7 +14,7 @@ from entrepot.metadata.properties import value_hash
 from entrepot.metadata.sql import ITEM, Statement
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
-from entrepot.search.aql.conditions import Binds
+from entrepot.search.aql.binds import Binds
 from entrepot.search.aql.repositories import Known
 
 _COLUMNS: Final = ", ".join(f"i.{column}" for column in ITEM)

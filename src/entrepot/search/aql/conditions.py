@@ -1,81 +1,22 @@
-"""Criteria as SQL conditions over aliases, for either engine; every value is a parameter (reference 6, 7, 15.3)."""
+"""Criteria as SQL conditions over aliases, for either engine (reference 6, 7, 15.3)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 
 from entrepot.errors import Invalid
 from entrepot.metadata.properties import value_hash
-from entrepot.metadata.sql import Parameter
+from entrepot.search.aql.binds import Binds, folded
 from entrepot.search.aql.domains import Domain, Field
-from entrepot.search.aql.syntax import Comparator, Compound, Criterion
+from entrepot.search.aql.syntax import Comparator, Compound, Criterion, leaves
 from entrepot.search.aql.values import ANY_TYPE
 
 _ORDER: Final = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _POSITIVE: Final[Mapping[Comparator, Comparator]] = {"$ne": "$eq", "$nmatch": "$match"}
-_GLOB_SPECIAL = re.compile(r"\[")
-_PATTERN: Final = 8192  # characters of a pattern: SQLite takes 50,000 bytes, and an escaped character may have four
 _CHAIN: Final = 50
-_FOLDED: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 NEVER: Final = "1 = 0"
 ALWAYS: Final = "1 = 1"
-
-
-def folded(text: str) -> str:
-    """Return a text in small letters, of ASCII only: SQLite knows no others, and answers do not depend on the engine."""
-    return text.translate(_FOLDED)
-
-
-@dataclass(slots=True)
-class Binds:
-    """The parameters of a statement that is being written."""
-
-    engine: str
-    values: dict[str, Parameter] = field(default_factory=dict)
-
-    def add(self, value: Parameter) -> str:
-        """Bind a value and return what stands for it in SQL."""
-        name = f"v{len(self.values)}"
-        self.values[name] = value
-        if isinstance(value, list):
-            return f"{{any:{name}}}"
-        if self.engine == "postgresql":  # the type of a bare parameter cannot always be told
-            kind = {int: "BIGINT", str: "TEXT", bytes: "BYTEA"}.get(type(value), "TEXT")
-            return f"CAST(:{name} AS {kind})"
-        return f":{name}"
-
-    def like(self, column: str, pattern: str, *, fold: bool = False) -> str:
-        """Return the condition that a column matches a pattern of `*` and `?`; without these it is equality."""
-        if len(pattern) > _PATTERN:
-            raise Invalid(f"A pattern is longer than {_PATTERN} characters.")
-        if fold:
-            column, pattern = self.folded(column), folded(pattern)
-        if "*" not in pattern and "?" not in pattern:
-            return f"{column} = {self.add(pattern)}"
-        if self.engine == "sqlite":  # its LIKE does not tell capitals apart; GLOB does, and takes * and ? as they are
-            return f"{column} GLOB {self.add(_GLOB_SPECIAL.sub('[[]', re.sub(r'[*]+', '*', pattern)))}"
-        escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        liked = re.sub(r"\*+", "%", escaped).replace("?", "_")
-        return f"{column} LIKE {self.add(liked)} ESCAPE '\\'"
-
-    def folded(self, column: str) -> str:
-        """Return a text column in small letters, of ASCII only."""
-        return f"LOWER({column})" if self.engine == "sqlite" else f'LOWER({column} COLLATE "C")'
-
-    def hexed(self, column: str) -> str:
-        """Return bytes as lower-case hex digits."""
-        return f"LOWER(HEX({column}))" if self.engine == "sqlite" else f"ENCODE({column}, 'hex')"
-
-    def column(self, one: Field, alias: str) -> str:
-        """Return what is selected for a field of a row; checksums as hex digits, those of items from their blob."""
-        column = one.column.format(a=alias)
-        if one.kind != "hex":
-            return column
-        return self.hexed(column if "{a}" in one.column else f"(SELECT {column} FROM blob WHERE id = {alias}.blob_id)")
 
 
 class Conditions:
@@ -240,7 +181,7 @@ class Conditions:
 
     def _one_row(self, compound: Compound) -> str:
         """`$msp`: one property row meets all of it; an item without properties meets what is only negative."""
-        properties = [one for one in _leaves(compound) if one.key is not None or one.path[-1:] == ("property",)]
+        properties = [one for one in leaves(compound) if one.key is not None or one.path[-1:] == ("property",)]
         if not properties:
             return self.of(Compound("$and", compound.parts))
         paths = {one.path if one.key is not None else one.path[:-1] for one in properties}
@@ -294,19 +235,6 @@ def _deepest_first(part: Compound) -> Sequence[Criterion | Compound]:
 
 def _depth(part: Criterion | Compound) -> int:
     return 0 if isinstance(part, Criterion) else 1 + max(map(_depth, part.parts), default=0)
-
-
-def _leaves(part: Criterion | Compound) -> Iterable[Criterion]:
-    if isinstance(part, Criterion):
-        yield part
-    else:
-        for one in part.parts:
-            yield from _leaves(one)
-
-
-def leaves(part: Criterion | Compound) -> list[Criterion]:
-    """Return all criteria of a formula, in order."""
-    return [*_leaves(part)]
 
 
 def _raw(text: str) -> bytes | None:

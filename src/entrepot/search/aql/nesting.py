@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from entrepot.metadata.database import Database
 from entrepot.metadata.sql import Statement
-from entrepot.search.aql.conditions import Binds, Conditions
+from entrepot.search.aql.binds import Binds
+from entrepot.search.aql.conditions import Conditions
 from entrepot.search.aql.domains import Domain, Field
 from entrepot.search.aql.fields import reached
 from entrepot.search.aql.plan import Joins, seen

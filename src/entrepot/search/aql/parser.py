@@ -7,11 +7,10 @@ from typing import Final, cast, get_args
 
 from entrepot.errors import Invalid
 from entrepot.search.aql import values
-from entrepot.search.aql.conditions import leaves
 from entrepot.search.aql.domains import DOMAINS, ENTRIES, Domain, Field
 from entrepot.search.aql.fields import included, reference, why_unknown
 from entrepot.search.aql.reader import Reader
-from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Include, Path, Query
+from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Include, Path, Query, leaves
 
 MAX_TEXT: Final = 64 << 10  # characters
 MAX_DEPTH: Final = 64

@@ -8,11 +8,12 @@ from typing import Final
 
 from entrepot.errors import Invalid
 from entrepot.metadata.sql import Statement
-from entrepot.search.aql.conditions import ALWAYS, NEVER, Binds, Conditions, leaves, together
+from entrepot.search.aql.binds import Binds
+from entrepot.search.aql.conditions import ALWAYS, NEVER, Conditions, together
 from entrepot.search.aql.domains import DOMAINS, OWNERS, SEEN, Domain, Field
 from entrepot.search.aql.parser import main_fields
 from entrepot.search.aql.repositories import Known
-from entrepot.search.aql.syntax import Compound, Criterion, Path, Query
+from entrepot.search.aql.syntax import Compound, Criterion, Path, Query, leaves
 
 _ROOT: Final = "r"
 _TABLES: Final = 40  # that walks may join: SQLite joins 64 in all

@@ -11,7 +11,7 @@ from entrepot.access.actions import Action
 from entrepot.access.decide import decides_all
 from entrepot.repositories.granted import Granted
 from entrepot.repositories.repository import Repository
-from entrepot.search.aql.conditions import folded
+from entrepot.search.aql.binds import folded
 from entrepot.search.aql.syntax import Comparator
 
 _REMOTE: Final = "-cache"

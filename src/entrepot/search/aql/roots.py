@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from entrepot.metadata.database import Reads
 from entrepot.metadata.sql import sql
-from entrepot.search.aql.conditions import leaves
 from entrepot.search.aql.domains import Field
 from entrepot.search.aql.printing import printed
 from entrepot.search.aql.repositories import Known
-from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Query
+from entrepot.search.aql.syntax import Comparator, Compound, Criterion, Query, leaves
 from entrepot.search.aql.values import ANY_TYPE
 
 _CREATED = sql("SELECT id, created FROM repository WHERE id {any:ids}")

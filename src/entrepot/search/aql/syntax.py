@@ -59,3 +59,8 @@ class Query:
     offset: int = 0
     limit: int | None = None
     distinct: bool = True
+
+
+def leaves(part: Criterion | Compound) -> list[Criterion]:
+    """Return all criteria of a formula, in order."""
+    return [part] if isinstance(part, Criterion) else [leaf for one in part.parts for leaf in leaves(one)]
