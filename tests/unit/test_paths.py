@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from entrepot.paths import PathInvalid, RepoKey, RepoKeyInvalid, RepoPath
+from entrepot.paths import PathInvalid, RepoKey, RepoKeyInvalid, RepoPath, path_fault
 
 
 class TestRepoPath:
@@ -134,3 +134,18 @@ class TestRepoKey:
     def test_keys_that_differ_in_case_alone_fold_alike(self) -> None:
         assert RepoKey("Docker-Local").folded == RepoKey("docker-local").folded
         assert RepoKey("Docker-Local") != RepoKey("docker-local")
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("", None),
+        ("a/b", None),
+        ("a/" * 1000 + "a", "'" + "a/" * 100 + "' is not valid: it is longer than 2000 bytes."),
+        ("a/" + "b" * 256, "'a/" + "b" * 198 + "' is not valid: a segment is longer than 255 bytes."),
+    ],
+)
+def test_what_is_put_together_of_valid_paths_may_be_none_and_that_is_told_with_its_beginning(
+    path: str, fault: str | None
+) -> None:
+    assert path_fault(path) == fault

@@ -166,6 +166,18 @@ def test_conditions_are_read_from_headers_and_lines_of_tags_are_one_list() -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("if-none-match", Conditions('"a"', None, None)),
+        ("if-modified-since", Conditions(None, '"a"', None)),
+        ("if-range", Conditions(None, None, '"a"')),
+    ],
+)
+def test_each_condition_is_read_also_where_it_is_the_only_one(name: str, expected: Conditions) -> None:
+    assert Conditions.of(Lines((name, '"a"'))) == expected
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         (DATE, SECONDS),

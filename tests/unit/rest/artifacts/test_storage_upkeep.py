@@ -1,9 +1,13 @@
 """What administrators may ask of the store, over HTTP, on both engines."""
 
+import json
+
 import httpx
 
 from entrepot.jobs.asked import KIND
+from entrepot.jobs.pruning import KIND as PRUNE
 from entrepot.metadata.open import open_database
+from entrepot.metadata.sql import sql
 from entrepot.settings import Settings
 from tests.stores import write
 
@@ -31,7 +35,8 @@ async def test_what_has_nothing_to_do_here_is_accepted(http: httpx.AsyncClient) 
 async def test_pruning_is_started_once_told_and_stopped(http: httpx.AsyncClient, settings: Settings) -> None:
     for method, word in (("GET", "status"), ("POST", "stop")):
         assert (await http.request(method, f"{STORAGE}/prune/{word}")).status_code == 412
-    assert (await http.post(f"{STORAGE}/prune/start", json={"binaryOlderThanDays": -1})).status_code == 400
+    for wrong in ({"binaryOlderThanDays": -1}, {"binaryOlderThanDays": 36_501}, {"binaryOlderThanDays": True}, {"dryRun": 1}):
+        assert (await http.post(f"{STORAGE}/prune/start", json=wrong)).status_code == 400
     wish = {"dryRun": True, "binaryOlderThanDays": 3, "startFromDirectory": "00"}
     assert (await http.post(f"{STORAGE}/prune/start", json=wish)).status_code == 202
     assert (await http.post(f"{STORAGE}/prune/start")).status_code == 412
@@ -43,6 +48,8 @@ async def test_pruning_is_started_once_told_and_stopped(http: httpx.AsyncClient,
     }  # fmt: skip
     assert (await http.post(f"{STORAGE}/prune/stop")).status_code == 202
     database = await open_database(settings.home, settings.database_url)
+    jobs = await database.rows(sql("SELECT kind, payload FROM job"))
+    assert [(kind, json.loads(payload)) for kind, payload in jobs] == [(PRUNE, {"dry": True, "days": 3})]
     await write(database, "DELETE FROM job")
     await database.close()
     told = (await http.get(f"{STORAGE}/prune/status")).json()
