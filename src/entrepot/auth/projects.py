@@ -1,28 +1,21 @@
 """Projects: repositories that belong together, members, and roles that say what members may do there (reference 10.6).
 
-A project is one row, so that every change of it sees the whole. What its roles grant becomes permission targets of its
-own kind (`targets_of`), judged with all others by the one decision. A repository is in the environments that it states,
-else in DEV; a role grants in the repositories of its environments.
+A project is one row, so that every change of it sees the whole. What its roles grant: see `project_targets`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from entrepot.access.actions import EVERY_ACTION, NOTHING, Action
-from entrepot.access.permissions import ARTIFACT, BUILD, RELEASE_BUNDLE, Covered, PermissionTarget, Section
-from entrepot.access.scopes import role_group
 from entrepot.auth import token_rows
+from entrepot.auth.roles import ADMIN_ROLE, PREDEFINED, Role, Short
 from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.metadata.database import Duplicate, Reads, Tx
 from entrepot.metadata.sql import sql
 
-DEV, PROD = "DEV", "PROD"
-GLOBAL_ROLES: Final = "globalRoles"  # a section of the configuration
-ENVIRONMENTS: Final = "environments"  # likewise
 _GIB: Final = 1 << 30
 
 _BY_KEY = sql("SELECT body FROM project WHERE key = :key {update}")
@@ -34,15 +27,6 @@ _DELETE = sql("DELETE FROM project WHERE key = :key")
 _REPOSITORIES = sql("SELECT key FROM repository WHERE project_key = :key AND deleted IS NULL ORDER BY key")
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9\-]{1,31}$")]
-Short = Annotated[str, msgspec.Meta(max_length=1024)]
-_READS: Final = ("READ_REPOSITORY", "READ_BUILD", "READ_RELEASE_BUNDLE")
-_WORDS: Final[Mapping[str, Action]] = {
-    "READ": Action.READ, "ANNOTATE": Action.ANNOTATE, "DEPLOY": Action.DEPLOY, "DEPLOY_CACHE": Action.DEPLOY,
-    "CREATE": Action.DEPLOY, "DELETE": Action.DELETE, "DELETE_OVERWRITE": Action.DELETE, "MANAGE_XRAY_MD": Action.SCAN,
-    "DISTRIBUTE": Action.DISTRIBUTE, "MANAGE": Action.MANAGE, "PROMOTE": Action.DEPLOY,
-}  # fmt: skip
-_KINDS: Final = (("_REPOSITORY", ARTIFACT), ("_BUILD", BUILD), ("_RELEASE_BUNDLE", RELEASE_BUNDLE))
-MANAGE_MEMBERS: Final = "MANAGE_MEMBERS"
 
 
 class Privileges(msgspec.Struct, frozen=True):
@@ -51,27 +35,6 @@ class Privileges(msgspec.Struct, frozen=True):
     manage_members: bool = True
     manage_resources: bool = True
     index_resources: bool = True
-
-
-class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """What its holders may do, where."""
-
-    name: Annotated[str, msgspec.Meta(pattern=r"^[^\x00/\\:|?*\"<>]{1,64}$")]
-    description: Short = ""
-    type: Literal["ADMIN", "PREDEFINED", "CUSTOM", "CUSTOM_GLOBAL"] = "CUSTOM"
-    environments: list[Short] = []
-    actions: list[Short] = []
-
-    def mask(self, kind: str) -> Action:
-        """Return what it grants on a kind of resource."""
-        if self.type == "ADMIN":
-            return EVERY_ACTION
-        found = NOTHING
-        for word in self.actions:
-            for suffix, of in _KINDS:
-                if of == kind and word.endswith(suffix):
-                    found |= _WORDS.get(word.removesuffix(suffix), NOTHING)
-        return found
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -107,44 +70,6 @@ class ProjectInUse(Invalid):
 
 class ProjectExists(Conflict):
     """Project '{key}' already exists"""
-
-
-class RoleExists(Conflict):
-    """The role '{name}' exists already."""
-
-
-ADMIN_ROLE: Final = "Project Admin"
-PREDEFINED: Final[Mapping[str, Role]] = {
-    role.name: role
-    for role in (
-        Role(name=ADMIN_ROLE, type="ADMIN", environments=[DEV, PROD], actions=[MANAGE_MEMBERS]),
-        Role(name="Developer", type="PREDEFINED", environments=[DEV], actions=[
-            *_READS, "ANNOTATE_REPOSITORY", "DEPLOY_CACHE_REPOSITORY", "DELETE_OVERWRITE_REPOSITORY", "ANNOTATE_BUILD",
-            "DEPLOY_BUILD", "DELETE_BUILD", "CREATE_RELEASE_BUNDLE", "ANNOTATE_RELEASE_BUNDLE", "DELETE_RELEASE_BUNDLE",
-        ]),
-        Role(name="Contributor", type="PREDEFINED", environments=[DEV], actions=[
-            *_READS, "ANNOTATE_REPOSITORY", "DEPLOY_CACHE_REPOSITORY", "ANNOTATE_BUILD", "DEPLOY_BUILD",
-        ]),
-        Role(name="Viewer", type="PREDEFINED", environments=[DEV, PROD], actions=[*_READS]),
-        Role(name="Release Manager", type="PREDEFINED", environments=[DEV, PROD], actions=[
-            *_READS, "ANNOTATE_REPOSITORY", "DEPLOY_CACHE_REPOSITORY", "CREATE_RELEASE_BUNDLE",
-            "ANNOTATE_RELEASE_BUNDLE", "DELETE_RELEASE_BUNDLE", "DISTRIBUTE_RELEASE_BUNDLE",
-        ]),
-        Role(name="Security Manager", type="PREDEFINED", environments=[DEV, PROD], actions=[
-            *_READS, "MANAGE_XRAY_MD_REPOSITORY", "MANAGE_XRAY_MD_BUILD", "MANAGE_XRAY_MD_RELEASE_BUNDLE",
-        ]),
-        Role(name="Application Admin", type="PREDEFINED", environments=[DEV, PROD], actions=[*_READS]),
-    )
-}  # fmt: skip
-
-
-class Located(msgspec.Struct, frozen=True):
-    """A repository as far as projects are concerned."""
-
-    key: str
-    project: str = ""
-    environments: tuple[str, ...] = ()
-    shared: Shared | None = None  # with all projects
 
 
 async def find(reads: Reads, key: str) -> Project | None:
@@ -239,48 +164,6 @@ def role_of(project: Project, name: str, global_roles: Mapping[str, Role]) -> Ro
     return PREDEFINED.get(name) or project.roles.get(name) or global_roles.get(name)
 
 
-def targets_of(
-    projects: Iterable[Project], repositories: Iterable[Located], global_roles: Mapping[str, Role]
-) -> Iterator[PermissionTarget]:
-    """Return what the roles of projects grant, as permission targets; each role is also a group that tokens can name."""
-    located = list(repositories)
-    for project in projects:
-        names = {*PREDEFINED, *project.roles, *global_roles}
-        for name in sorted(names):
-            role = role_of(project, name, global_roles)
-            if role is not None:
-                yield from _granted(project, role, located)
-
-
-def _granted(project: Project, role: Role, located: list[Located]) -> Iterator[PermissionTarget]:
-    users = [user for user, roles in project.users.items() if role.name in roles]
-    groups = [group for group, roles in project.groups.items() if role.name in roles]
-    groups.append(role_group(project.project_key, role.name))
-    there = {one.key: one for one in located if _is_in(one, role)}
-    own = {one.key for one in there.values() if one.project == project.project_key}
-    shared = [(one.key, one.shared) for one in there.values() if one.shared and one.project != project.project_key]
-    shared += [(key, how) for key, how in project.shared.items() if key in there]
-    for keys, most in (
-        (own, EVERY_ACTION),
-        # What a project manages it may grant by targets of its own, which would outlast the sharing.
-        ({key for key, how in shared if not how.read_only}, EVERY_ACTION & ~Action.MANAGE),
-        ({key for key, how in shared if how.read_only}, Action.READ),
-    ):
-        sections = {kind: _section(keys, role.mask(kind) & most, users, groups) for _, kind in _KINDS}
-        if keys:
-            yield PermissionTarget(f"{project.project_key}/{role.name}", sections)
-
-
-def _section(keys: Iterable[str], mask: Action, users: Iterable[str], groups: Iterable[str]) -> Section:
-    if not mask:
-        return Section()
-    return Section(dict.fromkeys(keys, Covered()), dict.fromkeys(users, mask), dict.fromkeys(groups, mask))
-
-
-def _is_in(one: Located, role: Role) -> bool:
-    return role.type == "ADMIN" or not set(one.environments or (DEV,)).isdisjoint(role.environments)
-
-
 async def forget_repository(tx: Tx, key: str) -> None:
     """Share a repository that is deleted with nobody, so that a new one of its name is shared with nobody either."""
     for project in await all_of_them(tx):
@@ -298,9 +181,6 @@ def administers(project: Project, name: str, groups: Iterable[str]) -> bool:
 def quota_is_valid(project: Project) -> bool:
     """Whether the quota is none, or at least a gibibyte."""
     return project.storage_quota_bytes == -1 or project.storage_quota_bytes >= _GIB
-
-
-Locate = Callable[[], Iterable[Located]]
 
 
 def _packed(project: Project) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from entrepot.access.permissions import PermissionTarget, Rules
 from entrepot.auth import projects, targets
 from entrepot.auth.epochs import Epochs
-from entrepot.auth.projects import Locate, Role
+from entrepot.auth.project_targets import Locate, targets_of
+from entrepot.auth.roles import Role
 from entrepot.metadata.database import Database
 
 
@@ -63,7 +64,7 @@ class LiveRules:
             lambda: {text: known.get(text) or targets.parsed(text) for text in texts}
         )
         of_projects = await projects.all_of_them(self._database)
-        granted = projects.targets_of(of_projects, self._located(), self._roles()) if of_projects else ()
+        granted = targets_of(of_projects, self._located(), self._roles()) if of_projects else ()
         self._rules = Rules((*self._parsed.values(), *granted), anonymous=state[1])
         self._has_projects = bool(of_projects)
         words = (repositories, configuration) if self._has_projects else (0, 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from entrepot.auth.projects import Located, Shared
+from entrepot.auth.project_targets import Located
+from entrepot.auth.projects import Shared
 from entrepot.repositories.repository import Repository
 
 SHARED: Final = "sharedWithAllProjects"

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from entrepot.auth import accounts, groups, projects
-from entrepot.auth.projects import PREDEFINED, Project, ProjectUnknown, Role
+from entrepot.auth.projects import Project, ProjectUnknown
+from entrepot.auth.roles import PREDEFINED, Role, RoleExists
 from entrepot.configuration.documents import Documents
 from entrepot.errors import Denied, Invalid, NotFound, Unauthenticated
 from entrepot.messages import Reply, Request, Row, json_reply
@@ -220,7 +221,7 @@ class ProjectsApi:
 
         async def put(_: Tx, project: Project) -> Project:
             if new and made.name in project.roles:
-                raise projects.RoleExists(name=made.name)
+                raise RoleExists(name=made.name)
             return msgspec.structs.replace(project, roles={**project.roles, made.name: made})
 
         await self._change(request, "project.role", put)

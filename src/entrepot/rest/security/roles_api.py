@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from entrepot.auth.projects import DEV, ENVIRONMENTS, GLOBAL_ROLES, PREDEFINED, PROD, Role, forget_role
+from entrepot.auth.projects import forget_role
+from entrepot.auth.roles import DEV, ENVIRONMENTS, GLOBAL_ROLES, PREDEFINED, PROD, Role
 from entrepot.configuration.documents import Documents, Entry, Sections
 from entrepot.errors import Conflict, Invalid, NotFound
 from entrepot.messages import Reply, Request, Row, json_reply
