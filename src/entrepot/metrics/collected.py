@@ -99,7 +99,7 @@ class CollectedCollector:
         ):
             yield CounterMetricFamily(name, words, value=count)
         now = time.time() * 1000
-        overdue = 0.0 if told.due is None else max(0.0, now - told.due)
+        overdue = 0.0 if told.due is None else now - told.due
         for name, words, value in (
             ("jfrt_artifacts_gc_next_run_seconds", "Time until this node collects garbage again", (told.next - now) / 1000),
             ("jfrt_storage_current_total_size_bytes", "Bytes of all blobs, at most an hour ago", told.size),

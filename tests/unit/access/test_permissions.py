@@ -5,6 +5,7 @@ from entrepot.access.actions import Action
 from entrepot.access.coverage import EVERYWHERE, NOWHERE, Coverage
 from entrepot.access.patterns import PatternInvalid, PatternSet, Place
 from entrepot.access.permissions import Covered, PermissionTarget, RepositoryFacts, Rules, Section
+from entrepot.access.scopes import role_group
 from tests.rights import grants
 
 READ, DEPLOY, ANNOTATE, DELETE = Action.READ, Action.DEPLOY, Action.ANNOTATE, Action.DELETE
@@ -79,6 +80,15 @@ def test_a_name_of_a_group_is_not_a_name_of_a_user() -> None:
     assert grants(rules, {"u:devs"}, READ, LOCAL, "a")
     assert grants(rules, {"g:bob", "g:x"}, DEPLOY, LOCAL, "a")
     assert not grants(rules, {"u:bob", "g:devs"}, READ, LOCAL, "a")
+
+
+def test_who_may_do_what_at_a_path_is_told_without_those_who_may_nothing_and_without_roles() -> None:
+    rules = Rules([
+        target("libs", users={"bob": READ, "ann": READ}, groups={"devs": DEPLOY, role_group("p", "r"): READ}),
+        target("ANY", users={"bob": DEPLOY}, groups={"ops": DELETE}, includes=("b/**",)),
+    ])  # fmt: skip
+    found = rules.principals(LOCAL, "a/b")
+    assert (found.users, found.groups) == ({"ann": READ, "bob": READ}, {"devs": DEPLOY})
 
 
 def test_several_actions_may_come_from_several_targets_and_all_are_needed() -> None:

@@ -76,6 +76,29 @@ async def test_only_the_last_run_is_told_and_a_failure_is_told_as_one(
     assert 290 < found["jfrt_artifacts_gc_next_run_seconds"][0] <= 300
 
 
+async def test_the_next_run_is_an_interval_after_the_last_that_was_not_asked_for(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection, now = telling(node, tmp_path), node.database.now
+    monkeypatch.setattr(node.database, "now", lambda: now() + 100_000)
+    await collection.round()
+    await collection.look()
+    assert 150 < told(tmp_path)["jfrt_artifacts_gc_next_run_seconds"][0] <= 200
+    await collection.by_itself()
+    await collection.look()
+    assert 250 < told(tmp_path)["jfrt_artifacts_gc_next_run_seconds"][0] <= 300
+
+
+async def test_sizes_are_added_up_once_an_hour(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection, now, sizes = telling(node, tmp_path), node.database.now, []
+    for later in (0, 3_500_000, 3_700_000):
+        monkeypatch.setattr(node.database, "now", lambda later=later: now() + later)
+        await collection.look()
+        sizes.append(told(tmp_path)["jfrt_storage_current_total_size_bytes"][0])
+        await node.upload("r/app", b"x" * 50_000)
+    assert sizes == [0, 0, 50_000]
+
+
 async def test_what_waits_for_deletion_is_told_with_how_late_it_is_and_what_fails(node: Node, tmp_path: Path) -> None:
     now = node.database.now()
     for key, at, attempts in (("a/b/c", now - 90_000, 0), ("a/b/d", now + 60_000, 3)):

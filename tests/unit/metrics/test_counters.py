@@ -214,9 +214,10 @@ def test_what_the_background_process_tells_of_collection_is_told_by_every_other(
     folder = tmp_path / "metrics"
     folder.mkdir()
     count(tmp_path, folder, 1)
-    run_, sums = collected.Run(1000, 3500, True, 2, 77), collected.Sums(runs=4, size=88)
+    run_, sums = collected.Run(1000, 3500, True, 2, 77), collected.Sums(runs=4, blobs=6, size=88, objects=3)
     collected.note(folder, collected.Collected(run_, sums, 0, 99, 5, 1, None))
     found = samples(count(tmp_path, folder, 0).encode())
+    assert [value(found, f"entrepot_{name}_total") for name in ("collected_blobs", "deleted_objects")] == [6, 3]
     run = {"start": "1000", "end": "3500", "status": "COMPLETED", "type": "FULL"}
     assert value(found, "jfrt_artifacts_gc_duration_seconds", **run) == 2.5
     assert value(found, "jfrt_artifacts_gc_size_cleaned_bytes", **run) == 77

@@ -375,7 +375,7 @@ async def test_tokens_of_a_deleted_role_are_none_of_the_next_of_its_name(site: S
     assert (await site.ask("POST", path, role)).status_code == 201
     of_role = await site.token("ci", "applied-permissions/roles:app:qa")
     of_two = await site.token("ci", "applied-permissions/roles:app:qa,Viewer")
-    others = [await site.token("ci", f"applied-permissions/roles:{one}") for one in ("app:Viewer", "other:qa")]
+    others = [await site.token("ci", f"applied-permissions/{one}") for one in ("roles:app:Viewer", "roles:other:qa", "groups:qa")]
     assert (await site.ask("DELETE", f"{path}/qa")).status_code == 204
     await site.ask("POST", path, role)
     assert (await site.ask("GET", TOKENS, token=of_role)).status_code == 401
