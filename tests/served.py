@@ -12,7 +12,8 @@ import httpx
 
 from entrepot.cli.prepare import prepare
 from entrepot.cluster.home import logs_folder, run_folder
-from entrepot.settings import Settings, load
+from entrepot.settings import Settings
+from entrepot.settings_sources import load
 from entrepot.worker import build
 
 PASSWORD = "Admin-pass-1"

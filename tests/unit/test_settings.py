@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.settings import ROWS, Loaded, Secret, Settings, SettingsInvalid, dump, load, restore
+from entrepot.settings import ROWS, Secret, Settings, SettingsInvalid, dump, restore
+from entrepot.settings_sources import Loaded, load
 from entrepot.settings_table import Setting
 
 

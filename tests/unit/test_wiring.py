@@ -12,7 +12,8 @@ from entrepot.blobs.drivers.mark import Mark, NotThisStore
 from entrepot.errors import TooMany, Unavailable
 from entrepot.metadata.open import open_database
 from entrepot.periodic import in_background
-from entrepot.settings import Settings, load
+from entrepot.settings import Settings
+from entrepot.settings_sources import load
 from entrepot.store import blob_folder
 from entrepot.worker import build
 from tests.served import prepared, settings_of

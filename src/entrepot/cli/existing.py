@@ -18,7 +18,8 @@ from entrepot.cluster.home import HANDED_OVER, run_folder
 from entrepot.cluster.instance import is_locked
 from entrepot.cluster.store_place import last_store
 from entrepot.errors import EntrepotError
-from entrepot.settings import Settings, load, restore, store_at_home
+from entrepot.settings import Settings, restore, store_at_home
+from entrepot.settings_sources import load
 
 if TYPE_CHECKING:
     from entrepot.metadata.database import Database

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from entrepot.cli.existing import NoInstance, serving
-from entrepot.settings import Settings, load
+from entrepot.settings import Settings
+from entrepot.settings_sources import load
 
 _SECONDS = 4.0
 _PATH = "/artifactory/api/system/ping"

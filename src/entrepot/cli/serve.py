@@ -17,7 +17,8 @@ from entrepot.blobs.drivers.places import S3Place, located, signs
 from entrepot.cluster.home import prepare_home, run_folder
 from entrepot.errors import Invalid
 from entrepot.metadata.migrate import HEAD, refuse_newer, sqlite_revision
-from entrepot.settings import Settings, SettingsInvalid, dump, load
+from entrepot.settings import Settings, SettingsInvalid, dump
+from entrepot.settings_sources import load
 
 PREPARED = "prepared"
 SUPERVISE = (sys.executable, "-m", "entrepot.cli.supervise")

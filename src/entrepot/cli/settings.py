@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from entrepot.cli.existing import serving
-from entrepot.settings import ROWS, Loaded, Settings, load
+from entrepot.settings import ROWS, Settings
+from entrepot.settings_sources import Loaded, load
 from entrepot.settings_table import Setting
 
 _HEAD = """\

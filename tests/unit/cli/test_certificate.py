@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from entrepot.cli.certificate import check_certificate
-from entrepot.settings import SettingsInvalid, load
+from entrepot.settings import SettingsInvalid
+from entrepot.settings_sources import load
 from tests.parts.certificate import certificate
 from tests.parts.presence import tool
 from tests.parts.processes import run

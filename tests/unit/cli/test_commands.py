@@ -36,7 +36,8 @@ from entrepot.jobs import inspection
 from entrepot.jobs.inspection import Finding, Inspection
 from entrepot.metadata.migrate import HEAD
 from entrepot.metadata.open import open_database
-from entrepot.settings import ROWS, Secret, Settings, dump, load
+from entrepot.settings import ROWS, Secret, Settings, dump
+from entrepot.settings_sources import load
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from entrepot.cluster.serving import Doors
-from entrepot.settings import load
+from entrepot.settings_sources import load
 from tests.unit.cluster.http1.talk import Client, Script, said, until
 
 pytestmark = pytest.mark.parametrize("server", ["ours", "granian"])

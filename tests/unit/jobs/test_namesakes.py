@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from entrepot.cluster.namesakes import Namesakes, label
 from entrepot.metadata.database import Database
-from entrepot.settings import Settings, load
+from entrepot.settings import Settings
+from entrepot.settings_sources import load
 from tests.stores import database, engine, postgres_engine, postgres_server, sqlite_engine, write  # noqa: F401
 
 SECOND = 1_000
