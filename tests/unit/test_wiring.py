@@ -16,8 +16,8 @@ from entrepot.settings import Settings
 from entrepot.settings_sources import load
 from entrepot.store import blob_folder
 from entrepot.worker import build
-from tests.served import prepared, settings_of
-from tests.stores import write
+from tests.served import prepared, served, settings_of
+from tests.stores import value, write
 
 
 @pytest.fixture
@@ -39,6 +39,15 @@ async def test_a_worker_notes_ports_without_a_docker_repository_and_why_the_stor
     monkeypatch.setattr(Files, "probe", gone)
     async with build(settings, notes):
         assert notes["blob.store"] == "The disk is gone."
+
+
+async def test_what_is_stored_first_is_kept_no_longer_than_the_settings_say(tmp_path: Path) -> None:
+    settings = await asyncio.to_thread(prepared, settings_of(tmp_path / "home", **{"gc.grace.seconds": "7"}))
+    async with served(settings) as client:
+        assert (await client.put("/artifactory/generic-local/first", content=b"1")).status_code == 201
+    database = await open_database(settings.home, "")
+    assert await value(database, "SELECT keep_until - created FROM blob") == 7000
+    await database.close()
 
 
 @pytest.mark.parametrize(
