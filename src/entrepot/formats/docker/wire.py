@@ -8,6 +8,7 @@ it meant to us, so all such documents are refused; fields that nobody knows are 
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ _MOST_VALUES = 100_000  # commas and brackets, in strings or not
 
 _Text = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{1,255}\Z")]
 _MaybeText = Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{0,255}\Z")]
+_TOLD_PATTERN = re.compile(r"matching regex '.*'")  # of these two, which nobody should have to read
 _Annotations = dict[str, str]
 _T = TypeVar("_T")
 
@@ -158,7 +160,8 @@ def decode(body: bytes, shape: type[_T]) -> _T:
     try:
         return msgspec.json.decode(body, type=shape)
     except UNREADABLE as error:
-        raise ManifestInvalid(f"The manifest is not valid: {shown(str(error))}.") from None
+        fault = _TOLD_PATTERN.sub("of at most 255 printable ASCII characters", str(error))
+        raise ManifestInvalid(f"The manifest is not valid: {shown(fault)}.") from None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

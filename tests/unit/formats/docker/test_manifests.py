@@ -377,6 +377,10 @@ class TestRefusals:
     def test_a_field_of_another_type_is_refused_with_its_place(self, changes: dict[str, object]) -> None:
         assert "The manifest is not valid: " in refused(image(**changes), OCI_MANIFEST)
 
+    def test_a_text_that_is_none_is_refused_in_words(self) -> None:
+        told = refused(image(artifactType="a\nb"), OCI_MANIFEST)
+        assert told == "The manifest is not valid: Expected `str` of at most 255 printable ASCII characters - at `$.artifactType`."
+
     def test_an_index_without_its_list_is_refused(self) -> None:
         assert "manifests" in refused(index(manifests=...), OCI_INDEX)
 
