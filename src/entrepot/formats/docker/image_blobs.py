@@ -12,12 +12,12 @@ from entrepot.metadata.items import below, split
 from entrepot.metadata.sql import Parameter, sql
 
 _BLOB_BY_SHA256 = sql("""
-SELECT i.blob_id, i.expires, c.expires FROM blob b
+SELECT i.blob_id, i.expires, COALESCE(c.expires, CASE WHEN i.created_by = :claimant THEN i.expires END) FROM blob b
 JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = b.id
 LEFT JOIN image_blob_claim c ON c.image_blob_id = i.id AND c.actor = :claimant WHERE b.sha256 = :digest
 """)
 _BLOB_BY_OTHER = sql("""
-SELECT i.blob_id, i.expires, c.expires FROM blob_digest d
+SELECT i.blob_id, i.expires, COALESCE(c.expires, CASE WHEN i.created_by = :claimant THEN i.expires END) FROM blob_digest d
 JOIN image_blob i ON i.repo_id = :repo_id AND i.image = :image AND i.blob_id = d.blob_id
 LEFT JOIN image_blob_claim c ON c.image_blob_id = i.id AND c.actor = :claimant
 WHERE d.algorithm = :algorithm AND d.digest = :digest
@@ -38,7 +38,8 @@ _PENDING = sql("""
 INSERT INTO image_blob (repo_id, image, blob_id, expires, created_by)
 VALUES (:repo_id, :image, :blob_id, {now} + (SELECT millis FROM grace), :actor)
 ON CONFLICT (repo_id, image, blob_id) DO UPDATE SET
-  expires = CASE WHEN image_blob.expires IS NULL THEN NULL ELSE excluded.expires END
+  expires = CASE WHEN image_blob.expires IS NULL THEN NULL ELSE excluded.expires END,
+  created_by = CASE WHEN image_blob.created_by = '' THEN excluded.created_by ELSE image_blob.created_by END
 RETURNING id
 """)
 _CLAIM = sql("""
@@ -52,6 +53,10 @@ AND image_blob_id = (SELECT id FROM image_blob WHERE repo_id = :repo_id AND imag
 _FORGET_CLAIM = sql("""
 DELETE FROM image_blob_claim WHERE actor = :claimant
 AND image_blob_id = (SELECT id FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id)
+""")
+_FORGET_CREATOR = sql("""
+UPDATE image_blob SET created_by = '' WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id
+AND created_by = :claimant AND expires IS NOT NULL
 """)
 _FORGET_BLOB = sql("""
 DELETE FROM image_blob WHERE repo_id = :repo_id AND image = :image AND blob_id = :blob_id AND expires IS NOT NULL
@@ -128,7 +133,7 @@ async def name_for_now(tx: Tx, repo_id: int, image: str, blob_id: int, *, actor:
 
     `claimant` is the actor where only the claim shows the blob to it, whatever others do with the same bytes; else empty.
     """
-    row = await tx.row(_PENDING, repo_id=repo_id, image=image, blob_id=blob_id, actor=actor)
+    row = await tx.row(_PENDING, repo_id=repo_id, image=image, blob_id=blob_id, actor="" if claimant else actor)
     assert row is not None
     if claimant:
         await tx.execute(_CLAIM, id=row[0], claimant=claimant)
@@ -138,7 +143,8 @@ async def forget_blob(tx: Tx, repo_id: int, image: str, blob_id: int, *, claiman
     """Make a blob unknown to an image unless a manifest names it, or to one claimant; False when nothing was changed."""
     place: dict[str, Parameter] = {"repo_id": repo_id, "image": image, "blob_id": blob_id}
     if claimant:
-        return await tx.execute(_FORGET_CLAIM, claimant=claimant, **place) > 0
+        own = [await tx.execute(one, claimant=claimant, **place) for one in (_FORGET_CLAIM, _FORGET_CREATOR)]
+        return any(own)
     return await tx.execute(_FORGET_BLOB, **place) > 0
 
 

@@ -58,7 +58,9 @@ image_blob = table(  # who may name a blob: an upload or mount for a while, a ma
     key("image"),
     Column("blob_id", INT64, ForeignKey("blob.id"), nullable=False),
     Column("expires", INT64),
-    key("created_by"),  # who was the first; nodes of earlier versions let that user read it
+    key(
+        "created_by"
+    ),  # the first without a claim, for it could read the whole image: so that it still has this when it no longer can
     UniqueConstraint("repo_id", "image", "blob_id"),
     Index("ix_image_blob_blob_id", "blob_id", "repo_id", "image"),
     Index(

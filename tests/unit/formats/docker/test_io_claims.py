@@ -101,6 +101,21 @@ async def test_what_is_read_at_a_path_needs_no_upload_that_is_over(node: Node, a
     assert await sees(node, ann)
 
 
+async def test_an_upload_stays_its_users_whose_rights_become_narrower_before_the_manifest_comes(
+    node: Node, bob: Caller
+) -> None:
+    everything = node.grant("ann", "r", "**", rights=RIGHTS)
+    for content in (ONE, TWO):
+        await node.upload("r/app", content, caller=everything)
+    ann = node.grant("ann", "r", "app/**", but=("app/b*/**", "app/sha256:*/**"), rights=RIGHTS)
+    assert not await sees(node, bob)
+    assert (await node.put("r/app", "a1", manifest(ONE), caller=ann)).status == 201
+    two = f"/v2/r/app/blobs/{sha256(TWO)}"
+    assert (await node.ask("DELETE", two, caller=bob)).status == 404
+    assert [(await node.ask("DELETE", two, caller=ann)).status for _ in range(2)] == [202, 404]
+    assert (await node.ask("HEAD", two, caller=ann)).status == 404
+
+
 async def test_nothing_more_is_noted_of_who_may_read_the_whole_image(node: Node) -> None:
     await node.upload("r/app", ONE)
     assert await node.count("image_blob_claim") == 0
