@@ -8,13 +8,16 @@ import pytest
 
 from entrepot import background
 from entrepot.artifacts.retention import TrashRetention
+from entrepot.auth import trail
 from entrepot.errors import Conflict
 from entrepot.jobs.asked import ask
 from entrepot.jobs.collection import Report
 from entrepot.jobs.queue import Job, Queue, Renew, enqueue, listed
+from entrepot.metadata.sql import sql
 from entrepot.metrics import collected
 from entrepot.store import Store
 from tests.served import settings_of
+from tests.stores import write
 from tests.world import GRACE, Node
 
 Duties = dict[str, Callable[[], Awaitable[object]]]
@@ -78,6 +81,21 @@ async def test_collections_are_told_whether_or_not_they_were_asked_for(
     told = collected.noted(tmp_path)
     assert told is not None
     assert told.sums.runs == 2
+
+
+async def test_all_that_has_expired_is_forgotten_however_many_steps_that_takes(
+    node: Node, duties: Duties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "_STEP", 1)
+    for time in (0, 1, node.database.now()):
+        await write(
+            node.database,
+            "INSERT INTO audit (time, actor, address, action, outcome, subject, detail) VALUES (:time, '', '', '', '', 's', '')",
+            time=time,
+        )
+    await duties["expiry"]()
+    rows = await node.database.rows(sql("SELECT time FROM audit WHERE subject = 's'"))
+    assert [row[0] for row in rows] == [time]
 
 
 async def test_garbage_is_collected_also_while_the_trash_cannot_be_emptied(
