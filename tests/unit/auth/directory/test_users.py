@@ -184,6 +184,19 @@ async def test_an_account_made_beforehand_without_a_password_becomes_the_directo
     assert (account.realm, account.email) == ("ldap", "x@y")
 
 
+async def test_an_address_that_an_account_lacks_is_taken_from_the_directory(company: Company) -> None:
+    name = company.person()
+    await company.login(name)
+
+    async def work(tx: Tx) -> None:
+        await accounts.alter(tx, await accounts.get(tx, name), Change(email=""))
+
+    await company.epochs.change(company.database, "security", work)
+    company.database.wait(seconds=301)
+    await company.login(name)
+    assert (await company.account(name)).email == f"{name}@ent.test"
+
+
 async def test_groups_that_were_imported_follow_the_directory_and_no_others_do(company: Company) -> None:
     name = company.person()
     unique = f"{company.database.engine}-{next(NUMBERS)}"
@@ -227,6 +240,19 @@ async def test_who_is_deleted_there_loses_password_and_tokens_within_five_minute
         await company.with_token(token)
     with pytest.raises(BadCredentials):
         await company.login(name)
+
+
+async def test_who_is_deleted_there_is_in_no_imported_group_any_more(company: Company) -> None:
+    name, team = company.person(), f"crew-{company.database.engine}-{next(NUMBERS)}"
+    company.server.member(await company.imported(team), f"uid={name},{PEOPLE}")
+    await company.login(name)
+    token = await company.token(name)
+    assert (await company.account(name)).groups == (team, "readers")
+    company.server.delete(f"uid={name},{PEOPLE}")
+    company.database.wait(seconds=301)
+    with pytest.raises(TokenRevoked):
+        await company.with_token(token)
+    assert (await company.account(name)).groups == ("readers",)
 
 
 async def test_tokens_follow_the_groups_of_their_user(company: Company) -> None:
