@@ -56,6 +56,7 @@ def setting(server: Slapd, **rest: object) -> dict[str, object]:
 
 KNOWN_BEFORE = sql("UPDATE account SET external_id = :written || external_id WHERE name = :name")
 KNOWN_AS = sql("SELECT external_id FROM account WHERE name = :name")
+OF_GROUPS = sql("SELECT detail FROM audit WHERE action = 'user.groups' AND subject = :name ORDER BY id")
 GROUPS_OF = {"enabledLdap": "main", "groupBaseDn": "ou=groups", "groupMemberAttribute": "member"}
 
 
@@ -255,6 +256,24 @@ async def test_who_is_deleted_there_is_in_no_imported_group_any_more(company: Co
     assert (await company.account(name)).groups == ("readers",)
 
 
+async def test_each_change_of_what_somebody_is_in_leaves_a_trail_and_a_login_that_changes_nothing_none(
+    company: Company,
+) -> None:
+    name, team = company.person(), f"crew-{company.database.engine}-{next(NUMBERS)}"
+    company.server.member(await company.imported(team), f"uid={name},{PEOPLE}")
+    for _ in range(2):
+        await company.login(name)
+        company.database.wait(seconds=301)
+    token = await company.token(name)
+    company.server.delete(f"uid={name},{PEOPLE}")
+    for _ in range(2):
+        with pytest.raises(TokenRevoked):
+            await company.with_token(token)
+        company.database.wait(seconds=301)
+    trail = await company.database.rows(OF_GROUPS, name=name)
+    assert [" ".join(row[0].split()) for row in trail] == [f"add {team} remove", f"remove {team}"]
+
+
 async def test_tokens_follow_the_groups_of_their_user(company: Company) -> None:
     name, team = company.person(), f"crew-{company.database.engine}-{next(NUMBERS)}"
     dn = await company.imported(team)
@@ -314,6 +333,7 @@ async def test_who_shall_have_no_account_has_groups_and_nothing_else(company: Co
     await company.ask(setting(company.server, autoCreateUser=False))
     name, team = company.person(), f"guests-{company.database.engine}-{next(NUMBERS)}"
     company.server.member(await company.imported(team, admin=True), f"uid={name},{PEOPLE}")
+    await company.imported(f"others-{team}")
     caller = await company.login(name)
     assert (caller.user_id, caller.groups, caller.is_admin) == (None, {"readers", team}, False)
     assert await accounts.find(company.database, name) is None
