@@ -17,7 +17,7 @@ from entrepot.messages import Reply, Request
 from entrepot.metadata.database import Database, Tx
 from entrepot.repositories.granted import Granted
 
-_AT_ONCE = 200  # references to one digest that go in one transaction
+_AT_ONCE = 50  # references to one digest that go in one transaction, for which others wait
 _JUDGED_AT_ONCE = 1000
 
 
