@@ -1,7 +1,7 @@
 import pytest
 
 from entrepot.access.actions import Action
-from entrepot.access.caller import Caller
+from entrepot.access.caller import CATALOG, Caller
 from entrepot.access.decide import RepositoryFacts, Verdict, decide
 from entrepot.access.permissions import Covered, PermissionTarget, Rules, Section
 from entrepot.access.scopes import parse_scope
@@ -104,8 +104,11 @@ def test_a_docker_token_is_bound_to_what_it_was_bought_for() -> None:
     assert not caller.may_administer
 
 
-def test_a_docker_token_bought_for_nothing_in_particular_is_not_bound() -> None:
-    assert bound_to(made("applied-permissions/user", account()), []).is_bound_to("libs/app", Action.READ)
+def test_a_docker_token_bought_for_nothing_is_for_nothing_and_the_catalog_is_bought_by_its_star() -> None:
+    bob = made("applied-permissions/user", account())
+    assert not bound_to(bob, []).is_bound_to("libs/app", Action.READ)
+    for actions, listed in ((["*"], True), (["pull"], False)):
+        assert bound_to(bob, [Entry("registry", "catalog", actions)]).is_bound_to(CATALOG, Action.READ) is listed
 
 
 def test_an_anonymous_docker_token_is_anonymous() -> None:

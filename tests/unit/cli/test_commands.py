@@ -342,10 +342,6 @@ def test_every_setting_has_a_heading_in_the_reference() -> None:
     assert [line[3:] for line in reference().splitlines() if line.startswith("## ")] == list(ROWS)
 
 
-async def no_contents(_settings: Settings, _password: str) -> bool:
-    return False
-
-
 FOUND = Inspection(
     blobs=3,
     bytes=30,
@@ -522,8 +518,7 @@ def test_a_home_whose_database_is_elsewhere_says_which_and_how_to_name_it(
     url = "postgresql://me:sesame@db.example.org/entrepot?sslpassword=sesame"
     moved = load({"home": str(home), "database.url": url}, {}).settings
     with monkeypatch.context() as patch:
-        patch.setattr(preparing, "_revision", lambda _settings: HEAD)
-        patch.setattr(preparing, "_bootstrap", no_contents)
+        patch.setattr(preparing, "_found", lambda _settings: (HEAD, True))
         prepare(moved)
     told = (
         f"entrepot: The database of {home} is postgresql://me:*****@db.example.org/entrepot?sslpassword=*****; "
